@@ -1,0 +1,1 @@
+"""Settings: frozen pydantic models, read from TOML, changed by ``a.b=c`` on the command line."""
