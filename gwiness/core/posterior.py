@@ -61,7 +61,7 @@ class SampleSet:
 
     @property
     def log_evidence(self) -> float:
-        """log mean w [nat]: the evidence if log_target and log_q are normalised."""
+        """Log mean w [nat]: the evidence if log_target and log_q are normalised."""
         peak = self.log_weight.max()
         return float(peak + np.log(np.mean(np.exp(self.log_weight - peak))))
 

@@ -1,0 +1,1 @@
+"""Pure functions on streams: noise models, whitening, time-frequency maps, inner products."""
