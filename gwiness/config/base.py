@@ -8,7 +8,7 @@ import tomllib
 from collections.abc import Sequence
 from importlib import resources
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, TypeVar
 
 import tomli_w
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -18,13 +18,18 @@ from gwiness.core.errors import GwinessError
 __all__ = ["Config", "list_presets"]
 
 
+AnyConfig = TypeVar("AnyConfig", bound="Config")
+
+
 class Config(BaseModel):
     """Base of all configurations."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     @classmethod
-    def build(cls, values: dict[str, Any], origin: str = "configuration") -> Self:
+    def build(
+        cls: type[AnyConfig], values: dict[str, Any], origin: str = "configuration"
+    ) -> AnyConfig:
         """Validate ``values``.
 
         Raises:
@@ -40,7 +45,11 @@ class Config(BaseModel):
             ) from error
 
     @classmethod
-    def load(cls, source: str | Path | None = None, overrides: Sequence[str] = ()) -> Self:
+    def load(
+        cls: type[AnyConfig],
+        source: str | Path | None = None,
+        overrides: Sequence[str] = (),
+    ) -> AnyConfig:
         """Read a TOML file or a preset, then apply overrides.
 
         Arguments:

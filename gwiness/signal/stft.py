@@ -83,7 +83,7 @@ def frame_times(num: int, length: int, hop: int, start: float, dt: float) -> Ser
     return start + dt * hop * np.arange(count)
 
 
-def log_bins(power: np.ndarray, freqs: Spectrum, edges: Spectrum) -> np.ndarray:
+def log_bins(power: np.ndarray, freqs: Spectrum, edges: Series) -> np.ndarray:
     """Block maximum of ``power`` (..., F, T) over logarithmic frequency bands.
 
     A maximum keeps narrow lines that a stride would drop. A band narrower than a bin takes the

@@ -1,0 +1,28 @@
+"""``gwiness app``: the dashboard in the browser."""
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from gwiness.core.errors import GwinessError
+
+__all__ = ["dashboard"]
+
+_SCRIPT = Path(__file__).resolve().parents[2] / "app" / "main.py"
+
+
+def dashboard(
+    port: Annotated[int, typer.Option(help="Port to serve on.")] = 8501,
+    headless: Annotated[bool, typer.Option(help="Do not open a browser.")] = False,
+) -> None:
+    """Open the dashboard in the browser."""
+    if not _SCRIPT.is_file():
+        raise GwinessError(
+            f"the dashboard's script {_SCRIPT} is missing; run from a clone of the repository."
+        )
+    command = [sys.executable, "-m", "streamlit", "run", str(_SCRIPT)]
+    command += ["--server.port", str(port), "--server.headless", str(headless).lower()]
+    raise typer.Exit(subprocess.call(command))

@@ -1,0 +1,119 @@
+"""Loaded checkpoints behind a lock: what the dashboard and the command line both call."""
+
+import threading
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+
+from gwiness import store
+from gwiness.core.card import ModelCard
+from gwiness.core.errors import ScopeProblem
+from gwiness.core.item import Item
+from gwiness.core.posterior import Posterior
+from gwiness.core.seeds import generator
+from gwiness.core.separation import Separation
+
+if TYPE_CHECKING:
+    from gwiness.infer.estimator import SlotFlowEstimator
+    from gwiness.separate.separator import Separator
+
+__all__ = ["Engine", "best_device", "describe_device"]
+
+Progress = Callable[[float, str], None]
+
+
+def best_device() -> str:
+    """The GPU where there is one, else the CPU."""
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def describe_device(device: str) -> str:
+    """What a user calls the device, e.g. ``GPU NVIDIA H100`` or ``CPU, 2 threads``."""
+    if device.startswith("cuda"):
+        return f"GPU {torch.cuda.get_device_name(device)}"
+    return f"CPU, {torch.get_num_threads()} threads"
+
+
+class Engine:
+    """Separates and infers, one request at a time; keeps loaded models.
+
+    Arguments:
+        models_root: Folder of checkpoints.
+        device: Device of torch, ``"auto"`` for the best there is.
+
+    Example:
+        >>> engine = Engine(device="cpu")
+        >>> engine.device
+        'cpu'
+    """
+
+    def __init__(self, models_root: Path = store.MODELS, device: str = "auto") -> None:
+        self.models_root = models_root
+        self.device = best_device() if device == "auto" else device
+        self._models: dict[str, tuple[ModelCard, Separator | SlotFlowEstimator]] = {}
+        self._lock = threading.Lock()
+
+    def cards(self, kind: str | None = None) -> list[ModelCard]:
+        """Cards of the installed models, of one kind if given."""
+        return store.list_cards(self.models_root, kind)
+
+    def _load(self, name: str, kind: str) -> "tuple[ModelCard, Separator | SlotFlowEstimator]":
+        if name not in self._models:
+            self._models[name] = store.load(name, self.models_root, self.device)
+        card, model = self._models[name]
+        if card.kind != kind:
+            raise ScopeProblem(f"model {name!r} is a {card.kind}; a {kind} is needed here.")
+        return card, model
+
+    def separate(self, item: Item, model: str, progress: Progress | None = None) -> Separation:
+        """Separate one item.
+
+        Arguments:
+            item: Data; its truth is not looked at.
+            model: Name of a separator.
+            progress: Called with (fraction done, what is being done).
+
+        Raises:
+            FileProblem: If the model is missing or damaged.
+            ScopeProblem: If the model cannot work on this data at all.
+        """
+        if item.is_sinusoid:
+            raise ScopeProblem("a sinusoid item has no stems to separate; infer its posterior.")
+        with self._lock:
+            card, separator = self._load(model, "separator")
+            tdi = item.mixture
+            warnings = store.scope_warnings(card, tdi.grid, tdi.channels, tdi.generation)
+            separation = separator.separate(separator.prepare(item), progress)  # type: ignore[union-attr]
+        return replace(separation, warnings=(*warnings, *separation.warnings))
+
+    def infer(
+        self,
+        item: Item,
+        model: str,
+        num_samples: int = 1000,
+        refine: bool = True,
+        seed: int = 0,
+    ) -> Posterior:
+        """Posterior of one item's sources.
+
+        Arguments:
+            item: Data; its truth is not looked at.
+            model: Name of a SlotFlow model.
+            num_samples: Joint samples to draw.
+            refine: Sharpen and weight by the exact likelihood.
+            seed: Seed of the draws.
+
+        Raises:
+            FileProblem: If the model is missing or damaged.
+            ScopeProblem: If the model cannot work on this data at all.
+        """
+        if not item.is_sinusoid:
+            raise ScopeProblem("no posterior model for LISA items is installed yet.")
+        with self._lock:
+            _, estimator = self._load(model, "slotflow")
+            return estimator.posterior(  # type: ignore[union-attr]
+                item, num_samples=num_samples, refine=refine, rng=generator(seed, "infer")
+            )

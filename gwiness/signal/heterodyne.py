@@ -1,0 +1,78 @@
+r"""Sums of narrow-band signals from heterodyned Fourier blocks: one inverse FFT for any number.
+
+A galactic binary occupies a few dozen bins. Its block holds bins ``start_bin`` to
+``start_bin + W`` of $\tilde h(f) = \Delta t\,\mathrm{rfft}(h)$ on a grid that is longer than the
+segment at both ends and tapered there, so that the signal does not wrap around: the segment cut
+from the middle is exact to 4e-5, where an unpadded block rings by 2-8 % at the ends.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Complex, Int, Num
+
+from gwiness.core.axes import ChannelSeries
+
+__all__ = ["PaddedGrid", "sum_blocks"]
+
+
+@dataclass(frozen=True)
+class PaddedGrid:
+    """The grid of the blocks around the segment.
+
+    Arguments:
+        num: Samples N of the segment.
+        lead: Samples before it.
+        total: Samples of the padded grid.
+        dt: Sampling interval [s].
+    """
+
+    num: int
+    lead: int
+    total: int
+    dt: float
+
+    def __post_init__(self) -> None:
+        if self.lead < 0 or self.lead + self.num > self.total:
+            raise ValueError(f"the segment does not lie inside the padded grid: {self}")
+
+    @property
+    def duration(self) -> float:
+        """Length of the padded grid [s]."""
+        return self.total * self.dt
+
+    @property
+    def num_bins(self) -> int:
+        """Bins of its real Fourier transform."""
+        return self.total // 2 + 1
+
+
+def sum_blocks(
+    blocks: Complex[np.ndarray, "K C W"],
+    start_bins: Int[np.ndarray, " K"],
+    coefficients: Num[np.ndarray, " K"] | Sequence[complex],
+    padded: PaddedGrid,
+) -> ChannelSeries:
+    r"""Time series of $\sum_k c_k h_k$ on the segment.
+
+    Arguments:
+        blocks: Fourier blocks $\tilde h_k$ (K, C, W) [TDI s].
+        start_bins: First bin of each on the padded grid.
+        coefficients: Complex amplitude $c_k$ (K,) of each: a phase shift and a scale.
+        padded: Grid of the blocks.
+
+    Returns:
+        (C, N), float64, in the unit of the blocks per second.
+
+    Raises:
+        ValueError: If a block reaches outside the padded grid's spectrum.
+    """
+    num_channels, width = blocks.shape[1:]
+    if len(blocks) and (start_bins.min() < 0 or start_bins.max() + width > padded.num_bins):
+        raise ValueError(f"blocks of {width} bins reach outside the {padded.num_bins} bins")
+    spectrum = np.zeros((num_channels, padded.num_bins), dtype=np.complex128)
+    for block, start, coefficient in zip(blocks, start_bins, coefficients, strict=True):
+        spectrum[:, start : start + width] += coefficient * block
+    series = np.fft.irfft(spectrum, n=padded.total) / padded.dt
+    return series[:, padded.lead : padded.lead + padded.num]

@@ -1,0 +1,1 @@
+"""Training with Lightning: data remixed on the fly, losses, runs that resume."""
