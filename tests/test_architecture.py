@@ -34,13 +34,14 @@ WAVEFORMS = {"gbgpu", "bbhx", "few", "fastlisaresponse", "lisatools"}
 
 
 def imports(path):
-    """(module, is at module level) for every import in a file; TYPE_CHECKING blocks count."""
+    """(module, runs when the file is imported) for every import in a file."""
     tree = ast.parse(path.read_text(encoding="utf-8"))
     inner = {
         id(node)
-        for function in ast.walk(tree)
-        if isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef)
-        for node in ast.walk(function)
+        for block in ast.walk(tree)
+        if isinstance(block, ast.FunctionDef | ast.AsyncFunctionDef)
+        or (isinstance(block, ast.If) and ast.unparse(block.test) == "TYPE_CHECKING")
+        for node in ast.walk(block)
     }
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):

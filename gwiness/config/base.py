@@ -66,6 +66,19 @@ class Config(BaseModel):
             _apply(values, override)
         return cls.build(values, str(source or "configuration"))
 
+    @classmethod
+    def from_toml(cls: type[AnyConfig], text: str, origin: str = "configuration") -> AnyConfig:
+        """The configuration whose `to_toml` is ``text``.
+
+        Raises:
+            GwinessError: If the text is no TOML, or a key or value is wrong.
+        """
+        try:
+            values = tomllib.loads(text)
+        except tomllib.TOMLDecodeError as error:
+            raise GwinessError(f"{origin}: this is not valid TOML ({error}).") from error
+        return cls.build(values, origin)
+
     def to_toml(self) -> str:
         """The configuration as TOML text; keys that are None are left out."""
         return tomli_w.dumps(self.model_dump(mode="json", exclude_none=True))

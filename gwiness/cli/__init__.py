@@ -1,0 +1,67 @@
+"""The command line: ``gwiness <verb>``. Data to stdout, messages to stderr.
+
+Exit codes: 0 done; 1 one sentence says what is wrong; 2 wrong usage. Verbs import what they need
+when they are called, so that ``--help`` needs neither torch nor a waveform library.
+"""
+
+import sys
+
+import typer
+
+from gwiness import __version__
+from gwiness.cli import models
+from gwiness.cli.analyse import analyse, infer, separate
+from gwiness.cli.dashboard import dashboard
+from gwiness.cli.evaluate_separation import separation
+from gwiness.cli.evaluate_slotflow import slotflow
+from gwiness.cli.inspect import inspect
+from gwiness.cli.simulate import simulate
+from gwiness.cli.train import train_posterior, train_separator
+from gwiness.core.errors import GwinessError
+
+__all__ = ["app", "main"]
+
+app = typer.Typer(
+    name="gwiness",
+    help="See overlapping LISA sources come apart, and trust each posterior.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+train = typer.Typer(help="Train a network; resumes where its run folder left off.")
+evaluate = typer.Typer(help="Compare a model's answers with injected truth.")
+
+app.command()(inspect)
+app.command()(simulate)
+app.command()(separate)
+app.command()(infer)
+app.command()(analyse)
+app.command("app")(dashboard)
+train.command("separator")(train_separator)
+train.command("posterior")(train_posterior)
+evaluate.command("separation")(separation)
+evaluate.command("slotflow")(slotflow)
+for group in (train, evaluate):
+    group.info.no_args_is_help = True
+app.add_typer(train, name="train")
+app.add_typer(evaluate, name="evaluate")
+app.add_typer(models.app, name="models")
+
+
+@app.callback(invoke_without_command=True)
+def _root(version: bool = typer.Option(False, "--version", help="Print the version.")) -> None:
+    if version:
+        print(f"gwiness {__version__}")
+        raise typer.Exit
+
+
+def main() -> int:
+    """Run the command line; returns the exit code."""
+    try:
+        app(prog_name="gwiness")
+    except SystemExit as stop:
+        return stop.code if isinstance(stop.code, int) else 1
+    except GwinessError as error:
+        print(f"gwiness: {error}", file=sys.stderr)
+        return 1
+    return 0

@@ -1,0 +1,163 @@
+"""``gwiness separate``, ``infer`` and ``analyse``: whole files, item by item, resumable."""
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from gwiness.cli.options import Channels, Dataset, Dt, Generation, ItemDays, Json, read_options
+from gwiness.cli.progress import progress_bar
+from gwiness.config.analysis import AnalysisConfig
+from gwiness.core.errors import GwinessError
+
+if TYPE_CHECKING:
+    from gwiness.engine import Engine
+    from gwiness.io.recording import ReadOptions, Recording
+    from gwiness.io.results import ResultHeader, ResultWriter
+
+__all__ = ["analyse", "infer", "separate"]
+
+_File = Annotated[Path, typer.Argument(help="Data file.")]
+_Out = Annotated[Path, typer.Option("--out", help="Result file (HDF5).")]
+_Items = Annotated[str | None, typer.Option(help="Items, e.g. 3:7 or 5; all if not given.")]
+_Config = Annotated[Path | None, typer.Option("--config", help="TOML file with settings.")]
+_Set = Annotated[list[str] | None, typer.Option("--set", help="Change a setting: key=value.")]
+_Models = Annotated[Path | None, typer.Option("--models", help="Folder of checkpoints.")]
+
+
+def separate(
+    file: _File,
+    out: _Out,
+    model: Annotated[str, typer.Option(help="Separator.")] = "scnet-lisa",
+    items: _Items = None,
+    config: _Config = None,
+    set_: _Set = None,
+    models: _Models = None,
+    dt: Dt = None,
+    channels: Channels = None,
+    dataset: Dataset = None,
+    item_days: ItemDays = None,
+    generation: Generation = None,
+    as_json: Json = False,
+) -> None:
+    """Separate every item of a file into one stem for each class of source."""
+    settings = AnalysisConfig.load(config, [*(set_ or []), f"separator={json.dumps(model)}"])
+    options = read_options(dt, channels, dataset, item_days, generation)
+    _run("separate", file, out, items, settings, models, options, as_json)
+
+
+def infer(
+    file: _File,
+    out: _Out,
+    model: Annotated[str, typer.Option(help="Posterior model.")] = "slotflow-sinusoid",
+    refine: Annotated[
+        bool, typer.Option(help="Sharpen and weight by the exact likelihood.")
+    ] = True,
+    items: _Items = None,
+    config: _Config = None,
+    set_: _Set = None,
+    models: _Models = None,
+    as_json: Json = False,
+) -> None:
+    """Infer how many sources every item holds, and their joint posterior."""
+    chosen = [f"posterior={json.dumps(model)}", f"refine={json.dumps(refine)}"]
+    settings = AnalysisConfig.load(config, [*(set_ or []), *chosen])
+    _run("infer", file, out, items, settings, models, read_options(), as_json)
+
+
+def analyse(
+    file: _File,
+    out: _Out,
+    items: _Items = None,
+    config: _Config = None,
+    set_: _Set = None,
+    models: _Models = None,
+    dt: Dt = None,
+    channels: Channels = None,
+    dataset: Dataset = None,
+    item_days: ItemDays = None,
+    generation: Generation = None,
+    as_json: Json = False,
+) -> None:
+    """Run the whole chain: separate LISA items, infer the posterior of sinusoid items."""
+    settings = AnalysisConfig.load(config, set_ or [])
+    options = read_options(dt, channels, dataset, item_days, generation)
+    _run("analyse", file, out, items, settings, models, options, as_json)
+
+
+def _chosen(items: str | None, count: int) -> range:
+    """Items named by ``5``, ``3:7`` or nothing."""
+    if items is None:
+        return range(count)
+    first, colon, last = items.partition(":")
+    try:
+        start = int(first) if first else 0
+        stop = (int(last) if last else count) if colon else start + 1
+    except ValueError:
+        raise GwinessError(f"--items {items!r}: expected a number or a range, e.g. 3:7.") from None
+    if not 0 <= start < stop <= count:
+        raise GwinessError(f"--items {items!r}: the file holds items 0 to {count - 1}.")
+    return range(start, stop)
+
+
+def _run(
+    verb: str,
+    file: Path,
+    out: Path,
+    items: str | None,
+    settings: AnalysisConfig,
+    models: Path | None,
+    options: "ReadOptions",
+    as_json: bool,
+) -> None:
+    """Every chosen item through the engine into one result file; goes on where it stopped."""
+    from gwiness import store
+    from gwiness.engine import Engine
+    from gwiness.io.formats import open_recording
+    from gwiness.io.results import ResultWriter
+
+    engine = Engine(models or store.MODELS)
+    with open_recording(file, options) as recording:
+        indices = _chosen(items, recording.info.num_items)
+        writer = ResultWriter(out, _header(verb, file, settings, engine))
+        left = [index for index in indices if index not in writer.done]
+        with progress_bar(verb, len(indices), len(indices) - len(left)) as advance:
+            for index in left:
+                _one(verb, recording, index, settings, engine, writer)
+                advance(1)
+    path = writer.finish()
+    facts = {"out": str(path), "items": len(indices), "computed": len(left)}
+    print(json.dumps(facts) if as_json else f"{path}: {len(indices)} items")
+
+
+def _one(
+    verb: str,
+    recording: "Recording",
+    index: int,
+    settings: AnalysisConfig,
+    engine: "Engine",
+    writer: "ResultWriter",
+) -> None:
+    item = recording.item(index)
+    wants_posterior = verb == "infer" or (verb == "analyse" and item.is_sinusoid)
+    if wants_posterior:
+        posterior = engine.infer(
+            item, settings.posterior, settings.num_samples, settings.refine, settings.seed
+        )
+        writer.put(index, posteriors=[posterior])
+    else:
+        writer.put(index, separation=engine.separate(item, settings.separator))
+
+
+def _header(verb: str, file: Path, settings: AnalysisConfig, engine: "Engine") -> "ResultHeader":
+    from gwiness.io.results import ResultHeader, identify
+
+    wanted = {"separate": {settings.separator}, "infer": {settings.posterior}}
+    names = wanted.get(verb, {settings.separator, settings.posterior})
+    cards = {
+        card.name: (engine.models_root / card.name / "card.toml").read_text(encoding="utf-8")
+        for card in engine.cards()
+        if card.name in names
+    }
+    return ResultHeader(verb, (identify(file),), settings.to_toml(), cards)

@@ -1,0 +1,47 @@
+"""Progress of a long verb: a bar with ETA on stderr, and ``progress.json`` where a job asks."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+
+from gwiness import jobs
+
+__all__ = ["progress_bar"]
+
+
+@contextmanager
+def progress_bar(text: str, total: int, done: int = 0) -> Iterator[Callable[[int], None]]:
+    """Show a bar; yields the function that advances it by so many steps.
+
+    Arguments:
+        text: What is being done.
+        total: Steps in all.
+        done: Steps that an earlier run finished.
+    """
+    report = jobs.Progress.from_environment()
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=Console(stderr=True)) as bar:
+        task = bar.add_task(text, total=total, completed=done)
+
+        def advance(steps: int = 1) -> None:
+            bar.advance(task, steps)
+            if report is not None:
+                now = int(bar.tasks[task].completed)
+                report.update(now / max(total, 1), f"{text}: {now} of {total}")
+
+        yield advance

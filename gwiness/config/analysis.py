@@ -1,0 +1,22 @@
+"""Settings of ``gwiness separate``, ``infer`` and ``analyse``."""
+
+from pydantic import Field, PositiveInt
+
+from gwiness.config.base import Config
+
+__all__ = ["AnalysisConfig"]
+
+
+class AnalysisConfig(Config):
+    """Which models look at the data, and how closely."""
+
+    separator: str = "scnet-lisa"
+    """Checkpoint that separates LISA items."""
+    posterior: str = "slotflow-sinusoid"
+    """Checkpoint that infers the posterior of sinusoid items."""
+    num_samples: PositiveInt = 1000
+    """Joint posterior samples an item."""
+    refine: bool = True
+    """Sharpen and weight the network's posterior by the exact likelihood."""
+    seed: int = Field(default=0, ge=0)
+    """Seed of the posterior samples."""

@@ -1,0 +1,174 @@
+"""A plain file with one 3-D dataset (items, channels, samples), as separators' authors write.
+
+Such a file does not say how it is sampled or what its channels are called: `RecordingInfo.needs`
+lists what the user must add before an item can be read.
+"""
+
+from pathlib import Path
+
+import h5py
+import numpy as np
+
+from gwiness.core.errors import FileProblem, UnknownFormat
+from gwiness.core.grid import TimeGrid
+from gwiness.core.item import Item
+from gwiness.core.tdi import FRACTIONAL_FREQUENCY, TDI
+from gwiness.io.hdf5 import (
+    attr_float,
+    attr_text,
+    attributes_as_text,
+    need_dataset,
+    need_fits,
+    printable,
+    read_rows,
+    walk_datasets,
+    where,
+)
+from gwiness.io.recording import (
+    BaseRecording,
+    ReadOptions,
+    RecordingInfo,
+    file_facts,
+    finite_or_problem,
+    known_generation,
+    parse_channels,
+)
+
+__all__ = ["PlainRecording", "find_plain_dataset"]
+
+_REAL = "fiu"
+
+
+def find_plain_dataset(file: h5py.File, options: ReadOptions) -> h5py.Dataset:
+    """The dataset to read: the one that is named, else the only one with three axes.
+
+    Raises:
+        UnknownFormat: If there is none, or there are several.
+        FileProblem: If the named one does not fit.
+    """
+    if options.dataset is not None:
+        return need_dataset(file, options.dataset, rank=3, kinds=_REAL)
+    found = dict(walk_datasets(file))
+    cubes = [path for path, dataset in found.items() if len(dataset.shape or ()) == 3]
+    real = [path for path in cubes if found[path].dtype.kind in _REAL]
+    if len(real) == 1:
+        return need_dataset(file, real[0], rank=3, kinds=_REAL)
+    if real:
+        raise UnknownFormat(
+            f"{where(file)}: {len(real)} datasets have three axes ({_names(real)}); "
+            "say which one to read with --dataset."
+        )
+    shapes = [f"{path} {found[path].shape} {found[path].dtype}" for path in sorted(found)]
+    raise UnknownFormat(
+        f"{where(file)}: the layout is unknown ({_names(shapes) or 'there is no dataset'}); "
+        "expected GWINESS items, LDC Sangria or Spritz, Mojito L1, or a real dataset of shape "
+        "(items, channels, samples)."
+    )
+
+
+def _names(names: list[str]) -> str:
+    text = ", ".join(name if len(name) < 120 else name[:117] + "..." for name in names[:6])
+    return printable(text) + (", ..." if len(names) > 6 else "")
+
+
+class PlainRecording(BaseRecording):
+    """Reader of one 3-D dataset.
+
+    Arguments:
+        file: Open HDF5 file, closed by `close`.
+        path: Where it lies.
+        options: What the file does not say.
+
+    Raises:
+        FileProblem: If the dataset is empty, too large, or the channels given do not fit it.
+    """
+
+    def __init__(self, file: h5py.File, path: Path, options: ReadOptions) -> None:
+        self._data = find_plain_dataset(file, options)
+        self._limit = options.max_item_bytes
+        num_items, num_channels, num = self._data.shape
+        if 0 in self._data.shape:
+            raise FileProblem(
+                f"{where(self._data)}: the shape is {self._data.shape}; expected at least one "
+                "item, channel and sample."
+            )
+        need_fits(self._data, 1, self._limit)
+        dt = options.dt or attr_float(self._data, "dt") or attr_float(file, "dt")
+        if dt is not None and dt <= 0:
+            raise FileProblem(f"{where(self._data)}: dt is {dt}; expected a value above zero [s].")
+        self._t0 = attr_float(self._data, "t0") or attr_float(file, "t0") or 0.0
+        channels = self._channels(options)
+        needs = tuple(
+            name for name, value in (("dt", dt), ("channels", channels)) if value is None
+        )
+        size, modified = file_facts([path])
+        generation = options.generation or known_generation(attr_float(file, "tdi_generation"))
+        unit = attr_text(self._data, "unit") or attr_text(file, "unit")
+        problems = [_ASK[name].format(count=num_channels) for name in needs]
+        if generation is None:
+            problems.append("The file does not give the TDI generation: 1.5 is assumed.")
+        if unit is None:
+            problems.append(f"The file does not give a unit: {FRACTIONAL_FREQUENCY} is assumed.")
+        info = RecordingInfo(
+            paths=(path,),
+            format="plain",
+            title="plain dataset (items, channels, samples)",
+            num_items=num_items,
+            num=num,
+            dt=dt,
+            channels=channels or (),
+            tdi_generation=generation or 1.5,
+            unit=unit or FRACTIONAL_FREQUENCY,
+            size_bytes=size,
+            modified=modified,
+            attributes={
+                "dataset": str(self._data.name),
+                "shape": str(self._data.shape),
+                "dtype": str(self._data.dtype),
+                **attributes_as_text(file),
+                **attributes_as_text(self._data),
+            },
+            needs=needs,
+            problems=tuple(problems),
+        )
+        super().__init__(info, [file])
+
+    def _channels(self, options: ReadOptions) -> tuple[str, ...] | None:
+        count = self._data.shape[1]
+        text = attr_text(self._data, "channels") or attr_text(self._data.file, "channels")
+        channels = options.channels or (parse_channels(text) if text else None)
+        if channels is not None and len(channels) != count:
+            raise FileProblem(
+                f"{where(self._data)}: the dataset has {count} channels, but {len(channels)} "
+                f"names {list(channels)} are given; expected one name for each."
+            )
+        return channels
+
+    def mixture(self, index: int) -> TDI:
+        """Item ``index``.
+
+        Raises:
+            FileProblem: If options are missing, or the samples are not finite.
+        """
+        self.check_index(index)
+        info = self.info
+        if info.needs or info.dt is None:
+            asked = " and ".join(f"--{name}" for name in info.needs)
+            raise FileProblem(
+                f"{where(self._data)}: the file does not say how it is sampled or named; "
+                f"please give {asked}."
+            )
+        data = read_rows(self._data, index, index + 1, self._limit)[0].astype(np.float64)
+        finite_or_problem(data, f"{where(self._data)}, item {index}")
+        grid = TimeGrid(self._t0, info.dt, info.num)
+        return TDI(data, grid, info.channels, info.tdi_generation or 1.5, info.unit)
+
+    def item(self, index: int) -> Item:
+        """Item ``index``: the mixture and nothing else."""
+        return Item(self.mixture(index), label=f"item {index}")
+
+
+_ASK = {
+    "dt": "The file does not give the sampling interval: please give --dt SECONDS.",
+    "channels": "The file does not name its {count} channels: please give --channels, e.g. AET.",
+}

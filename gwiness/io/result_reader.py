@@ -1,0 +1,298 @@
+"""Results of ``separate``, ``infer`` and ``analyse``, ``gwiness_schema = "result-1"``: the reader.
+
+```
+/items (I,) i8                        index in the input of each row below
+/separation/mixture|residual|<kind>   (I, C, N) f4, whitened; one chunk an item
+/separation/valid (I, N) bool, /separation/t0 (I,) f8 [s], /separation/warnings (I,) JSON
+/whitener/asd (W, C, F) f8, /whitener/band (W, 2) f8 [Hz], /whitener/edge (W,), /whitener/name (W,)
+/whitener/index (I,)                  which whitener a row has: equal ones are stored once
+/posterior/<item>/<kind>/log_p_num    (K_max + 1,) f8 [nat]
+/posterior/<item>/<kind>/sets/<K>/  theta (n, K, P) f8, mask (n, K), log_q, log_target, log_weight
+```
+Root attributes: ``verb``, ``version``, ``created``, ``config`` (TOML), ``card.<model>`` (TOML),
+``input_name``, ``input_size``, ``input_sha256`` (of the first MiB) of every input file; with a
+separation also ``dt``, ``channels``, ``stems``, ``model``. A posterior's group has the attributes
+``model``, ``kind``, ``notes`` and ``space`` (JSON), and perhaps a group ``amortised`` like itself.
+"""
+
+import json
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import h5py
+import numpy as np
+
+from gwiness.core.errors import FileProblem
+from gwiness.core.grid import TimeGrid
+from gwiness.core.parameters import Parameter, ParameterSpace
+from gwiness.core.posterior import Posterior, SampleSet
+from gwiness.core.separation import Separation
+from gwiness.core.tdi import Whitened, Whitener
+from gwiness.io.hdf5 import (
+    attr_float,
+    attr_text,
+    attributes_as_text,
+    contradictions,
+    find_node,
+    h5_errors,
+    member_names,
+    need_dataset,
+    open_h5,
+    read_rows,
+    where,
+)
+from gwiness.io.recording import RecordingInfo, file_facts, parse_channels
+
+__all__ = ["SCHEMA", "ResultFile", "read_posterior", "read_separation", "space_from_json"]
+
+SCHEMA = "result-1"
+_SETS = ("log_q", "log_target", "log_weight")
+
+
+class ResultFile:
+    """An open result.
+
+    Arguments:
+        path: HDF5 file with ``gwiness_schema = "result-1"``.
+
+    Raises:
+        FileProblem: If it is no result, or a dataset is missing or contradicts another.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = Path(path)
+        self._file = open_h5(self.path)
+        try:
+            with contradictions(self.path.name), h5_errors(self.path.name):
+                self._open()
+        except BaseException:
+            self._file.close()
+            raise
+
+    def _open(self) -> None:
+        file = self._file
+        schema = attr_text(file, "gwiness_schema")
+        if schema != SCHEMA:
+            raise FileProblem(f"{self.path.name}: the schema is {schema!r}; expected {SCHEMA!r}.")
+        self.items: tuple[int, ...] = ()
+        self.stems: tuple[str, ...] = ()
+        self._mixture: h5py.Dataset | None = None
+        if find_node(file, "separation") is not None:
+            self._open_separation()
+        group = find_node(file, "posterior")
+        names = member_names(group) if isinstance(group, h5py.Group) else []
+        self.posterior_items = tuple(sorted(int(name) for name in names if name.isdigit()))
+        self.info = self._describe()
+
+    def _open_separation(self) -> None:
+        file = self._file
+        self._mixture = need_dataset(file, "separation/mixture", rank=3)
+        count = len(self._mixture)
+        items = need_dataset(file, "items", shape=(count,), kinds="iu")
+        self.items = tuple(int(index) for index in read_rows(items, 0, count))
+        self.stems = tuple(part for part in (attr_text(file, "stems") or "").split(",") if part)
+        for name in ("residual", *self.stems):
+            need_dataset(file, f"separation/{name}", shape=self._mixture.shape)
+        need_dataset(file, "separation/valid", shape=(count, self._mixture.shape[2]), kinds="b")
+        need_dataset(file, "separation/t0", shape=(count,))
+        dt, channels = attr_float(file, "dt"), parse_channels(attr_text(file, "channels") or "")
+        if dt is None or dt <= 0 or len(channels) != self._mixture.shape[1]:
+            raise FileProblem(
+                f"{self.path.name}: dt is {dt} and the channels are {list(channels)}; expected "
+                f"a value above zero [s] and {self._mixture.shape[1]} channels."
+            )
+        self._dt, self._channels = dt, channels
+
+    def _describe(self) -> RecordingInfo:
+        size, modified = file_facts([self.path])
+        has = self._mixture is not None
+        facts = {"items with posteriors": str(len(self.posterior_items))}
+        return RecordingInfo(
+            paths=(self.path,),
+            format="result",
+            title=f"GWINESS result of {attr_text(self._file, 'verb') or 'an unknown verb'}",
+            num_items=len(self.items) if has else len(self.posterior_items),
+            num=0 if self._mixture is None else self._mixture.shape[2],
+            dt=self._dt if has else None,
+            channels=self._channels if has else (),
+            unit="1 (whitened)" if has else "1",
+            size_bytes=size,
+            modified=modified,
+            attributes={**facts, **attributes_as_text(self._file)},
+        )
+
+    def card(self, model: str) -> str | None:
+        """Card (TOML) of ``model``, as it was when the result was made."""
+        return attr_text(self._file, f"card.{model}")
+
+    def separation(self, index: int) -> Separation:
+        """Separation of item ``index`` of the input.
+
+        Raises:
+            FileProblem: If the result has none, or it contradicts itself.
+        """
+        if index not in self.items:
+            raise FileProblem(
+                f"{self.path.name}: there is no separation of item {index}; the result holds "
+                f"{_spans(self.items)}."
+            )
+        row = self.items.index(index)
+        what = f"{self.path.name}: separation of item {index}"
+        with contradictions(what), h5_errors(what):
+            mixture = self._whitened(row)
+            stems = {
+                name: mixture.with_data(self._stream(name, row))
+                for name in (*self.stems, "residual")
+            }
+            residual = stems.pop("residual")
+            return Separation(mixture, stems, residual, self._text("model"), self._warnings(row))
+
+    def _text(self, name: str) -> str:
+        return attr_text(self._file, name) or ""
+
+    def _stream(self, name: str, row: int) -> np.ndarray:
+        dataset = need_dataset(self._file, f"separation/{name}", rank=3)
+        return read_rows(dataset, row, row + 1)[0].astype(np.float64)
+
+    def _whitened(self, row: int) -> Whitened:
+        file = self._file
+        t0 = float(read_rows(need_dataset(file, "separation/t0", rank=1), row, row + 1)[0])
+        valid = need_dataset(file, "separation/valid", rank=2, kinds="b")
+        data = self._stream("mixture", row)
+        return Whitened(
+            data=data,
+            grid=TimeGrid(t0, self._dt, data.shape[1]),
+            channels=self._channels,
+            whitener=self._whitener(row),
+            valid=read_rows(valid, row, row + 1)[0],
+        )
+
+    def _whitener(self, row: int) -> Whitener:
+        group = find_node(self._file, "whitener")
+        if not isinstance(group, h5py.Group):
+            raise FileProblem(f"{self.path.name}: the group whitener is missing.")
+        index = need_dataset(group, "index", rank=1, kinds="iu")
+        which = int(read_rows(index, row, row + 1)[0])
+        asd = need_dataset(group, "asd", rank=3)
+        low, high = read_rows(need_dataset(group, "band", shape=(None, 2)), which, which + 1)[0]
+        edge = read_rows(need_dataset(group, "edge", rank=1, kinds="iu"), which, which + 1)[0]
+        name = need_dataset(group, "name", rank=1, kinds="O")[which]
+        return Whitener(
+            asd=read_rows(asd, which, which + 1)[0],
+            band=(float(low), float(high)),
+            edge=int(edge),
+            name=name.decode("utf-8", "replace"),
+        )
+
+    def _warnings(self, row: int) -> tuple[str, ...]:
+        dataset = find_node(self._file, "separation/warnings")
+        if not isinstance(dataset, h5py.Dataset):
+            return ()
+        return _sentences(dataset[row].decode("utf-8", "replace"))
+
+    def posterior(self, index: int, kind: str | None = None) -> Posterior:
+        """Posterior of item ``index`` of the input.
+
+        Arguments:
+            index: Item.
+            kind: Kind of source; may be left out if there is only one.
+
+        Raises:
+            FileProblem: If the result has none, or it contradicts itself.
+        """
+        group = find_node(self._file, f"posterior/{index}")
+        kinds = sorted(member_names(group)) if isinstance(group, h5py.Group) else []
+        if kind is None and len(kinds) == 1:
+            kind = kinds[0]
+        if kind is None or kind not in kinds:
+            raise FileProblem(
+                f"{self.path.name}: there is no posterior of {kind or 'one kind'} for item "
+                f"{index}; the result holds {kinds or 'none'} there, and posteriors of "
+                f"{_spans(self.posterior_items)}."
+            )
+        what = f"{self.path.name}: posterior of item {index}"
+        with contradictions(what), h5_errors(what):
+            return _read_posterior(find_node(self._file, f"posterior/{index}/{kind}"))
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+
+    def __enter__(self) -> "ResultFile":
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+def _spans(items: tuple[int, ...]) -> str:
+    return "no items" if not items else f"{len(items)} items from {min(items)} to {max(items)}"
+
+
+def _sentences(text: str | None) -> tuple[str, ...]:
+    return tuple(str(sentence) for sentence in json.loads(text or "[]"))
+
+
+def space_from_json(text: str) -> ParameterSpace:
+    """Parameter space from a result's attribute; None stands for no bound."""
+    entries: list[dict[str, Any]] = json.loads(text)
+    for entry in entries:
+        for bound in ("low", "high"):
+            if entry.get(bound) is None:
+                entry.pop(bound, None)  # the default is infinite
+    return ParameterSpace(tuple(Parameter(**entry) for entry in entries))
+
+
+def _read_all(group: h5py.Group, path: str, kinds: str, rank: int) -> np.ndarray:
+    dataset = need_dataset(group, path, rank=rank, kinds=kinds)
+    return read_rows(dataset, 0, len(dataset))
+
+
+def _read_set(group: h5py.Group, name: str) -> SampleSet:
+    theta = _read_all(group, f"{name}/theta", "f", 3)
+    mask = _read_all(group, f"{name}/mask", "b", 2)
+    if theta.shape[:2] != mask.shape:
+        raise FileProblem(f"{where(group)}: theta is {theta.shape}, but mask {mask.shape}.")
+    logs = {log: _read_all(group, f"{name}/{log}", "f", 1) for log in _SETS}
+    return SampleSet(theta=theta, mask=mask, **logs)
+
+
+def _read_posterior(group: Any) -> Posterior:
+    space = space_from_json(attr_text(group, "space") or "[]")
+    sets_group = find_node(group, "sets")
+    numbers = member_names(sets_group) if isinstance(sets_group, h5py.Group) else []
+    sets = {int(name): _read_set(sets_group, name) for name in sorted(numbers, key=int)}
+    for number, samples in sets.items():
+        if samples.theta.shape[1:] != (number, len(space)):
+            raise FileProblem(
+                f"{where(group)}: the samples for {number} sources have shape "
+                f"{samples.theta.shape}; expected (n, {number}, {len(space)})."
+            )
+    amortised = find_node(group, "amortised")
+    return Posterior(
+        log_p_num=_read_all(group, "log_p_num", "f", 1),
+        sets=sets,
+        space=space,
+        model=attr_text(group, "model") or "",
+        kind=attr_text(group, "kind") or "",
+        notes=_sentences(attr_text(group, "notes")),
+        amortised=None if amortised is None else _read_posterior(amortised),
+    )
+
+
+def read_separation(path: Path, index: int) -> Separation:
+    """Separation of item ``index``; see `ResultFile.separation`."""
+    with ResultFile(path) as result:
+        return result.separation(index)
+
+
+def read_posterior(path: Path, index: int, kind: str | None = None) -> Posterior:
+    """Posterior of item ``index``; see `ResultFile.posterior`."""
+    with ResultFile(path) as result:
+        return result.posterior(index, kind)

@@ -1,0 +1,315 @@
+"""Results of ``separate``, ``infer`` and ``analyse``: written item by item, never half a file.
+
+Each finished item lies as one complete file in the folder ``<name>.parts`` beside the target. A
+run that was killed and is started again with the same header goes on with the items that are
+missing; `ResultWriter.finish` puts the parts together, in order of items, and removes them. The
+layout is described in `result_reader`.
+"""
+
+import hashlib
+import json
+import re
+import shutil
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+
+from gwiness import __version__
+from gwiness.core.errors import FileProblem
+from gwiness.core.parameters import ParameterSpace
+from gwiness.core.posterior import Posterior, SampleSet
+from gwiness.core.separation import Separation
+from gwiness.io.hdf5 import atomic_h5
+from gwiness.io.result_reader import SCHEMA, ResultFile, read_posterior, read_separation
+
+__all__ = [
+    "InputIdentity",
+    "ResultFile",
+    "ResultHeader",
+    "ResultWriter",
+    "identify",
+    "read_posterior",
+    "read_separation",
+]
+
+_HEAD_BYTES = 2**20
+
+
+@dataclass(frozen=True)
+class InputIdentity:
+    """Which file a result was made from: name, size [bytes], SHA-256 of its first MiB."""
+
+    name: str
+    size: int
+    sha256: str
+
+
+def identify(path: Path) -> InputIdentity:
+    """Identity of ``path``, without reading more than its first MiB."""
+    with path.open("rb") as stream:
+        digest = hashlib.sha256(stream.read(_HEAD_BYTES)).hexdigest()
+    return InputIdentity(path.name, path.stat().st_size, digest)
+
+
+@dataclass(frozen=True)
+class ResultHeader:
+    """What made a result.
+
+    Arguments:
+        verb: ``separate``, ``infer`` or ``analyse``.
+        inputs: Identity of each input file.
+        config: Configuration, TOML.
+        cards: Card of each model by name, TOML.
+        version: Version of gwiness.
+    """
+
+    verb: str
+    inputs: tuple[InputIdentity, ...]
+    config: str = ""
+    cards: Mapping[str, str] = field(default_factory=dict)
+    version: str = __version__
+
+
+class ResultWriter:
+    """Writes one result, item by item, and can go on where an earlier run stopped.
+
+    Arguments:
+        path: Target.
+        header: What makes it.
+
+    Raises:
+        FileProblem: If the folder cannot be written, or holds parts made with another header.
+
+    Example:
+        >>> import tempfile
+        >>> target = Path(tempfile.mkdtemp()) / "r.h5"
+        >>> writer = ResultWriter(target, ResultHeader("infer", ()))
+        >>> sorted(writer.done)
+        []
+    """
+
+    def __init__(self, path: Path, header: ResultHeader) -> None:
+        self.path, self.header = Path(path), header
+        self._parts = self.path.with_name(self.path.name + ".parts")
+        text = json.dumps(asdict(header), sort_keys=True)
+        file = self._parts / "header.json"
+        try:
+            self._parts.mkdir(parents=True, exist_ok=True)
+            if file.exists() and file.read_text(encoding="utf-8") != text:
+                raise FileProblem(
+                    f"{self._parts}: an unfinished result lies here that was made from another "
+                    "input or with other settings; delete the folder or choose another name."
+                )
+            if not file.exists():
+                part = file.with_suffix(".part")
+                part.write_text(text, encoding="utf-8")
+                part.replace(file)
+        except (OSError, UnicodeDecodeError) as error:
+            raise FileProblem(f"{self.path}: cannot be written ({error}).") from error
+
+    @property
+    def done(self) -> frozenset[int]:
+        """Items that are complete on disk."""
+        return frozenset(_part_items(self._parts))
+
+    def put(
+        self,
+        index: int,
+        separation: Separation | None = None,
+        posteriors: Sequence[Posterior] = (),
+    ) -> None:
+        """Store item ``index`` of the input; it is on disk when this returns.
+
+        Arguments:
+            index: Item.
+            separation: Its separation, if there is one.
+            posteriors: Its posteriors, one for each kind of source.
+
+        Raises:
+            FileProblem: If it cannot be written.
+        """
+        with atomic_h5(self._parts / f"item-{index:07d}.h5") as file:
+            if separation is not None:
+                _write_separation(file, separation)
+            for posterior in posteriors:
+                _write_posterior(file.create_group(f"posterior/{posterior.kind}"), posterior)
+
+    def finish(self) -> Path:
+        """Put all parts together under the final name, and remove them.
+
+        Raises:
+            FileProblem: If items have different grids, channels, stems or models.
+        """
+        parts = _part_items(self._parts)
+        with atomic_h5(self.path) as file:
+            _write_header(file, self.header)
+            separated = []
+            for index, path in sorted(parts.items()):
+                with h5py.File(path, "r") as part:
+                    if "separation" in part:
+                        separated.append((index, path))
+                    if "posterior" in part:
+                        part.copy("posterior", file, name=f"posterior/{index}")
+            if separated:
+                _stack(file, separated)
+        shutil.rmtree(self._parts)
+        return self.path
+
+
+def _part_items(folder: Path) -> dict[int, Path]:
+    found = ((re.fullmatch(r"item-(\d+)\.h5", path.name), path) for path in folder.iterdir())
+    return {int(match[1]): path for match, path in found if match}
+
+
+def _write_header(file: h5py.File, header: ResultHeader) -> None:
+    file.attrs.update(
+        {
+            "gwiness_schema": SCHEMA,
+            "verb": header.verb,
+            "version": header.version,
+            "created": datetime.now(UTC).isoformat(timespec="seconds"),
+            "config": header.config,
+            "input_name": _texts([entry.name for entry in header.inputs]),
+            "input_size": np.array([entry.size for entry in header.inputs], dtype="i8"),
+            "input_sha256": _texts([entry.sha256 for entry in header.inputs]),
+            **{f"card.{name}": text for name, text in header.cards.items()},
+        }
+    )
+
+
+def _texts(values: Iterable[str]) -> np.ndarray:
+    return np.array(list(values), dtype=h5py.string_dtype())
+
+
+def _write_separation(file: h5py.File, separation: Separation) -> None:
+    mixture, whitener = separation.mixture, separation.mixture.whitener
+    group = file.create_group("separation")
+    streams = {"mixture": mixture, "residual": separation.residual, **separation.estimates}
+    for name, stream in streams.items():
+        group[name] = stream.data.astype("f4")
+    group["valid"] = mixture.valid
+    group["asd"] = whitener.asd.astype("f8")
+    group.attrs.update(
+        {
+            "t0": mixture.grid.start,
+            "warnings": json.dumps(separation.warnings),
+            "band": whitener.band,
+            "edge": whitener.edge,
+            "whitener": whitener.name,
+            "dt": mixture.grid.dt,
+            "channels": ",".join(mixture.channels),
+            "stems": ",".join(separation.estimates),
+            "model": separation.model,
+        }
+    )
+
+
+_COMMON = ("dt", "channels", "stems", "model")
+
+
+def _stack(file: h5py.File, parts: Sequence[tuple[int, Path]]) -> None:
+    """Copy separations into datasets with a leading item axis."""
+    whiteners = _Whiteners()
+    t0, warnings, which = [], [], []
+    shape: tuple[int, ...] = ()
+    for row, (index, path) in enumerate(parts):
+        with h5py.File(path, "r") as part:
+            group = part["separation"]
+            if row == 0:
+                shape = group["mixture"].shape
+                file.attrs.update({name: group.attrs[name] for name in _COMMON})
+                _create_stack(file, group, len(parts))
+            same = [name for name in _COMMON if group.attrs[name] != file.attrs[name]]
+            if same or group["mixture"].shape != shape:
+                raise FileProblem(
+                    f"{path}: item {index} differs from the first one in "
+                    f"{', '.join(same) or 'shape'}; one result holds items of one kind."
+                )
+            for name in ("valid", *_streams(group)):
+                file[f"separation/{name}"][row] = group[name][()]
+            t0.append(float(group.attrs["t0"]))
+            warnings.append(str(group.attrs["warnings"]))
+            which.append(whiteners.add(group))
+    file["items"] = np.array([index for index, _ in parts], dtype="i8")
+    file["separation/t0"] = np.array(t0)
+    file["separation/warnings"] = _texts(warnings)
+    file["whitener/index"] = np.array(which, dtype="i8")
+    whiteners.write(file)
+
+
+def _streams(group: h5py.Group) -> list[str]:
+    stems = [name for name in str(group.attrs["stems"]).split(",") if name]
+    return ["mixture", "residual", *stems]
+
+
+def _create_stack(file: h5py.File, group: h5py.Group, count: int) -> None:
+    for name in ("valid", *_streams(group)):
+        dataset = group[name]
+        file.create_dataset(
+            f"separation/{name}",
+            (count, *dataset.shape),
+            dtype=dataset.dtype,
+            chunks=(1, *dataset.shape),
+            track_times=False,
+        )
+
+
+class _Whiteners:
+    """Different whiteners of a result: thousands of items mostly share one."""
+
+    def __init__(self) -> None:
+        self._rows: dict[str, int] = {}
+        self._fields: list[dict[str, Any]] = []
+
+    def add(self, group: h5py.Group) -> int:
+        """Number of the whitener of ``group``."""
+        asd = group["asd"][()]
+        fields = {name: group.attrs[name] for name in ("band", "edge", "whitener")}
+        key = hashlib.sha256(asd.tobytes() + repr(fields).encode()).hexdigest()
+        if key not in self._rows:
+            self._rows[key] = len(self._fields)
+            self._fields.append({**fields, "asd": asd})
+        return self._rows[key]
+
+    def write(self, file: h5py.File) -> None:
+        """Store them under ``whitener``."""
+        file["whitener/asd"] = np.stack([entry["asd"] for entry in self._fields])
+        file["whitener/band"] = np.stack([entry["band"] for entry in self._fields])
+        file["whitener/edge"] = np.array([entry["edge"] for entry in self._fields], dtype="i8")
+        file["whitener/name"] = _texts(str(entry["whitener"]) for entry in self._fields)
+
+
+def _space_to_json(space: ParameterSpace) -> str:
+    entries = [asdict(parameter) for parameter in space.parameters]
+    for entry in entries:
+        # JSON has no infinity.
+        for bound in ("low", "high"):
+            entry[bound] = entry[bound] if np.isfinite(entry[bound]) else None
+    return json.dumps(entries)
+
+
+def _write_posterior(group: h5py.Group, posterior: Posterior) -> None:
+    group.attrs.update(
+        {
+            "model": posterior.model,
+            "kind": posterior.kind,
+            "notes": json.dumps(posterior.notes),
+            "space": _space_to_json(posterior.space),
+        }
+    )
+    group["log_p_num"] = posterior.log_p_num.astype("f8")
+    for number, samples in posterior.sets.items():
+        _write_set(group.create_group(f"sets/{number}"), samples)
+    if posterior.amortised is not None:
+        _write_posterior(group.create_group("amortised"), posterior.amortised)
+
+
+def _write_set(group: h5py.Group, samples: SampleSet) -> None:
+    for name in ("theta", "log_q", "log_target", "log_weight"):
+        group[name] = getattr(samples, name).astype("f8")
+    group["mask"] = samples.mask

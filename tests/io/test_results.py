@@ -1,0 +1,189 @@
+import h5py
+import numpy as np
+import pytest
+
+from gwiness.core.catalogue import SPACES
+from gwiness.core.errors import FileProblem
+from gwiness.core.grid import TimeGrid
+from gwiness.core.posterior import Posterior, SampleSet
+from gwiness.core.separation import Separation
+from gwiness.core.tdi import Whitened, Whitener
+from gwiness.io.formats import describe, open_recording
+from gwiness.io.results import (
+    ResultFile,
+    ResultHeader,
+    ResultWriter,
+    identify,
+    read_posterior,
+    read_separation,
+)
+
+HEADER = ResultHeader("separate", (), 'a = "b"\n', {"scnet": 'name = "scnet"\n'})
+
+
+def separation(seed, level=1.0, num=64):
+    rng = np.random.default_rng(seed)
+    grid = TimeGrid(1e5 * seed, 10.0, num)
+    whitener = Whitener(np.full((2, num // 2 + 1), level), (1e-4, 4e-2), 4, "analytic")
+    valid = np.ones(num, dtype=bool)
+    valid[:4] = False
+    mixture = Whitened(rng.standard_normal((2, num)), grid, ("A", "E"), whitener, valid)
+    stems = {kind: rng.standard_normal((2, num)) for kind in ("mbhb", "emri", "gb")}
+    return Separation.from_estimates(mixture, stems, "scnet v1", ("Outside its band.",))
+
+
+def samples(num_sources, rng, count=20):
+    space = SPACES["sinusoid"]
+    return SampleSet(
+        theta=rng.uniform(size=(count, num_sources, len(space))),
+        mask=np.ones((count, num_sources), dtype=bool),
+        log_q=rng.standard_normal(count),
+        log_target=np.full(count, np.nan),
+        log_weight=np.zeros(count),
+    )
+
+
+def posterior(seed):
+    rng = np.random.default_rng(seed)
+    log_p = np.log([0.1, 0.7, 0.2])
+    sets = {number: samples(number, rng) for number in (0, 1, 2)}
+    plain = Posterior(log_p, sets, SPACES["sinusoid"], "slotflow v1")
+    return Posterior(
+        log_p + 1, sets, SPACES["sinusoid"], "slotflow v1", "sinusoid", ("Poor.",), plain
+    )
+
+
+def same_separation(found, expected):
+    # float32 storage of numbers of order one.
+    np.testing.assert_allclose(found.mixture.data, expected.mixture.data, rtol=1e-6)
+    np.testing.assert_allclose(found.residual.data, expected.residual.data, rtol=1e-6)
+    assert list(found.estimates) == list(expected.estimates)
+    for kind, stem in expected.estimates.items():
+        np.testing.assert_allclose(found.estimates[kind].data, stem.data, rtol=1e-6)
+    assert found.mixture.grid == expected.mixture.grid
+    assert (found.model, found.warnings) == (expected.model, expected.warnings)
+    np.testing.assert_array_equal(found.mixture.valid, expected.mixture.valid)
+    one, two = found.mixture.whitener, expected.mixture.whitener
+    np.testing.assert_array_equal(one.asd, two.asd)
+    assert (one.band, one.edge, one.name) == (two.band, two.edge, two.name)
+
+
+def same_posterior(found, expected):
+    np.testing.assert_array_equal(found.log_p_num, expected.log_p_num)
+    assert found.space == expected.space
+    assert (found.model, found.kind, found.notes) == (
+        expected.model,
+        expected.kind,
+        expected.notes,
+    )
+    assert set(found.sets) == set(expected.sets)
+    for number, wrote in expected.sets.items():
+        for name in ("theta", "mask", "log_q", "log_target", "log_weight"):
+            np.testing.assert_array_equal(getattr(found.sets[number], name), getattr(wrote, name))
+
+
+def test_separations_come_back(tmp_path):
+    path = tmp_path / "r.h5"
+    writer = ResultWriter(path, HEADER)
+    # Out of order, two whiteners.
+    wrote = {7: separation(7), 2: separation(2, level=3.0), 5: separation(5)}
+    for index, value in wrote.items():
+        writer.put(index, value)
+    assert writer.finish() == path
+    for index, expected in wrote.items():
+        same_separation(read_separation(path, index), expected)
+    with h5py.File(path) as file:
+        assert len(file["whitener/asd"]) == 2
+    with ResultFile(path) as result:
+        assert result.items == (2, 5, 7)
+        assert result.card("scnet") == 'name = "scnet"\n'
+
+
+def test_posteriors_come_back(tmp_path):
+    path = tmp_path / "r.h5"
+    writer = ResultWriter(path, HEADER)
+    writer.put(3, posteriors=[posterior(3)])
+    writer.put(4, separation(4), [posterior(4)])
+    writer.finish()
+    for index in (3, 4):
+        found = read_posterior(path, index)
+        same_posterior(found, posterior(index))
+        same_posterior(found.amortised, posterior(index).amortised)
+    same_separation(read_separation(path, 4), separation(4))
+
+
+def test_a_killed_run_keeps_its_items_and_goes_on(tmp_path):
+    path = tmp_path / "r.h5"
+    ResultWriter(path, HEADER).put(0, separation(0))
+    assert not path.exists()
+    # What a SIGKILL in the middle of a write leaves: a part that is not complete.
+    (tmp_path / "r.h5.parts" / ".item-0000001.h5.12ab.part").write_bytes(b"\x89HDF")
+    again = ResultWriter(path, HEADER)
+    assert again.done == {0}
+    again.put(1, separation(1))
+    again.finish()
+    assert [entry.name for entry in tmp_path.iterdir()] == ["r.h5"]
+    same_separation(read_separation(path, 0), separation(0))
+    same_separation(read_separation(path, 1), separation(1))
+
+
+def test_a_run_with_other_settings_does_not_mix(tmp_path):
+    ResultWriter(tmp_path / "r.h5", HEADER).put(0, separation(0))
+    with pytest.raises(FileProblem, match="other settings"):
+        ResultWriter(tmp_path / "r.h5", ResultHeader("separate", (), "x = 1\n"))
+
+
+def test_items_of_different_length_do_not_mix(tmp_path):
+    writer = ResultWriter(tmp_path / "r.h5", HEADER)
+    writer.put(0, separation(0))
+    writer.put(1, separation(1, num=32))
+    with pytest.raises(FileProblem, match="item 1 differs"):
+        writer.finish()
+    assert writer.done == {0, 1}
+    assert not (tmp_path / "r.h5").exists()
+
+
+def test_identity_reads_the_head_only(tmp_path):
+    one, two = tmp_path / "a", tmp_path / "b"
+    head = b"x" * 2**20
+    one.write_bytes(head + b"1")
+    two.write_bytes(head + b"2")
+    assert identify(one).sha256 == identify(two).sha256
+    assert (identify(one).name, identify(one).size) == ("a", 2**20 + 1)
+
+
+def test_facts_of_a_result(tmp_path):
+    data = tmp_path / "in.h5"
+    data.write_bytes(b"data")
+    path = tmp_path / "r.h5"
+    writer = ResultWriter(path, ResultHeader("analyse", (identify(data),)))
+    writer.put(0, separation(0), [posterior(0)])
+    writer.finish()
+    info = describe(path)
+    assert (info.format, info.num_items, info.num, info.channels) == ("result", 1, 64, ("A", "E"))
+    assert info.attributes["input_name"] == "in.h5"
+    assert info.attributes["stems"] == "mbhb,emri,gb"
+    with pytest.raises(FileProblem, match="result of gwiness"):
+        open_recording(path)
+
+
+def test_a_missing_item_is_a_sentence(tmp_path):
+    path = tmp_path / "r.h5"
+    writer = ResultWriter(path, HEADER)
+    writer.put(0, separation(0))
+    writer.finish()
+    with pytest.raises(FileProblem, match="no separation of item 9"):
+        read_separation(path, 9)
+    with pytest.raises(FileProblem, match="no posterior"):
+        read_posterior(path, 0)
+
+
+def test_a_result_that_contradicts_itself_is_a_sentence(tmp_path):
+    path = tmp_path / "r.h5"
+    writer = ResultWriter(path, HEADER)
+    writer.put(0, separation(0))
+    writer.finish()
+    with h5py.File(path, "a") as file:
+        file["separation/residual"][0] = 0.0
+    with pytest.raises(FileProblem, match="miss the mixture"):
+        read_separation(path, 0)
