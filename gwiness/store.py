@@ -106,7 +106,7 @@ def load(
     from safetensors.torch import load_file
 
     folder = root / name
-    if Path(name).name != name or not folder.is_dir():
+    if not name or Path(name).name != name or not folder.is_dir():
         names = [card.name for card in list_cards(root)]
         raise FileProblem(f"there is no model {name!r} in {root}; there are {names}.")
     problems = verify(folder)

@@ -1,0 +1,1 @@
+"""From an item to its posterior: propose (network), refine (exact likelihood), weight."""

@@ -1,0 +1,293 @@
+"""From an item of the sinusoid task to its posterior: propose, refine, weight.
+
+The network proposes: q(K | x), slots, and samples of each (`amortised`). The refinement takes its
+frequencies to the joint optimum of the exact likelihood and lets the evidence vote on K;
+importance sampling gives joint samples with exact weights. Without refinement the network's own
+posterior is returned.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from gwiness.config.slotflow import SlotFlowConfig
+from gwiness.core.catalogue import SPACES
+from gwiness.core.errors import ScopeProblem
+from gwiness.core.item import Item
+from gwiness.core.posterior import Posterior, SampleSet
+from gwiness.infer.importance import importance_sample
+from gwiness.infer.likelihood import SourcePrior, streams_of
+from gwiness.infer.refine import IMPLAUSIBLE, Refined, refine
+from gwiness.nn.slotflow import Encoding, LocalFrame, SlotFlow
+from gwiness.nn.slots import from_local
+
+__all__ = ["Proposal", "SlotFlowEstimator", "suppress"]
+
+_SPACE = SPACES["sinusoid"]
+_LOW_EFFICIENCY = 0.05
+_POOR_FIT = 1.3
+"""Residual power over noise power; for a good fit it scatters by 0.03."""
+_NUM_BESIDE = 250
+"""Samples of the network's own posterior when it is only shown beside the refined one."""
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """The network's answer for one item, before any sampling.
+
+    Arguments:
+        log_p_num: Log probability of 0..K_max sources (K_max + 1,) [nat].
+        bins: Slots (M,), bins from 0 Hz, the surest first.
+        score: Probability that a slot holds a source (M,).
+        frequency: Expected frequency of each slot (M,) [Hz].
+        context: Contexts of the slots (M, E).
+        frame: Their frames.
+    """
+
+    log_p_num: Float[np.ndarray, " K1"]
+    bins: Int[np.ndarray, " M"]
+    score: Float[np.ndarray, " M"]
+    frequency: Float[np.ndarray, " M"]
+    context: Tensor
+    frame: LocalFrame
+
+    @property
+    def best_num(self) -> int:
+        """Most probable number of sources, as far as there are slots for them."""
+        return min(int(np.argmax(self.log_p_num)), len(self.bins))
+
+
+def suppress(
+    frequency: Float[np.ndarray, " M"], probability: Float[np.ndarray, " M"], distance: float
+) -> tuple[Int[np.ndarray, " J"], Float[np.ndarray, " J"]]:
+    """Merge candidates that mean the same source.
+
+    A source on the edge of two bins is half present in each, and both expect it at the same
+    frequency. The surer one is kept and takes the other's probability.
+
+    Arguments:
+        frequency: Expected frequencies (M,) [Hz].
+        probability: Presences (M,).
+        distance: Candidates nearer than this [Hz] are one.
+
+    Returns:
+        Kept candidates (J,) and their scores (J,), the surest first.
+    """
+    kept: list[int] = []
+    score: dict[int, float] = {}
+    for index in np.argsort(-probability, kind="stable"):
+        near = [k for k in kept if abs(frequency[k] - frequency[index]) < distance]
+        if near:
+            score[near[0]] += float(probability[index])
+        else:
+            kept.append(int(index))
+            score[int(index)] = float(probability[index])
+    scores = np.array([score[k] for k in kept])
+    order = np.argsort(-scores, kind="stable")
+    return np.array(kept, dtype=np.int64)[order], scores[order]
+
+
+class SlotFlowEstimator:
+    """Posteriors of sinusoid items from a trained network and the exact likelihood.
+
+    Arguments:
+        network: Trained network.
+        config: Its configuration: streams, and the law it was trained on, which is the prior.
+        name: Name of the checkpoint, for the record.
+        device: Where the network runs.
+    """
+
+    def __init__(
+        self, network: SlotFlow, config: SlotFlowConfig, name: str, device: torch.device
+    ) -> None:
+        self.network = network.to(device).eval()
+        self.config, self.name, self.device = config, name, device
+        self.prior = SourcePrior.from_config(config.data)
+
+    @classmethod
+    def from_checkpoint(
+        cls,
+        config: SlotFlowConfig,
+        state: dict[str, Tensor],
+        name: str,
+        device: torch.device | str = "cpu",
+    ) -> "SlotFlowEstimator":
+        """Rebuild the network of ``config`` and give it the weights ``state``."""
+        network = SlotFlow(**config.network_arguments())
+        network.load_state_dict(state)
+        return cls(network, config, name, torch.device(device))
+
+    @torch.no_grad()
+    def propose(self, items: Sequence[Item]) -> list[Proposal]:
+        """The network's answers for a batch of items.
+
+        Raises:
+            ScopeProblem: If an item is sampled differently from the training data.
+        """
+        for item in items:
+            streams_of(item, self.config.data.streams)
+        long = np.stack([item.mixture.data[0] for item in items])
+        short = np.stack([item.short.data[0] for item in items if item.short is not None])
+        encoding = self.network.encode(self._tensor(long), self._tensor(short))
+        num = min(2 * self.config.data.num_max + 4, encoding.presence.shape[1])
+        probability, index = torch.sigmoid(encoding.presence).topk(num, dim=1)
+        bins = index + self.network.first_bin
+        context, frame = self.network.slots(encoding, bins)
+        return [
+            self._proposal(encoding, row, bins[row], probability[row], context[row], frame)
+            for row in range(len(items))
+        ]
+
+    def _tensor(self, values: np.ndarray) -> Tensor:
+        return torch.from_numpy(values.astype(np.float32)).to(self.device)
+
+    def _proposal(
+        self,
+        encoding: Encoding,
+        row: int,
+        bins: Tensor,
+        probability: Tensor,
+        context: Tensor,
+        frame: LocalFrame,
+    ) -> Proposal:
+        offset = frame.centre[row, :, 0].double()
+        frequency = ((bins + offset) * self.network.spacing).cpu().numpy()
+        # Two sources are never nearer than the smallest separation of the training law.
+        kept, score = suppress(
+            frequency, probability.double().cpu().numpy(), self.prior.min_separation / 2
+        )
+        take = torch.from_numpy(kept).to(self.device)
+        return Proposal(
+            encoding.log_p_num[row].double().cpu().numpy(),
+            bins[take].cpu().numpy(),
+            score,
+            frequency[kept],
+            context[take],
+            LocalFrame(frame.centre[row, take], frame.scale[row, take], frame.tone[row, take]),
+        )
+
+    @torch.no_grad()
+    def amortised(
+        self, proposal: Proposal, num_samples: int, rng: np.random.Generator
+    ) -> Posterior:
+        """The network's own posterior: samples of the surest slots, by rising frequency."""
+        num = proposal.best_num
+        order = np.argsort(proposal.frequency[:num])
+        take = torch.from_numpy(order).to(self.device)
+        noise = self._tensor(rng.standard_normal((num_samples, num, 3)))
+        frame = proposal.frame
+        frame = LocalFrame(frame.centre[take], frame.scale[take], frame.tone[take])
+        network = self.network
+        local, log_q = network.sample(proposal.context[take], frame, noise)
+        bins = torch.from_numpy(proposal.bins[:num][order]).to(self.device)
+        theta = from_local(local.double(), bins, network.spacing, network.time_ref)
+        joint = log_q.double().sum(dim=1) - num * np.log(network.spacing)
+        samples = SampleSet(
+            theta.cpu().numpy(),
+            np.ones((num_samples, num), dtype=bool),
+            joint.cpu().numpy(),
+            np.full(num_samples, np.nan),
+            np.zeros(num_samples),
+        )
+        return Posterior(proposal.log_p_num, {num: samples}, _SPACE, self.name)
+
+    def posterior(
+        self,
+        item: Item,
+        *,
+        num_samples: int = 1000,
+        refine: bool = True,
+        rng: np.random.Generator,
+    ) -> Posterior:
+        """Posterior of one item.
+
+        Arguments:
+            item: Item of the sinusoid task.
+            num_samples: Number of joint samples n.
+            refine: Whether the exact likelihood has the last word; if so, the network's own
+                posterior is in ``amortised``.
+            rng: Generator of the samples.
+
+        Raises:
+            ScopeProblem: If the item is sampled differently from the training data, or its
+                sources lie outside the training law.
+        """
+        proposal = self.propose([item])[0]
+        return self.complete(item, proposal, num_samples=num_samples, refine=refine, rng=rng)
+
+    def complete(
+        self,
+        item: Item,
+        proposal: Proposal,
+        *,
+        num_samples: int,
+        refine: bool,
+        rng: np.random.Generator,
+    ) -> Posterior:
+        """Posterior of an item whose proposal is known, e.g. from a batch."""
+        if not refine:
+            return self.amortised(proposal, num_samples, rng)
+        amortised = self.amortised(proposal, min(num_samples, _NUM_BESIDE), rng)
+        refined = self._refine(item, proposal)
+        samples = importance_sample(refined.best, self.prior, num_samples, rng)
+        if not np.isfinite(samples.log_weight).any():
+            raise ScopeProblem(
+                f"no sample lies inside {self._law}, the law that {self.name} knows."
+            )
+        log_p_num = self._log_p_num(refined, samples)
+        posterior = Posterior(
+            log_p_num,
+            {len(refined.best.solver): samples},
+            _SPACE,
+            f"{self.name} + exact likelihood",
+            notes=self._notes(refined, samples),
+        )
+        return replace(posterior, amortised=amortised)
+
+    def _refine(self, item: Item, proposal: Proposal) -> Refined:
+        streams = streams_of(item, self.config.data.streams)
+        return refine(streams, proposal.frequency[: proposal.best_num], self.prior)
+
+    def _log_p_num(self, refined: Refined, samples: SampleSet) -> Float[np.ndarray, " K1"]:
+        """Normalised log p(K | d): importance-sampled at the best K, Laplace beside it.
+
+        Numbers that were not looked at lie beyond one that was already worse; they are −inf.
+        """
+        log_p = np.full(self.prior.num[1] + 1, -np.inf)
+        for num, evidence in refined.log_evidence.items():
+            log_p[num] = evidence
+        best = len(refined.best.solver)
+        log_p[best] = samples.log_evidence + self.prior.log_num(best)
+        return log_p - np.logaddexp.reduce(log_p)
+
+    @property
+    def _law(self) -> str:
+        low, high = self.prior.amplitude
+        gap = 1e3 * self.prior.min_separation
+        return f"amplitudes of {low:g} to {high:g} and separations of {gap:g} mHz or more"
+
+    def _notes(self, refined: Refined, samples: SampleSet) -> tuple[str, ...]:
+        """What the reader of a refined posterior should know."""
+        notes = []
+        fit = refined.best
+        if self.prior.log_mass(fit.solver, fit.covariance) < IMPLAUSIBLE:
+            notes.append(
+                f"The best fit lies outside {self._law}, the law that {self.name} knows: "
+                "the samples are pressed against its bounds."
+            )
+        excess = fit.noise_sigma**2 / fit.streams.noise_variance
+        if excess > _POOR_FIT:
+            notes.append(
+                f"The residual has {excess:.1f} times the power of the noise: "
+                f"the data are no sinusoids with {self._law}."
+            )
+        if samples.efficiency < _LOW_EFFICIENCY:
+            notes.append(
+                f"Only {100 * samples.efficiency:.1f} % of the samples are effective: "
+                "take the widths with care."
+            )
+        return tuple(notes)

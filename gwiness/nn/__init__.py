@@ -1,0 +1,1 @@
+"""Networks: torch in, torch out. No files, no units, no configuration objects."""

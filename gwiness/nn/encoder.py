@@ -1,0 +1,183 @@
+"""Dual-stream encoder: two time series in, one feature vector for each frequency bin out.
+
+All the information on lines between 2.5 and 3 Hz lies in ~160 complex Fourier bins of the long
+stream and the ~5 bins of the short one. `BandProjection` computes them: the long stream at its own
+resolution, and the short stream demodulated at *the same* frequencies and referred to the same
+instant, the middle of the long stream. A line Im(c e^{iω(t − t_ref)}) gives c D(f − f_k) in both,
+with a real kernel D for the long one, so that neighbouring bins differ by sign and size only, and
+the phase between the two streams measures the sub-bin offset.
+
+The first samples of the long stream repeat the noise of the short one; they are cut off here,
+before anything else happens.
+"""
+
+import math
+from collections.abc import Sequence
+
+import torch
+from jaxtyping import Complex, Float
+from torch import Tensor, nn
+
+__all__ = ["BandEncoder", "BandFeatures", "BandProjection", "ResidualBlock"]
+
+
+class BandProjection(nn.Module):
+    """Complex amplitudes of both streams on a common grid of frequencies, and the noise level.
+
+    Arguments:
+        long_times: Times of the long stream (N,) [s].
+        short_times: Times of the short stream (M,) [s].
+        variance: Noise variance of the long stream over that of the short one (N,) [1].
+        skip: Samples to cut from the start of the long stream.
+        band: Lowest and highest frequency of a source [Hz].
+        pad_bins: Bins beyond each end of the band.
+        noise_from_hz: The noise level is measured in the short stream above this [Hz].
+    """
+
+    long_kernel: Tensor
+    short_kernel: Tensor
+    window: Tensor
+
+    def __init__(
+        self,
+        *,
+        long_times: Sequence[float],
+        short_times: Sequence[float],
+        variance: Sequence[float],
+        skip: int,
+        band: tuple[float, float],
+        pad_bins: int,
+        noise_from_hz: float = 20.0,
+    ) -> None:
+        super().__init__()
+        long = torch.as_tensor(long_times, dtype=torch.float64)[skip:]
+        short = torch.as_tensor(short_times, dtype=torch.float64)
+        weight = 1.0 / torch.as_tensor(variance, dtype=torch.float64)[skip:]
+        self.skip = skip
+        self.spacing = 1.0 / (len(long) * float(long[1] - long[0]))
+        self.time_ref = float(long[0] + long[-1]) / 2
+        self.first_bin = math.floor(band[0] / self.spacing) - pad_bins
+        self.num_bins = math.ceil(band[1] / self.spacing) + pad_bins + 1 - self.first_bin
+        self.pad_bins = pad_bins
+        freqs = self.spacing * (self.first_bin + torch.arange(self.num_bins, dtype=torch.float64))
+        noise_first = round(noise_from_hz * len(short) * float(short[1] - short[0]))
+        window = torch.hann_window(len(short), periodic=True, dtype=torch.float64)
+        self.noise_first = noise_first
+        # Noise of one bin, as complex standard deviation at unit sigma: 2/√Σw.
+        self.long_noise = float(2 / weight.sum().sqrt())
+        self.short_noise = 2 / math.sqrt(len(short))
+        buffers = {
+            "long_kernel": _kernel(freqs, long - self.time_ref, weight),
+            "short_kernel": _kernel(freqs, short - self.time_ref, torch.ones_like(short)),
+            "window": (window / window.square().sum().sqrt()).float(),
+        }
+        for name, value in buffers.items():
+            # Rebuilt from the arguments: they do not belong into a checkpoint.
+            self.register_buffer(name, value, persistent=False)
+
+    def forward(
+        self, long: Float[Tensor, "B N"], short: Float[Tensor, "B M"]
+    ) -> tuple[Complex[Tensor, "B F"], Complex[Tensor, "B F"], Float[Tensor, " B"]]:
+        """Bins of the long and of the short stream (B, F), and the noise level σ (B,)."""
+        clean = long[:, self.skip :]
+        shape = (len(long), self.num_bins, 2)
+        z_long = torch.view_as_complex((clean @ self.long_kernel).view(shape))
+        z_short = torch.view_as_complex((short @ self.short_kernel).view(shape))
+        spectrum = torch.fft.rfft(short * self.window)[:, self.noise_first :]
+        sigma = spectrum.abs().square().mean(dim=1).sqrt()
+        return z_long, z_short, sigma
+
+
+def _kernel(
+    freqs: Float[Tensor, " F"], times: Float[Tensor, " N"], weight: Float[Tensor, " N"]
+) -> Float[Tensor, "N F2"]:
+    """Real and imaginary parts, side by side, of 2i w_n e^{−2πi f_k t_n} / Σw: (N, 2F)."""
+    angle = -2 * math.pi * times[:, None] * freqs + math.pi / 2
+    kernel = torch.polar((2 * weight / weight.sum())[:, None].expand_as(angle), angle)
+    return torch.view_as_real(kernel).reshape(len(times), -1).float()
+
+
+class BandFeatures(nn.Module):
+    """Real features (B, 12, F) from the complex bins.
+
+    Each bin enters twice: as it is, for amplitudes, and compressed by asinh in units of its noise,
+    for detection; beside them the log power, the noise level and the place in the band.
+
+    Arguments:
+        long_noise: Standard deviation of a long bin at unit σ.
+        short_noise: The same of a short bin.
+    """
+
+    num_features = 12
+
+    def __init__(self, *, long_noise: float, short_noise: float) -> None:
+        super().__init__()
+        self.long_noise, self.short_noise = long_noise, short_noise
+
+    def forward(
+        self,
+        z_long: Complex[Tensor, "B F"],
+        z_short: Complex[Tensor, "B F"],
+        sigma: Float[Tensor, " B"],
+    ) -> Float[Tensor, "B D F"]:
+        """Stack the features."""
+        # The floor keeps noiseless data finite; 0.02 is below what matters to any amplitude.
+        level = sigma.clamp_min(0.02)[:, None]
+        rows = []
+        for z, noise in ((z_long, self.long_noise), (z_short, self.short_noise)):
+            ratio = z.abs() / (noise * level)
+            squashed = z / (noise * level) * (torch.asinh(ratio) / ratio.clamp_min(1e-6)) / 4
+            rows += [z.real, z.imag, squashed.real, squashed.imag, torch.log1p(ratio**2) / 4]
+        place = torch.linspace(-1, 1, z_long.shape[1], dtype=sigma.dtype, device=sigma.device)
+        rows += [level.log().expand_as(rows[0]), place.expand_as(rows[0])]
+        return torch.stack(rows, dim=1)
+
+
+class ResidualBlock(nn.Module):
+    """x + W₂ ∗ silu(W₁ ∗ x), both convolutions over bins.
+
+    No normalisation layer: it would wash out the amplitudes.
+
+    Arguments:
+        width: Channels D.
+        kernel: Bins that a convolution sees.
+        dilation: Distance between them.
+    """
+
+    def __init__(self, *, width: int, kernel: int, dilation: int) -> None:
+        super().__init__()
+        pad = dilation * (kernel // 2)
+        self.first = nn.Conv1d(width, width, kernel, padding=pad, dilation=dilation)
+        self.second = nn.Conv1d(width, width, kernel, padding=kernel // 2)
+        # A block starts close to the identity, so that depth costs nothing at the start.
+        nn.init.normal_(self.second.weight, std=0.1 / math.sqrt(width * kernel))
+
+    def forward(self, x: Float[Tensor, "B D F"]) -> Float[Tensor, "B D F"]:
+        """Apply the block."""
+        return x + self.second(nn.functional.silu(self.first(x)))
+
+
+class BandEncoder(nn.Module):
+    """Features (B, F, D) of each bin from both streams' bins.
+
+    Arguments:
+        num_features: Rows of the input.
+        width: Channels D.
+        blocks: Number of residual blocks; dilations run 1, 2, 4, 8, 1, 2, ...
+        kernel: Bins that a convolution sees, odd.
+    """
+
+    def __init__(self, *, num_features: int, width: int, blocks: int, kernel: int) -> None:
+        super().__init__()
+        self.embed = nn.Conv1d(num_features, width, kernel, padding=kernel // 2)
+        self.blocks = nn.ModuleList(
+            ResidualBlock(width=width, kernel=kernel, dilation=2 ** (index % 4))
+            for index in range(blocks)
+        )
+
+    def forward(self, x: Float[Tensor, "B R F"]) -> Float[Tensor, "B F D"]:
+        """Encode."""
+        x = self.embed(x)
+        for block in self.blocks:
+            x = block(x)
+        return x.transpose(1, 2)

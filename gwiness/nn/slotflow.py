@@ -1,0 +1,228 @@
+r"""SlotFlow: q(K | x) and, slot by slot, q(θ_k | x), for lines of which nobody knows the number.
+
+.. math:: q(K, θ | x) = q(K | x) ∏_{k ≤ K} q(θ_k | context_k(x))
+
+The density of a slot is a conditional flow in local coordinates (δ, ψ, A) around a point that the
+slot predicts: u = L^{-1}(y − m) with L lower triangular, then coupling layers of monotonic
+rational-quadratic splines, whose inverse is as cheap as their forward: sampling is one pass.
+
+References:
+    Neural Spline Flows (Durkan et al., 2019), https://arxiv.org/abs/1906.04032
+    SlotFlow (2025), https://arxiv.org/abs/2511.23228
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+import zuko
+from jaxtyping import Bool, Complex, Float, Int
+from torch import Tensor, nn
+
+from gwiness.nn.encoder import BandEncoder, BandFeatures, BandProjection
+from gwiness.nn.slots import NumHead, SlotContext, wrap
+
+__all__ = ["Encoding", "LocalFrame", "SlotFlow"]
+
+
+@dataclass(frozen=True)
+class Encoding:
+    """What the encoder made of a batch.
+
+    Arguments:
+        features: (B, F, D), on the padded axis of bins.
+        z_long: Complex amplitudes (B, F) of the long stream.
+        log_sigma: Log noise level (B,).
+        presence: Logits (B, M) that a bin of the band holds a source, M = F − 2 pad.
+        log_p_num: Log probability (B, K_max + 1) of 0..K_max sources.
+    """
+
+    features: Tensor
+    z_long: Tensor
+    log_sigma: Tensor
+    presence: Tensor
+    log_p_num: Tensor
+
+
+@dataclass(frozen=True)
+class LocalFrame:
+    """Where a slot expects its source: y = m + L u.
+
+    Arguments:
+        centre: m (..., 3) = (δ, ψ, A).
+        scale: L (..., 3, 3), lower triangular with positive diagonal.
+        tone: Predicted complex amplitude (...,) at the reference time; m's ψ and A are its polar
+            form.
+    """
+
+    centre: Tensor
+    scale: Tensor
+    tone: Tensor
+
+    def standardise(self, local: Float[Tensor, "*batch 3"]) -> Float[Tensor, "*batch 3"]:
+        """U of y; the phase difference is taken the short way round."""
+        difference = local - self.centre
+        difference = torch.stack(
+            [difference[..., 0], wrap(difference[..., 1]), difference[..., 2]], dim=-1
+        )
+        return torch.linalg.solve_triangular(
+            self.scale, difference[..., None], upper=False
+        ).squeeze(-1)
+
+    def colour(self, u: Float[Tensor, "*batch 3"]) -> Float[Tensor, "*batch 3"]:
+        """Inverse of `standardise`, ψ in [−π, π)."""
+        local = self.centre + (self.scale @ u[..., None]).squeeze(-1)
+        return torch.stack([local[..., 0], wrap(local[..., 1]), local[..., 2]], dim=-1)
+
+    def select(self, mask: Bool[Tensor, "*batch"]) -> "LocalFrame":
+        """Only the slots where ``mask`` is True, on one axis."""
+        return LocalFrame(self.centre[mask], self.scale[mask], self.tone[mask])
+
+    @property
+    def log_det(self) -> Tensor:
+        """Log det L (...,)."""
+        return self.scale.diagonal(dim1=-2, dim2=-1).log().sum(dim=-1)
+
+
+class SlotFlow(nn.Module):
+    """The posterior network.
+
+    Arguments:
+        long_times: Times of the long stream (3000,) [s].
+        short_times: Times of the short stream (5120,) [s].
+        variance: Relative noise variance of the long stream (3000,) [1].
+        skip: Samples of the long stream that must not be looked at.
+        band: Lowest and highest frequency [Hz].
+        num_max: Largest number of sources.
+        width: Features of a bin.
+        blocks: Residual blocks of the encoder.
+        kernel: Bins in a convolution.
+        context: Features of a slot.
+        flow_transforms: Coupling layers.
+        flow_bins: Spline bins.
+        flow_hidden: Width of the flow's networks.
+        pad_bins: Bins beyond the band at either end.
+    """
+
+    start: Tensor
+
+    def __init__(
+        self,
+        *,
+        long_times: Sequence[float],
+        short_times: Sequence[float],
+        variance: Sequence[float],
+        skip: int,
+        band: tuple[float, float],
+        num_max: int,
+        width: int = 64,
+        blocks: int = 7,
+        kernel: int = 5,
+        context: int = 64,
+        flow_transforms: int = 3,
+        flow_bins: int = 8,
+        flow_hidden: int = 64,
+        pad_bins: int = 8,
+    ) -> None:
+        super().__init__()
+        self.projection = BandProjection(
+            long_times=long_times,
+            short_times=short_times,
+            variance=variance,
+            skip=skip,
+            band=band,
+            pad_bins=pad_bins,
+        )
+        self.features = BandFeatures(
+            long_noise=self.projection.long_noise, short_noise=self.projection.short_noise
+        )
+        self.encoder = BandEncoder(
+            num_features=self.features.num_features, width=width, blocks=blocks, kernel=kernel
+        )
+        self.presence = nn.Linear(width, 1)
+        nn.init.constant_(self.presence.bias, -3.0)  # one bin in twenty holds a source
+        self.num_head = NumHead(width=width, hidden=64, num_max=num_max)
+        self.context = SlotContext(width=width, context=context)
+        # δ, tone (2), log scales (3), below the diagonal (3)
+        self.frame_head = nn.Linear(context, 9)
+        self.flow = zuko.flows.NSF(
+            3,
+            context,
+            bins=flow_bins,
+            transforms=flow_transforms,
+            passes=2,
+            hidden_features=(flow_hidden, flow_hidden),
+        )
+        self.register_buffer("start", torch.tensor([0.2, 0.5, 0.2]).log(), persistent=False)
+
+    @property
+    def spacing(self) -> float:
+        """Bin width [Hz]."""
+        return self.projection.spacing
+
+    @property
+    def time_ref(self) -> float:
+        """Reference time of the local phase [s]."""
+        return self.projection.time_ref
+
+    @property
+    def first_bin(self) -> int:
+        """Number of the first bin of `Encoding.presence`, in units of `spacing` from 0 Hz."""
+        return self.projection.first_bin + self.projection.pad_bins
+
+    def encode(self, long: Float[Tensor, "B N"], short: Float[Tensor, "B M"]) -> Encoding:
+        """Features, presences and q(K | x)."""
+        z_long, z_short, sigma = self.projection(long, short)
+        features = self.encoder(self.features(z_long, z_short, sigma))
+        log_sigma = sigma.clamp_min(0.02).log()
+        pad = self.projection.pad_bins
+        inner = features[:, pad:-pad]
+        presence = self.presence(inner).squeeze(-1)
+        log_p_num = self.num_head(inner, presence, log_sigma)
+        return Encoding(features, z_long, log_sigma, presence, log_p_num)
+
+    def slots(
+        self, encoding: Encoding, bins: Int[Tensor, "B K"]
+    ) -> tuple[Float[Tensor, "B K E"], LocalFrame]:
+        """Contexts and frames of ``bins``, numbered from 0 Hz."""
+        index = bins - self.projection.first_bin
+        context = self.context(encoding.features, index, encoding.log_sigma)
+        near = torch.gather(encoding.z_long, 1, index)
+        return context, self._frame(context, near)
+
+    def _frame(self, context: Float[Tensor, "B K E"], near: Complex[Tensor, "B K"]) -> LocalFrame:
+        out = self.frame_head(context)
+        tone = near + torch.complex(out[..., 1], out[..., 2])
+        centre = torch.stack([out[..., 0], tone.angle(), tone.abs()], dim=-1)
+        diagonal = torch.exp(self.start + out[..., 3:6].clamp(-9.0, 2.0))
+        lower = torch.diag_embed(diagonal)
+        rows, columns = (1, 2, 2), (0, 0, 1)
+        below = torch.zeros_like(lower)
+        for position, (row, column) in enumerate(zip(rows, columns, strict=True)):
+            below[..., row, column] = out[..., 6 + position] * diagonal[..., row]
+        return LocalFrame(centre, lower + below, tone)
+
+    def log_prob(
+        self,
+        context: Float[Tensor, "*batch E"],
+        frame: LocalFrame,
+        local: Float[Tensor, "*batch 3"],
+    ) -> Float[Tensor, "*batch"]:
+        """Log density (...,) of local coordinates (δ, ψ, A)."""
+        if local.numel() == 0:  # no source at all: zuko cannot reshape nothing
+            return local.sum(dim=-1)
+        return self.flow(context).log_prob(frame.standardise(local)) - frame.log_det
+
+    def sample(
+        self,
+        context: Float[Tensor, "*batch E"],
+        frame: LocalFrame,
+        noise: Float[Tensor, "n *batch 3"],
+    ) -> tuple[Float[Tensor, "n *batch 3"], Float[Tensor, " n *batch"]]:
+        """Local coordinates (n, ..., 3) and their log density (n, ...), from N(0, 1) ``noise``."""
+        if noise.numel() == 0:
+            return noise, noise.sum(dim=-1)
+        distribution = self.flow(context)
+        u, log_det = distribution.transform.inv.call_and_ladj(noise)
+        base = -0.5 * (noise.square() + torch.log(torch.tensor(2 * torch.pi))).sum(dim=-1)
+        return frame.colour(u), base - log_det - frame.log_det

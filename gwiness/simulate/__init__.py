@@ -1,0 +1,1 @@
+"""Simulated data: waveforms of the community's libraries, noise, populations, mixtures, files."""

@@ -1,0 +1,99 @@
+import json
+
+import numpy as np
+import pytest
+
+from gwiness.config.slotflow import SinusoidConfig
+from gwiness.core.catalogue import SPACES
+from gwiness.core.errors import FileProblem
+from gwiness.core.item import Item
+from gwiness.core.posterior import Posterior, SampleSet
+from gwiness.evaluate.slotflow import evaluate
+from gwiness.infer.matching import match_frequencies
+from gwiness.simulate.sinusoid import as_item, draw
+
+LAW = SinusoidConfig()
+WIDTHS = np.array([0.02, 0.05, 2e-5])
+KEYS = {
+    *{"exact_k", "recall", "precision", "f1", "false_positives_per_item", "median_abs_df_hz"},
+    *{"coverage_90", "efficiency_median", "ms_per_signal"},
+}
+
+
+class Oracle:
+    """Knows the truth; loses, invents or shifts sources on request; widths are honest."""
+
+    def __init__(self, lose=0, invent=0, width=1.0):
+        self.lose, self.invent, self.width = lose, invent, width
+
+    def posterior(self, item, *, num_samples, refine, rng):
+        truth = item.catalogues["sinusoid"].theta
+        extra = np.array([[1.0, 1.0, 2.4 - 0.02 * i] for i in range(self.invent)]).reshape(-1, 3)
+        theta = np.concatenate([truth[self.lose :], extra])
+        centre = theta + WIDTHS * rng.normal(size=theta.shape)
+        draws = centre + self.width * WIDTHS * rng.normal(size=(num_samples, *theta.shape))
+        draws[..., 1] %= 2 * np.pi
+        weight = 0.01 * rng.normal(size=num_samples) if refine else np.zeros(num_samples)
+        samples = SampleSet(
+            draws, np.ones(draws.shape[:2], dtype=bool), 0 * weight, 0 * weight, weight
+        )
+        log_p = np.full(15, -30.0)
+        log_p[len(theta)] = 0.0
+        amortised = None
+        if refine:
+            amortised = self.posterior(item, num_samples=num_samples, refine=False, rng=rng)
+        posterior = Posterior(log_p, {len(theta): samples}, SPACES["sinusoid"], "oracle")
+        return Posterior(log_p, posterior.sets, posterior.space, "oracle", amortised=amortised)
+
+
+@pytest.fixture
+def items(rng):
+    return [as_item(draw(LAW, rng), LAW.streams) for _ in range(40)]
+
+
+def test_a_perfect_answer(items):
+    report = evaluate(items, Oracle(), match_frequencies, num_samples=200)
+    assert set(report) >= KEYS
+    assert set(report["amortised"]) >= KEYS
+    assert report["n"] == 40
+    assert report["exact_k"] == report["recall"] == report["precision"] == report["f1"] == 1.0
+    assert report["exact_k_interval"][0] < 1.0
+    assert report["false_positives_per_item"] == 0
+    # |N(0, 2e-5)| has median 1.35e-5; ~220 of them: 6 %, five of them
+    assert report["median_abs_df_hz"] == pytest.approx(1.35e-5, rel=0.3)
+    # ~660 ranks at 0.9: 1.2 %; five of them
+    assert report["coverage_90"] == pytest.approx(0.9, abs=0.06)
+    assert report["efficiency_median"] == pytest.approx(1.0, abs=0.01)
+    assert report["amortised"]["efficiency_median"] is None
+    assert report["mean_p_true_k"] == pytest.approx(1.0)
+    assert report["ms_per_signal"] > 0
+    json.dumps(report, allow_nan=False)
+
+
+def test_a_lost_source_costs_recall(items):
+    report = evaluate(items, Oracle(lose=1), match_frequencies, num_samples=50)
+    num = sum(len(item.catalogues["sinusoid"]) for item in items)
+    assert report["recall"] == pytest.approx(1 - 40 / num)
+    assert report["precision"] == 1.0
+    assert report["exact_k"] == 0.0
+
+
+def test_an_invented_source_costs_precision(items):
+    report = evaluate(items, Oracle(invent=2), match_frequencies, num_samples=50)
+    assert report["recall"] == 1.0
+    assert report["false_positives_per_item"] == 2.0
+    assert report["precision"] < 0.8
+
+
+def test_narrow_widths_show(items):
+    report = evaluate(items, Oracle(width=0.3), match_frequencies, num_samples=200)
+    assert report["coverage_90"] < 0.6
+    assert set(report["p_p"]) == {"level", "amplitude", "phase", "frequency"}
+
+
+def test_an_item_without_truth_is_refused(items):
+    bare = Item(mixture=items[0].mixture, short=items[0].short)
+    with pytest.raises(FileProblem, match="true sources"):
+        evaluate([bare], Oracle(), match_frequencies)
+    with pytest.raises(FileProblem, match="at least one"):
+        evaluate([], Oracle(), match_frequencies)

@@ -1,0 +1,40 @@
+import numpy as np
+import pytest
+
+from gwiness.config.slotflow import SinusoidConfig
+from gwiness.infer.likelihood import SourcePrior, streams_of
+from gwiness.simulate.sinusoid import SinusoidSignal, as_item, draw_noise, tones
+
+LAW = SinusoidConfig(num_min=0, min_separation_hz=0.004, sigma_max=2.0)
+
+
+@pytest.fixture
+def law():
+    """Law of the prior: no source to ten, 4 mHz apart."""
+    return LAW
+
+
+@pytest.fixture
+def prior():
+    """Prior of that law."""
+    return SourcePrior.from_config(LAW)
+
+
+@pytest.fixture
+def make_item(rng):
+    """An item from its sources (A, φ, f) and its noise level."""
+
+    def make(theta, sigma):
+        theta = np.asarray(theta, dtype=float).reshape(-1, 3)
+        long, short = draw_noise(LAW.streams, sigma, rng)
+        long += tones(theta, LAW.streams.long_grid)
+        short += tones(theta, LAW.streams.short_grid)
+        return as_item(SinusoidSignal(long, short, theta, sigma), LAW.streams)
+
+    return make
+
+
+@pytest.fixture
+def make_streams(make_item):
+    """The likelihood's samples of such an item."""
+    return lambda theta, sigma: streams_of(make_item(theta, sigma), LAW.streams)

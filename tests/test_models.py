@@ -1,0 +1,60 @@
+"""Every shipped checkpoint is sound, loads, and states where it comes from."""
+
+import shutil
+
+import pytest
+
+from gwiness import store
+from gwiness.core.errors import FileProblem
+from gwiness.core.grid import TimeGrid
+
+CARDS = store.list_cards()
+
+
+def test_a_separator_and_a_posterior_model_are_shipped():
+    assert {card.kind for card in CARDS} == {"separator", "slotflow"}
+
+
+@pytest.mark.parametrize("card", CARDS, ids=lambda card: card.name)
+def test_checkpoint_is_sound_and_loads(card):
+    assert store.verify(store.MODELS / card.name) == []
+    loaded, model = store.load(card.name)
+    assert loaded == card
+    assert model is not None
+
+
+@pytest.mark.parametrize("card", CARDS, ids=lambda card: card.name)
+def test_card_says_on_what_how_long_how_good_and_where_not(card):
+    assert card.metrics
+    assert card.training.minutes > 0
+    assert card.training.steps > 0
+    assert len(card.limits.text) > 40
+    assert card.summary
+
+
+def test_damaged_weights_are_refused(tmp_path):
+    name = CARDS[0].name
+    shutil.copytree(store.MODELS / name, tmp_path / name)
+    weights = tmp_path / name / "weights.safetensors"
+    data = bytearray(weights.read_bytes())
+    data[-1] ^= 1
+    weights.write_bytes(data)
+    with pytest.raises(FileProblem, match="sha256"):
+        store.load(name, tmp_path)
+
+
+@pytest.mark.parametrize("name", ["none", "../models", "/", ""])
+def test_unknown_names_are_one_sentence(name):
+    with pytest.raises(FileProblem, match="there is no model"):
+        store.load(name)
+
+
+def test_scope_is_held_against_the_data():
+    card = next(card for card in CARDS if card.kind == "separator")
+    scope = card.scope
+    num = round(scope.duration_days * 86400 / scope.dt_s)
+    inside = TimeGrid(0.0, scope.dt_s, num)
+    assert store.scope_warnings(card, inside, ("A", "E", "T"), scope.tdi_generation) == ()
+    outside = TimeGrid(0.0, 2 * scope.dt_s, num)
+    sentences = store.scope_warnings(card, outside, ("X",), 2.0)
+    assert len(sentences) == 4
