@@ -7,7 +7,7 @@ scope against the data, so that a result outside it is marked.
 import hashlib
 import tempfile
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,7 +26,16 @@ if TYPE_CHECKING:
     from gwiness.infer.estimator import SlotFlowEstimator
     from gwiness.separate.separator import Separator
 
-__all__ = ["MODELS", "list_cards", "load", "read_card", "save", "scope_warnings", "verify"]
+__all__ = [
+    "MODELS",
+    "list_cards",
+    "load",
+    "read_card",
+    "record",
+    "save",
+    "scope_warnings",
+    "verify",
+]
 
 MODELS = Path(__file__).resolve().parent.parent / "models"
 """The checkpoints that ship with the source tree."""
@@ -164,12 +173,30 @@ def save(folder: Path, card: ModelCard, config: Config, state: "dict[str, Tensor
         digest = _digest(part / _WEIGHTS)
         card = card.model_copy(update={"sha256": digest, "gwiness": __version__})
         (part / _CONFIG).write_text(config.to_toml(), encoding="utf-8")
-        values = card.model_dump(mode="json", exclude_none=True)
-        (part / _CARD).write_text(tomli_w.dumps(values, multiline_strings=True), encoding="utf-8")
+        (part / _CARD).write_text(_card_text(card), encoding="utf-8")
         if folder.exists():
             folder.replace(Path(scratch) / "replaced")
         part.replace(folder)
     return card
+
+
+def record(folder: Path, name: str, metrics: Mapping[str, float]) -> None:
+    """Write measured figures into a card, under ``[metrics.<name>]``; atomically.
+
+    Arguments:
+        folder: Checkpoint.
+        name: What they were measured on.
+        metrics: Figures by name.
+    """
+    card = read_card(folder)
+    card = card.model_copy(update={"metrics": {**card.metrics, name: dict(metrics)}})
+    part = folder / f"{_CARD}.part"
+    part.write_text(_card_text(card), encoding="utf-8")
+    part.replace(folder / _CARD)
+
+
+def _card_text(card: ModelCard) -> str:
+    return tomli_w.dumps(card.model_dump(mode="json", exclude_none=True), multiline_strings=True)
 
 
 def scope_warnings(

@@ -21,8 +21,8 @@ ALLOWED = {
     "infer": {"core", "config", "signal", "nn"},
     "train": {
         *{"core", "config", "signal", "io", "nn", "separate", "infer"},
-        # Training draws its data from the simulator's laws.
-        "simulate",
+        # Training draws its data from the simulator's laws, and ends in a checkpoint.
+        *{"simulate", "store"},
     },
     "plots": {"core", "signal", "evaluate"},
     "jobs": {"core", "config"},

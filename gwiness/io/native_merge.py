@@ -1,7 +1,6 @@
 """Puts native files of consecutive items together into one."""
 
 from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -13,23 +12,36 @@ from gwiness.io.hdf5 import atomic_h5, open_h5
 __all__ = ["merge_items"]
 
 
-def merge_items(path: Path, parts: Sequence[Path], attributes: Mapping[str, str]) -> None:
+def merge_items(
+    path: Path, parts: Sequence[Path], attributes: Mapping[str, str], compress: bool = False
+) -> None:
     """Write the items of ``parts``, in order, to one file that appears when it is complete.
 
     Arguments:
         path: Target, replaced if it exists.
-        parts: Native files with the same datasets; none is kept in memory.
+        parts: Native files with the same datasets; one is open at a time, none is kept in memory.
         attributes: Root attributes to add; ``created`` is set to now.
+        compress: Store streams losslessly compressed (shuffle, gzip): 60-85 % of the size, but
+            an item takes ten times as long to read.
     """
-    with ExitStack() as stack:
-        files = [stack.enter_context(open_h5(part)) for part in parts]
-        target = stack.enter_context(atomic_h5(path))
-        target.attrs.update(files[0].attrs)
+    lengths: dict[str, list[np.ndarray]] = {}
+    num_items = 0
+    with atomic_h5(path) as target:
+        for part in parts:
+            with open_h5(part) as file:
+                if not num_items:
+                    target.attrs.update(file.attrs)
+                num_items += int(file.attrs["num_items"])
+                for name in _dataset_names(file):
+                    if name.endswith("_offset"):
+                        lengths.setdefault(name, []).append(np.diff(file[name][:]))
+                    else:
+                        _append(target, name, file[name], compress)
+        for name, pieces in lengths.items():
+            target[name] = np.concatenate([[0], np.cumsum(np.concatenate(pieces))]).astype("i8")
         target.attrs.update(attributes)
-        target.attrs["num_items"] = sum(int(file.attrs["num_items"]) for file in files)
+        target.attrs["num_items"] = num_items
         target.attrs["created"] = datetime.now(UTC).isoformat(timespec="seconds")
-        for name in _dataset_names(files[0]):
-            _merge_dataset(target, name, [file[name] for file in files])
 
 
 def _dataset_names(file: h5py.File) -> list[str]:
@@ -43,22 +55,24 @@ def _dataset_names(file: h5py.File) -> list[str]:
     return names
 
 
-def _merge_dataset(target: h5py.File, name: str, parts: list[h5py.Dataset]) -> None:
-    first = parts[0]
-    if name.endswith("_offset"):
-        lengths = np.concatenate([np.diff(part[:]) for part in parts])
-        target[name] = np.concatenate([[0], np.cumsum(lengths)]).astype(first.dtype)
-        return
-    num = sum(len(part) for part in parts)
-    chunks = (1, *first.shape[1:]) if first.ndim == 3 else None
-    dataset = target.create_dataset(
-        name, (num, *first.shape[1:]), dtype=first.dtype, chunks=chunks, track_times=False
-    )
-    dataset.attrs.update(first.attrs)
-    row = 0
-    for part in parts:
-        # One item at a time: an item may be many megabytes, a table is small.
-        step = 1 if first.ndim == 3 else max(len(part), 1)
-        for start in range(0, len(part), step):
-            dataset[row : row + min(step, len(part) - start)] = part[start : start + step]
-            row += min(step, len(part) - start)
+def _append(target: h5py.File, name: str, part: h5py.Dataset, compress: bool) -> None:
+    is_stream = part.ndim == 3
+    if name not in target:
+        options = {"compression": "gzip", "shuffle": True} if compress and is_stream else {}
+        dataset = target.create_dataset(
+            name,
+            (0, *part.shape[1:]),
+            maxshape=(None, *part.shape[1:]),
+            dtype=part.dtype,
+            chunks=(1, *part.shape[1:]) if is_stream else True,
+            track_times=False,
+            **options,
+        )
+        dataset.attrs.update(part.attrs)
+    dataset = target[name]
+    row = len(dataset)
+    dataset.resize(row + len(part), axis=0)
+    # One item at a time: an item may be many megabytes, a table is small.
+    step = 1 if is_stream else max(len(part), 1)
+    for start in range(0, len(part), step):
+        dataset[row + start : row + start + step] = part[start : start + step]
