@@ -35,6 +35,13 @@ def _print_table(report: dict[str, Any]) -> None:
     Console().print(table)
 
 
+def _card_metrics(report: dict[str, Any]) -> dict[str, float]:
+    """The figures that a card keeps, with the 68 % interval of exact-K."""
+    figures = {name: report[name] for name in ("n", *_ROWS) if report.get(name) is not None}
+    low, high = report["exact_k_interval"]
+    return {**figures, "exact_k_low": low, "exact_k_high": high}
+
+
 def slotflow(
     file: Annotated[Path, typer.Argument(help="File of layout sinusoid-1, with its truth.")],
     model: Annotated[str, typer.Option(help="Checkpoint, see `gwiness models list`.")],
@@ -43,6 +50,9 @@ def slotflow(
     seed: Annotated[int, typer.Option(min=0, help="Seed of the samples.")] = 0,
     models: Annotated[Path | None, typer.Option(help="Folder of checkpoints.")] = None,
     device: Annotated[str, typer.Option(help="Device of the network.")] = "cpu",
+    record: Annotated[
+        str | None, typer.Option(help="Keep the figures in the model's card under this name.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Count, find, measure: SlotFlow's posteriors against the injected sources."""
@@ -68,6 +78,10 @@ def slotflow(
                 seed=seed,
                 progress=lambda _done: advance(1),
             )
+    if record is not None:
+        folder = (models or store.MODELS) / model
+        store.record(folder, f"{record}_refined", _card_metrics(report))
+        store.record(folder, f"{record}_amortised", _card_metrics(report["amortised"]))
     report = {"file": file.name, "model": f"{card.name} v{card.version}", **report}
     if as_json:
         print(json.dumps(report))

@@ -3,42 +3,15 @@
 import json
 import os
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from gwiness.cli.progress import progress_bar
 from gwiness.core.errors import GwinessError
 
 __all__ = ["simulate"]
-
-
-@contextmanager
-def _bar(text: str, total: int) -> Iterator[Callable[[int], None]]:
-    """A progress bar on stderr, and the parent's progress file; yields what to call per step."""
-    from gwiness.jobs import Progress as ProgressFile
-
-    file = ProgressFile.from_environment()
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=Console(stderr=True)) as progress:
-        task = progress.add_task(text, total=total)
-
-        def step(num: int) -> None:
-            progress.advance(task, num)
-            if file is not None:
-                done = int(progress.tasks[task].completed)
-                file.update(done / max(total, 1), f"{text}: {done} of {total}")
-
-        yield step
 
 
 def _simulate_lisa(
@@ -66,12 +39,12 @@ def _simulate_lisa(
         )
     folder = banks if banks is not None else default_folder()
     num_days = settings.bank.num_days if indices is None else len(indices)
-    with _bar("banks of sources", num_days) as step:
+    with progress_bar("banks of sources", num_days) as step:
         build_banks(settings, folder, indices, workers, lambda _path: step(1))
     if out is None:
         return
     plan = Plan(settings.to_toml(), seed, split, str(folder.absolute()))
-    with _bar("items", items) as step:
+    with progress_bar("items", items) as step:
         simulate_items(plan, items, out, workers=workers, scheduler=scheduler, on_items=step)
 
 
@@ -82,7 +55,7 @@ def _simulate_sinusoid(
     from gwiness.simulate.sinusoid import write_file
 
     settings = SinusoidConfig.load(config, overrides)
-    with _bar("signals", items) as step:
+    with progress_bar("signals", items) as step:
         write_file(out, items, settings, seed, lambda _done, _total: step(1))
 
 

@@ -142,7 +142,9 @@ def test_broken_files_give_one_sentence_and_1(name, tmp_path, inspect):
     assert "Traceback" not in err
 
 
-@pytest.mark.parametrize("arguments", [("--dt", "-1"), ("--channels", "A,A"), ("--item-days", "0")])
+@pytest.mark.parametrize(
+    "arguments", [("--dt", "-1"), ("--channels", "A,A"), ("--item-days", "0")]
+)
 def test_options_out_of_range(arguments, tmp_path, inspect):
     write_plain(tmp_path / "a.h5")
     code, _, err = inspect(tmp_path / "a.h5", *arguments)

@@ -1,0 +1,91 @@
+"""``separate``, ``infer`` and ``analyse`` on the sample data, with the shipped models."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from gwiness.cli import app
+from gwiness.core.errors import GwinessError
+from gwiness.engine import Engine
+from gwiness.io.formats import open_recording
+from gwiness.io.results import read_posterior, read_separation
+from gwiness.signal.inner import nsdr_db
+from gwiness.signal.whiten import whiten
+
+SAMPLES = Path(__file__).resolve().parents[2] / "sample_data"
+LISA, SINUSOID = SAMPLES / "lisa-sample.h5", SAMPLES / "sinusoid-sample.h5"
+
+
+def run(*arguments):
+    result = CliRunner().invoke(app, [str(argument) for argument in arguments])
+    if result.exception and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    return result
+
+
+def test_separate_writes_stems_that_resemble_the_injections(tmp_path):
+    out = tmp_path / "r.h5"
+    result = run("separate", LISA, "--out", out, "--items", "0", "--json")
+    assert json.loads(result.stdout)["items"] == 1
+    separation = read_separation(out, 0)
+    with open_recording(LISA) as recording:
+        item = recording.item(0)
+    for kind, floor in (("mbhb", 15.0), ("gb", 10.0)):
+        truth = whiten(item.sources[kind].select(("A", "E")), separation.mixture.whitener)
+        # Item 0 holds a loud merger and loud binaries: the floors of the held-out set.
+        assert nsdr_db(truth, separation.estimates[kind]) > floor
+
+
+def test_infer_resumes_and_equals_one_run(tmp_path, monkeypatch):
+    whole, cut = tmp_path / "whole.h5", tmp_path / "cut.h5"
+    options = ("--set", "num_samples=200", "--items", "0:2", "--json")
+    run("infer", SINUSOID, "--out", whole, *options)
+
+    calls = []
+
+    def dies_at_the_second_item(self, *arguments):
+        calls.append(arguments)
+        if len(calls) == 2:
+            raise GwinessError("killed")
+        return infer(self, *arguments)
+
+    infer = Engine.infer
+    with monkeypatch.context() as patch:
+        patch.setattr(Engine, "infer", dies_at_the_second_item)
+        with pytest.raises(GwinessError, match="killed"):
+            run("infer", SINUSOID, "--out", cut, *options)
+    assert not cut.exists()
+    result = run("infer", SINUSOID, "--out", cut, *options)
+    assert json.loads(result.stdout) == {"out": str(cut), "items": 2, "computed": 1}
+    for index in range(2):
+        a, b = read_posterior(whole, index), read_posterior(cut, index)
+        assert a.best_num == b.best_num
+        assert np.array_equal(a.best.theta, b.best.theta)
+
+
+def test_analyse_chooses_what_fits_the_item(tmp_path):
+    out = tmp_path / "r.h5"
+    run("analyse", SINUSOID, "--out", out, "--items", "3", "--set", "num_samples=100")
+    with open_recording(SINUSOID) as recording:
+        injected = len(recording.item(3).catalogues["sinusoid"])
+    assert read_posterior(out, 3).best_num == injected
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("separate", SINUSOID), "no stems"),
+        (("infer", LISA, "--items", "0"), "no posterior model"),
+        (("infer", SINUSOID, "--items", "5:3"), "the file holds items 0 to 15"),
+        (("infer", SINUSOID, "--items", "x"), "expected a number or a range"),
+        (("infer", SINUSOID, "--model", "nothing"), "there is no model 'nothing'"),
+        (("separate", LISA, "--model", "slotflow-sinusoid"), "a separator is needed"),
+    ],
+)
+def test_wrong_requests_are_one_sentence(tmp_path, arguments, message):
+    with pytest.raises(GwinessError, match=message) as caught:
+        run(*arguments, "--out", tmp_path / "r.h5")
+    assert "\n" not in str(caught.value)
