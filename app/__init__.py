@@ -1,0 +1,1 @@
+"""The dashboard: Streamlit only, no torch, no arithmetic on arrays."""

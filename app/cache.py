@@ -1,0 +1,277 @@
+"""Everything that is kept between runs: open files, items, maps, separations, posteriors.
+
+The only module of the app that talks to the engine. What is small and pure is in ``cache_data``,
+keyed by the file's identity, the item and the settings; what is large or open is in bounded
+stores shared by all sessions, so that a separation is computed once for everyone.
+"""
+
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import streamlit as st
+
+from app.state import FileKey
+from gwiness.config.analysis import AnalysisConfig
+from gwiness.core.card import ModelCard
+from gwiness.core.item import Item
+from gwiness.core.posterior import Posterior
+from gwiness.core.separation import Separation
+from gwiness.core.tdi import Whitened, Whitener
+from gwiness.io.formats import open_recording
+from gwiness.io.recording import ReadOptions, Recording
+from gwiness.plots.scores import StemScore, injected_stems, stem_scores
+from gwiness.plots.spectrogram import DisplayMap, band_edges, display_map
+from gwiness.plots.streams import Processing, shown, shown_estimate, whitener_for
+from gwiness.signal.inner import snr
+from gwiness.signal.whiten import analytic_whitener, whiten
+
+if TYPE_CHECKING:
+    from gwiness.engine import Engine
+
+__all__ = [
+    "MapRequest",
+    "cards",
+    "device",
+    "infer",
+    "inferred",
+    "injected",
+    "injected_snr",
+    "item",
+    "panel_map",
+    "recording",
+    "scores",
+    "separate",
+    "separated",
+    "stream",
+]
+
+Value = TypeVar("Value")
+Progress = Callable[[float, str], None]
+
+
+class Store:
+    """Keeps the last few values; each is made once, by whoever asks first.
+
+    Arguments:
+        size: How many are kept.
+    """
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+        self._values: OrderedDict[Hashable, Any] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def peek(self, key: Hashable) -> Any | None:
+        """The value, if it is there."""
+        with self._lock:
+            return self._values.get(key)
+
+    def get(self, key: Hashable, make: Callable[[], Value]) -> Value:
+        """The value, made if it is not there; two at once may both make it, the result is one."""
+        found = self.peek(key)
+        if found is None:
+            found = make()
+        with self._lock:
+            self._values[key] = found
+            self._values.move_to_end(key)
+            while len(self._values) > self._size:
+                self._values.popitem(last=False)
+        return found
+
+
+@st.cache_resource(show_spinner=False)
+def _stores() -> dict[str, Store]:
+    # Per item of 2^18 samples: 32 MB raw with truth, 21 MB a separation.
+    return {
+        "item": Store(6),
+        "separation": Store(12),
+        "posterior": Store(64),
+        "injected": Store(6),
+        "whitener": Store(24),
+    }
+
+
+@st.cache_resource(max_entries=8, show_spinner=False, on_release=lambda opened: opened.close())
+def recording(key: FileKey) -> Recording:
+    """The open file.
+
+    Raises:
+        FileProblem: One sentence, if it cannot be used.
+    """
+    options = ReadOptions(dt=key.dt, channels=key.channels, item_days=key.item_days)
+    return open_recording(key.path, options)
+
+
+def item(key: FileKey, index: int) -> Item:
+    """One item, with its truth."""
+    return _stores()["item"].get((key, index), lambda: recording(key).item(index))
+
+
+# Models ---------------------------------------------------------------------------------------
+
+
+@st.cache_resource(show_spinner="Starting the engine …")
+def engine() -> "Engine":
+    """Loaded checkpoints; torch is imported here, on first use."""
+    from gwiness.engine import Engine
+
+    return Engine()
+
+
+@st.cache_data(ttl=5, show_spinner=False)
+def cards(kind: str | None = None) -> list[ModelCard]:
+    """Cards of the installed models."""
+    return engine().cards(kind)
+
+
+@st.cache_resource(show_spinner=False)
+def device() -> str:
+    """Name of the device that computes."""
+    from gwiness.engine import describe_device
+
+    return describe_device(engine().device)
+
+
+def separated(key: FileKey, index: int, model: str | None) -> Separation | None:
+    """A separation that is there already."""
+    return _stores()["separation"].peek((key, index, model))
+
+
+def separate(key: FileKey, index: int, model: str, progress: Progress) -> Separation:
+    """Separate one item, or take the kept result."""
+    return _stores()["separation"].get(
+        (key, index, model), lambda: engine().separate(item(key, index), model, progress)
+    )
+
+
+def inferred(key: FileKey, index: int, model: str | None) -> Posterior | None:
+    """A posterior that is there already."""
+    return _stores()["posterior"].peek((key, index, model))
+
+
+def infer(key: FileKey, index: int, model: str) -> Posterior:
+    """Posterior of one sinusoid item, with the command line's own settings, or the kept result."""
+    settings = AnalysisConfig()
+    return _stores()["posterior"].get(
+        (key, index, model),
+        lambda: engine().infer(
+            item(key, index),
+            model,
+            num_samples=settings.num_samples,
+            refine=settings.refine,
+            seed=settings.seed,
+        ),
+    )
+
+
+# Derived streams ------------------------------------------------------------------------------
+
+
+def injected(key: FileKey, index: int, like: Whitened) -> dict[str, Whitened]:
+    """The file's stems, whitened as a separation's mixture is."""
+    name = (key, index, like.channels, like.whitener.name, like.whitener.band)
+    return _stores()["injected"].get(name, lambda: injected_stems(item(key, index), like))
+
+
+@st.cache_data(max_entries=200, show_spinner=False)
+def scores(key: FileKey, index: int, model: str) -> dict[str, StemScore]:
+    """NSDR, match and SNR of each stem of a separation that is there already.
+
+    Raises:
+        KeyError: If the item has not been separated.
+    """
+    separation = _stores()["separation"].peek((key, index, model))
+    if separation is None:
+        raise KeyError(f"item {index} has not been separated by {model}")
+    return stem_scores(separation, injected(key, index, separation.mixture))
+
+
+@st.cache_data(max_entries=200, show_spinner=False)
+def injected_snr(key: FileKey, index: int) -> dict[str, float]:
+    """Optimal SNR of each injected stem in A and E, with the analytic noise model."""
+    found = item(key, index)
+    channels = tuple(name for name in ("A", "E") if name in found.mixture.channels)
+    if not found.sources or not channels:
+        return {}
+    tdi = found.mixture
+    whitener = analytic_whitener(tdi.grid, channels, tdi.generation)
+    return {
+        kind: snr(whiten(stem.select(channels), whitener, found.gaps))
+        for kind, stem in found.sources.items()
+    }
+
+
+def whitener(key: FileKey, index: int, processing: Processing) -> Whitener:
+    """Noise model of a view."""
+    return _stores()["whitener"].get(
+        (key, index, processing), lambda: whitener_for(item(key, index), processing)
+    )
+
+
+@dataclass(frozen=True)
+class MapRequest:
+    """One panel.
+
+    Arguments:
+        source: ``mixture``, ``noise``, ``residual``, ``injected`` or ``inferred``.
+        kind: Class, for the last two.
+        processing: Channel, noise model, band.
+        window: Window [samples].
+        bins: Frequency bands.
+        model: Separator, for ``inferred`` and ``residual``.
+        logarithmic: Spacing of the bands.
+        zoom: First and last time [s], lowest and highest frequency [Hz].
+    """
+
+    source: str
+    kind: str
+    processing: Processing
+    window: int
+    bins: int = 180
+    model: str | None = None
+    logarithmic: bool = True
+    zoom: tuple[float, float, float, float] | None = None
+
+
+def stream(key: FileKey, index: int, request: MapRequest) -> Whitened:
+    """The samples behind a panel, one channel.
+
+    Raises:
+        KeyError: If the file or the separation has no such stream.
+    """
+    found, processing = item(key, index), request.processing
+    model = whitener(key, index, processing)
+    if request.source in ("inferred", "residual"):
+        separation = _stores()["separation"].peek((key, index, request.model))
+        if separation is None:
+            raise KeyError(f"item {index} has not been separated by {request.model}")
+        source = (
+            separation.residual
+            if request.source == "residual"
+            else separation.estimates[request.kind]
+        )
+        return shown_estimate(source, model, processing.channel, found.mixture.generation)
+    truth = {"mixture": found.mixture, "noise": found.noise}
+    tdi = found.sources[request.kind] if request.source == "injected" else truth[request.source]
+    if tdi is None:
+        raise KeyError(f"the file has no {request.source}")
+    gaps = found.gaps if request.source == "mixture" else None
+    return shown(tdi, model, processing.channel, gaps)
+
+
+@st.cache_data(max_entries=320, show_spinner=False)
+def panel_map(key: FileKey, index: int, request: MapRequest) -> DisplayMap:
+    """The map of a panel."""
+    whitened = stream(key, index, request)
+    processing = request.processing
+    grid, zoom = whitened.grid, request.zoom
+    low, high = processing.band if zoom is None else zoom[2:]
+    band = (max(low, grid.df), min(high, grid.nyquist))
+    edges = band_edges(band, request.bins, request.logarithmic)
+    span = None if zoom is None else (zoom[0], min(zoom[1], grid.duration))
+    return display_map(
+        whitened.data[0], grid, request.window, edges, processing.noise != "none", span
+    )

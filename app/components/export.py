@@ -1,0 +1,81 @@
+"""Downloads of what is shown, and the command line that does the same."""
+
+import shlex
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+import streamlit as st
+
+from app.state import ROOT, Loaded
+from gwiness.core.posterior import Posterior
+from gwiness.plots.export import maps_to_hdf5, posterior_to_hdf5, table_to_csv
+from gwiness.plots.spectrogram import DisplayMap
+
+__all__ = ["command", "downloads", "provenance"]
+
+
+def provenance(shown: Loaded) -> dict[str, str]:
+    """Where an export comes from: file, item, settings."""
+    processing = shown.view.processing
+    return {
+        "file": shown.info.name,
+        "item": str(shown.index),
+        "channel": processing.channel,
+        "whitening": processing.noise,
+        "band_hz": f"{processing.band[0]:g} {processing.band[1]:g}",
+        "window_samples": str(shown.view.window),
+        "separator": shown.view.separator or "none",
+    }
+
+
+def _file(shown: Loaded) -> str:
+    path = Path(shown.key.path)
+    for folder in (Path.cwd(), ROOT):
+        if path.is_relative_to(folder):
+            return shlex.quote(str(path.relative_to(folder)))
+    return shlex.quote(str(path))
+
+
+def command(shown: Loaded, model: str | None, verb: str) -> str:
+    """The line to type for the same result as a file."""
+    key = shown.key
+    answers = {"--dt": key.dt, "--item-days": key.item_days}
+    more = [f" {flag} {value:g}" for flag, value in answers.items() if value is not None]
+    if key.channels is not None:
+        more.append(f" --channels {shlex.quote(','.join(key.channels))}")
+    if model is None:
+        return f"gwiness inspect {_file(shown)}{''.join(more)}"
+    chosen = f"--model {shlex.quote(model)} --items {shown.index}"
+    return f"gwiness {verb} {_file(shown)}{''.join(more)} {chosen} --out result.h5"
+
+
+def downloads(
+    shown: Loaded,
+    line: str,
+    maps: Mapping[str, DisplayMap] | None = None,
+    table: Mapping[str, Sequence[object]] | None = None,
+    posterior: Posterior | None = None,
+) -> None:
+    """A row with the exports that this view can give; files are made on the click."""
+    stem = f"{Path(shown.info.name).stem}-item{shown.index}"
+    facts = provenance(shown) | {"command": line}
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        with st.popover("Export"):
+            st.caption("PNG: the camera in the figure's own toolbar.")
+            if maps:
+                _button("Maps (HDF5)", lambda: maps_to_hdf5(maps, facts), f"{stem}-maps.h5")
+            if table:
+                _button("Table (CSV)", lambda: table_to_csv(table, facts), f"{stem}.csv")
+            if posterior is not None:
+                _button(
+                    "Posterior (HDF5)",
+                    lambda: posterior_to_hdf5(posterior, facts),
+                    f"{stem}-posterior.h5",
+                )
+        st.code(line, language="bash", width="stretch")
+
+
+def _button(label: str, make: Callable[[], str | bytes], name: str) -> None:
+    st.download_button(
+        label, make, file_name=name, key=f"get-{label}-{name}", on_click="ignore", width="stretch"
+    )

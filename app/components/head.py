@@ -1,0 +1,41 @@
+"""The head of a page that shows data: what is on show, in one line."""
+
+import streamlit as st
+
+from app import cache, state
+from app.components.look import facts_strip
+from app.state import Loaded
+from gwiness.plots.tables import span_text
+
+__all__ = ["head"]
+
+
+def head(title: str) -> Loaded | None:
+    """Title, file, and the facts of the item; None (and a sentence) if there is no file."""
+    shown = state.loaded()
+    if shown is None:
+        facts_strip(title, "", {})
+        st.info("No recording is open: choose or upload one in the sidebar.")
+        return None
+    with st.spinner(f"Reading item {shown.index} …"):
+        item = cache.item(shown.key, shown.index)
+    tdi = item.mixture
+    times = span_text(tdi.grid)
+    facts = {
+        "item": f"{shown.index + 1} of {shown.info.num_items}",
+        "start": times["start"],
+        "duration": times["duration"],
+        "dt": times["sampling"],
+    }
+    if item.is_sinusoid:
+        facts["streams"] = "long, short"
+        if item.noise_sigma is not None:
+            facts["noise σ"] = f"{item.noise_sigma:.3f}"
+    else:
+        facts["channels"] = " ".join(tdi.channels)
+        facts["TDI"] = f"{tdi.generation:g}"
+        gaps = len(item.gaps.intervals)
+        if gaps:
+            facts["gaps"] = str(gaps)
+    facts_strip(title, shown.info.name, facts)
+    return shown

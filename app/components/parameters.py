@@ -1,0 +1,219 @@
+"""The Parameter tab: posteriors of the sinusoid items, catalogues of the LISA items."""
+
+import streamlit as st
+
+from app import cache
+from app.components.export import command, downloads
+from app.components.panels import CHART
+from app.components.separation import posterior_on_show
+from app.components.text import plain
+from app.state import Loaded
+from gwiness.core.catalogue import KIND_TITLES, KINDS
+from gwiness.core.item import Item
+from gwiness.core.posterior import Posterior
+from gwiness.core.seeds import generator
+from gwiness.plots.posterior import (
+    corner_figure,
+    match_truth,
+    number_figure,
+    overview_figure,
+    posterior_table,
+    slots_by_frequency,
+)
+from gwiness.plots.style import color_of
+from gwiness.plots.tables import catalogue_table
+from gwiness.plots.timeseries import spectrum_figure
+
+__all__ = ["parameter_tab"]
+
+_MAX_ROWS = 2000
+
+
+def parameter_tab(shown: Loaded) -> None:
+    """Draw the tab."""
+    item = cache.item(shown.key, shown.index)
+    if item.is_sinusoid:
+        _sinusoid(shown, item)
+    else:
+        _catalogues(shown, item)
+
+
+# LISA items ------------------------------------------------------------------------------------
+
+
+def _catalogues(shown: Loaded, item: Item) -> None:
+    st.info(
+        "No posterior model for MBHB, EMRI or GB is installed yet: below are the injected "
+        "parameters, as the file gives them. Posteriors are there for files of the sinusoid task."
+    )
+    kinds = list(dict.fromkeys((*KINDS, *item.catalogues)))
+    for kind in kinds:
+        title = KIND_TITLES.get(kind, plain(kind))
+        catalogue = item.catalogues.get(kind)
+        if catalogue is None:
+            st.markdown(f"**{title}** · not in file")
+            continue
+        st.markdown(f"**{title}** · {len(catalogue)} injected")
+        if not len(catalogue):
+            continue
+        table = catalogue_table(catalogue, limit=_MAX_ROWS)
+        digits = {
+            name: st.column_config.NumberColumn(format="%.9g" if "[Hz]" in name else "%.6g")
+            for name, values in table.items()
+            if name != "#" and _real(values)
+        }
+        st.dataframe(
+            table,
+            hide_index=True,
+            key=f"table-{kind}",
+            height=35 * (min(len(catalogue), 8) + 1) + 3,
+            column_config=digits,
+            alt=f"Injected parameters: {title}",
+        )
+        if len(catalogue) > _MAX_ROWS:
+            st.caption(f"The {_MAX_ROWS} loudest of {len(catalogue)}.")
+    first = next((kind for kind in kinds if len(item.catalogues.get(kind, ()))), None)
+    if first is not None:
+        chosen = st.selectbox(
+            "Table to export",
+            [kind for kind in kinds if len(item.catalogues.get(kind, ()))],
+            format_func=lambda kind: KIND_TITLES.get(kind, kind),
+            width=300,
+        )
+        downloads(
+            shown, command(shown, None, "inspect"), table=catalogue_table(item.catalogues[chosen])
+        )
+
+
+def _real(values: list[object]) -> bool:
+    return any(isinstance(value, float) for value in values)
+
+
+# Sinusoid items --------------------------------------------------------------------------------
+
+
+def _sinusoid(shown: Loaded, item: Item) -> None:
+    truth = item.catalogues.get("sinusoid")
+    posterior = posterior_on_show(shown)
+    if posterior is None:
+        _spectra(shown, item)
+        return
+    _numbers(posterior, item)
+    rng = generator(0, "page", shown.index)
+    left, right = st.columns([2, 3], gap="large")
+    with left:
+        st.markdown("**How many sources**")
+        st.plotly_chart(
+            number_figure(posterior, None if truth is None else len(truth)),
+            key="number",
+            config=CHART,
+            alt="Posterior of the number of sources",
+        )
+    if posterior.best_num not in posterior.sets or posterior.best_num == 0:
+        st.info("The most probable number of sources is zero: there are no parameters to show.")
+        return
+    samples, space = posterior.best, posterior.space
+    with right:
+        st.markdown("**All sources** — samples, and injections as crosses")
+        st.plotly_chart(
+            overview_figure(samples, space, rng, truth),
+            key="overview",
+            config=CHART,
+            alt="Posterior samples of all sources in frequency and amplitude",
+        )
+    _one_source(posterior, item, shown)
+    table = posterior_table(samples, space, truth)
+    st.markdown("**All parameters** — medians and 90 % intervals")
+    st.dataframe(
+        table,
+        hide_index=True,
+        key="posterior-table",
+        alt="Medians and 90 % intervals",
+        column_config={
+            name: st.column_config.NumberColumn(format="%.5f")
+            for name in ("median", "5 %", "95 %", "injected")
+        },
+    )
+    downloads(shown, command(shown, _model(), "infer"), table=table, posterior=posterior)
+
+
+def _model() -> str:
+    return cache.cards("slotflow")[0].name
+
+
+def _numbers(posterior: Posterior, item: Item) -> None:
+    truth = item.catalogues.get("sinusoid")
+    best = posterior.best_num
+    with st.container(horizontal=True, gap="small"):
+        st.metric("Most probable K", best, border=True, width=170)
+        st.metric("p(K)", f"{posterior.p_num[best]:.4f}", border=True, width=170)
+        st.metric(
+            "Injected K", "not in file" if truth is None else len(truth), border=True, width=170
+        )
+        if best in posterior.sets:
+            samples = posterior.sets[best]
+            st.metric(
+                "Sampling efficiency",
+                f"{100 * samples.efficiency:.0f} %",
+                border=True,
+                width=190,
+                help="Effective sample size / samples drawn.",
+            )
+            st.metric(
+                "Effective samples",
+                f"{samples.ess:.0f} of {len(samples.theta)}",
+                border=True,
+                width=220,
+            )
+    how = (
+        "network's proposal weighted by the exact likelihood"
+        if posterior.amortised
+        else "network's own (amortised)"
+    )
+    st.caption(f"Model {plain(posterior.model)}; {how}.")
+
+
+def _one_source(posterior: Posterior, item: Item, shown: Loaded) -> None:
+    samples, space = posterior.best, posterior.space
+    slots = slots_by_frequency(samples, space)
+    known = match_truth(samples, slots, item.catalogues.get("sinusoid"))
+    st.markdown("**One source** — corner plot; the dashed lines are the injection")
+    number = st.pills(
+        "Source",
+        range(1, len(slots) + 1),
+        default=1,
+        required=True,
+        key="slot",
+        label_visibility="collapsed",
+        persist_state="session",
+    )
+    slot = slots[min(int(number or 1), len(slots)) - 1]
+    left, right = st.columns([3, 2], gap="large")
+    with left:
+        st.plotly_chart(
+            corner_figure(posterior, slot, generator(1, "page", shown.index), known.get(slot)),
+            key="corner",
+            config=CHART,
+            alt="Corner plot of one source",
+        )
+    with right:
+        _spectra(shown, item)
+
+
+def _spectra(shown: Loaded, item: Item) -> None:
+    """Amplitude spectra of the two streams."""
+    if item.short is None:
+        return
+    st.markdown("**Spectra of the streams** — injected frequencies dotted")
+    truth = item.catalogues.get("sinusoid")
+    lines = None if truth is None else truth["frequency"]
+    streams = {
+        "long": (item.mixture.data[0], item.mixture.grid, color_of("mixture")),
+        "short": (item.short.data[0], item.short.grid, color_of("emri")),
+    }
+    st.plotly_chart(
+        spectrum_figure(streams, shown.view.processing.band, lines),
+        key="spectra",
+        config=CHART,
+        alt="Amplitude spectra of the long and the short stream",
+    )

@@ -1,0 +1,31 @@
+"""Text from files and models, made harmless before it meets Markdown or HTML."""
+
+import html
+import re
+
+__all__ = ["counted", "escaped", "plain"]
+
+
+def plain(text: str) -> str:
+    r"""Text that Markdown shows as it is.
+
+    Example:
+        >>> plain("a_b [x](y) $z$")
+        'a\\_b \\[x\\]\\(y\\) \\$z\\$'
+    """
+    return re.sub(r"([\\`*_{}\[\]()<>#+!|~$:])", r"\\\1", text)
+
+
+def escaped(text: object) -> str:
+    """Text that HTML shows as it is."""
+    return html.escape(str(text), quote=True)
+
+
+def counted(number: int, noun: str) -> str:
+    """A number of things.
+
+    Example:
+        >>> counted(1, "item"), counted(3, "item")
+        ('1 item', '3 items')
+    """
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

@@ -1,0 +1,72 @@
+"""The page around the pages: configuration, navigation, sidebar, errors, playback."""
+
+from pathlib import Path
+
+import streamlit as st
+
+from app import cache, state
+from app.components import look
+from app.components.controls import analysis, choose_item, timer
+from app.components.data_input import choose_file, problem_text
+from app.components.sources import source_information
+from app.state import Loaded
+from gwiness.core.errors import GwinessError
+
+__all__ = ["main"]
+
+_ASSETS = Path(__file__).resolve().parent / "assets"
+
+
+def main() -> None:
+    """Draw the whole page once."""
+    st.set_page_config(
+        "GWINESS", page_icon=str(_ASSETS / "icon.png"), layout="wide", initial_sidebar_state=340
+    )
+    st.logo(str(_ASSETS / "logo.svg"), size="large")
+    look.apply()
+    page = st.navigation(
+        [
+            st.Page("views/explore.py", title="Explore", default=True),
+            st.Page("views/compare.py", title="Inference vs injection"),
+            st.Page("views/training.py", title="Training"),
+            st.Page("views/models.py", title="Models"),
+        ],
+        position="top",
+    )
+    state.begin_run()
+    try:
+        _draw(page)
+    finally:
+        state.end_run()
+
+
+def _draw(page: st.Page) -> None:  # type: ignore[valid-type]
+    with st.sidebar:
+        _sidebar()
+        sources, device = st.container(), st.container()
+    try:
+        page.run()
+    except GwinessError as error:
+        st.error(problem_text(error))
+    shown = state.loaded()
+    if shown is not None:
+        with sources:
+            try:
+                source_information(shown)
+            except GwinessError as error:
+                st.error(problem_text(error))
+        timer(shown.info.num_items)
+    device.caption(f"Computing on {cache.device()}. Nothing leaves this machine.")
+
+
+def _sidebar() -> None:
+    """Parts 1 to 4; says what this run shows."""
+    try:
+        opened = choose_file()
+        if opened is None:
+            return
+        key, info = opened
+        index = choose_item(info)
+        state.set_loaded(Loaded(key, info, index, analysis(info)))
+    except GwinessError as error:
+        st.error(problem_text(error))

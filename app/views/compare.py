@@ -1,0 +1,139 @@
+"""Inference vs injection: mixture, injected, inferred and residual of one class, side by side."""
+
+import streamlit as st
+
+from app import cache
+from app.components.export import command, downloads
+from app.components.head import head
+from app.components.panels import (
+    CHART,
+    draw_linked,
+    drawn_limits,
+    inferred_panel,
+    injected_panel,
+    mixture_panel,
+    request_of,
+    residual_panel,
+    time_unit,
+)
+from app.components.parameters import parameter_tab
+from app.components.separation import separation_on_show
+from app.state import Loaded
+from gwiness.core.catalogue import KIND_TITLES
+from gwiness.core.separation import Separation
+from gwiness.plots.scores import score_table
+from gwiness.plots.spectrogram import spectrogram_figure
+from gwiness.plots.style import color_of
+from gwiness.plots.timeseries import Trace, overlay_figure
+
+__all__ = ["page"]
+
+
+def page() -> None:
+    """Draw the page."""
+    shown = head("Inference vs injection")
+    if shown is None:
+        return
+    if shown.info.format == "sinusoid":
+        parameter_tab(shown)
+        return
+    separation = separation_on_show(shown)
+    kinds = list(separation.estimates) if separation is not None else list(shown.info.truth)
+    if not kinds:
+        st.info("The file holds no injected signals, and nothing is inferred: nothing to compare.")
+        return
+    kind = st.segmented_control(
+        "Class",
+        kinds,
+        default=kinds[0],
+        required=True,
+        key="cls",
+        bind="query-params",
+        format_func=lambda each: KIND_TITLES.get(each, each),
+        label_visibility="collapsed",
+    )
+    kind = kind if kind in kinds else kinds[0]
+    _figure(shown, separation, kind)
+    if separation is None:
+        return
+    _overlay(shown, separation, kind)
+    _table(shown)
+
+
+def _figure(shown: Loaded, separation: Separation | None, kind: str) -> None:
+    with st.spinner("Computing the maps …"):
+        rows = [[mixture_panel(shown), injected_panel(shown, kind)]]
+        if separation is not None:
+            rows.append(
+                [inferred_panel(shown, separation, kind), residual_panel(shown, separation)]
+            )
+        maps = [panel.map for row in rows for panel in row if panel.map is not None]
+        figure = spectrogram_figure(
+            rows,
+            drawn_limits(shown, maps),
+            shown.view.colormap,
+            row_height=300,
+            revision=f"{shown.key.path}-{shown.view.processing.band}",
+            time_unit=time_unit(shown),
+        )
+    draw_linked(shown, figure, maps[0], "compare-figure")
+
+
+def _overlay(shown: Loaded, separation: Separation, kind: str) -> None:
+    channel = shown.view.processing.channel
+    if channel not in separation.estimates[kind].channels:
+        return
+    st.markdown("**In time** — whitened samples; choose a shorter span to see every sample")
+    grid = separation.mixture.grid
+    scale, unit = time_unit(shown)
+    end = grid.duration / scale
+    low, high = st.slider(
+        f"Span [{unit}]",
+        0.0,
+        end,
+        (0.0, end),
+        end / 200,
+        format="%.2f",
+        key="span",
+        persist_state="session",
+        label_visibility="collapsed",
+    )
+    low, high = (low, high) if low < high <= end else (0.0, end)
+    traces = {"mixture": Trace(_samples(shown, "mixture"), color_of("mixture"), opacity=0.45)}
+    if kind in shown.info.truth:
+        traces["injected"] = Trace(_samples(shown, "injected", kind), "#E8A200", width=2.2)
+    traces["inferred"] = Trace(_samples(shown, "inferred", kind), color_of(kind))
+    figure = overlay_figure(traces, grid, (low * scale, high * scale), f"whitened {channel} [1]")
+    st.plotly_chart(figure, key="overlay", config=CHART, alt="Injected and inferred in time")
+
+
+def _samples(shown: Loaded, source: str, kind: str = ""):  # noqa: ANN202
+    return cache.stream(shown.key, shown.index, request_of(shown, source, kind)).data[0]
+
+
+def _table(shown: Loaded) -> None:
+    scores = cache.scores(shown.key, shown.index, str(shown.view.separator))
+    table = score_table(list(scores.values()))
+    st.markdown("**Scores of this item**")
+    st.dataframe(
+        table,
+        hide_index=True,
+        key="scores",
+        alt="SNR, NSDR and match of each class",
+        column_config={
+            "SNR injected": st.column_config.NumberColumn(format="%.1f"),
+            "SNR inferred": st.column_config.NumberColumn(format="%.1f"),
+            "NSDR [dB]": st.column_config.NumberColumn(
+                format="%.2f",
+                help="10 log₁₀(Σ injected² / Σ (injected − inferred)²) of whitened "
+                "samples; silence scores 0 dB.",
+            ),
+            "match": st.column_config.NumberColumn(format="%.4f", help="Normalised overlap."),
+        },
+    )
+    st.caption("Computed on the separator's own whitened channels, over all samples.")
+    downloads(shown, command(shown, shown.view.separator, "separate"), table=table)
+
+
+if __name__ == "__main__":
+    page()

@@ -1,0 +1,36 @@
+"""Explore: the mixture and what it is made of, as maps, parameters and correlations."""
+
+import streamlit as st
+
+from app.components.correlation import correlation_tab
+from app.components.head import head
+from app.components.panels import spectrogram_tab
+from app.components.parameters import parameter_tab
+
+__all__ = ["page"]
+
+
+def page() -> None:
+    """Draw the page."""
+    shown = head("Explore")
+    if shown is None:
+        return
+    spectrogram, parameter, correlation = st.tabs(
+        ["Spectrogram", "Parameter", "Correlation"],
+        key="tab",
+        on_change="rerun",
+        bind="query-params",
+    )
+    if spectrogram.open:
+        with spectrogram:
+            spectrogram_tab(shown)
+    if parameter.open:
+        with parameter:
+            parameter_tab(shown)
+    if correlation.open:
+        with correlation:
+            correlation_tab(shown)
+
+
+if __name__ == "__main__":
+    page()

@@ -1,0 +1,132 @@
+"""Streams against time, thinned to what a screen can show without losing a peak."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import plotly.graph_objects as go
+from jaxtyping import Float, Int
+
+from gwiness.core.axes import Series
+from gwiness.core.grid import TimeGrid
+from gwiness.plots.style import framed
+
+__all__ = ["Trace", "envelope", "overlay_figure", "spectrum_figure"]
+
+_DAY = 86400.0
+
+
+@dataclass(frozen=True)
+class Trace:
+    """One line: samples on the grid of the figure, colour, dash and whether it starts hidden."""
+
+    samples: Series
+    color: str
+    dash: str = "solid"
+    width: float = 1.2
+    opacity: float = 1.0
+
+
+def envelope(
+    samples: Series, first: int, last: int, points: int = 3000
+) -> tuple[Int[np.ndarray, " M"], Float[np.ndarray, " M"]]:
+    """Indices and values of the samples to draw: each block's minimum and maximum.
+
+    Arguments:
+        samples: (N,).
+        first: First sample.
+        last: One past the last sample.
+        points: At most this many points are returned, if there are more samples.
+
+    Returns:
+        Indices (M,) and values (M,), in order of time.
+
+    Example:
+        >>> envelope(np.array([0.0, 5.0, 1.0, -2.0]), 0, 4, points=2)
+        (array([1, 3]), array([ 5., -2.]))
+    """
+    part = samples[first:last]
+    block = -(-2 * len(part) // points)
+    if len(part) <= points or block < 2:
+        return np.arange(first, last), part
+    whole = len(part) // block * block
+    blocks = part[:whole].reshape(-1, block)
+    start = block * np.arange(len(blocks))
+    picks = np.sort(np.stack([blocks.argmin(axis=1), blocks.argmax(axis=1)], axis=1), axis=1)
+    index = np.unique((start[:, None] + picks).ravel())
+    return first + index, part[index]
+
+
+def overlay_figure(
+    traces: Mapping[str, Trace],
+    grid: TimeGrid,
+    span: tuple[float, float],
+    unit: str,
+    height: int = 320,
+) -> go.Figure:
+    """Streams over one another.
+
+    Arguments:
+        traces: By name, drawn in order.
+        grid: Grid of all of them.
+        span: Part to draw, since the start of the item [s]; a smaller part shows every sample.
+        unit: Unit of the values.
+        height: Height [px].
+    """
+    first = int(np.clip(np.floor(span[0] / grid.dt), 0, grid.num - 1))
+    last = int(np.clip(np.ceil(span[1] / grid.dt), first + 1, grid.num))
+    days = grid.duration > 2 * _DAY
+    scale, name = (_DAY, "d") if days else (1.0, "s")
+    figure = go.Figure()
+    for title, trace in traces.items():
+        index, values = envelope(trace.samples, first, last)
+        figure.add_scattergl(
+            x=index * grid.dt / scale,
+            y=values.astype(np.float32),
+            mode="lines",
+            name=title,
+            opacity=trace.opacity,
+            line={"color": trace.color, "width": trace.width, "dash": trace.dash},
+            hovertemplate=f"t = %{{x:.4f}} {name}<br>%{{y:.3g}}<extra>{title}</extra>",
+        )
+    framed(figure, height, f"overlay-{span}")
+    figure.update_xaxes(title_text=f"time since start [{name}]")
+    figure.update_yaxes(title_text=unit)
+    return figure
+
+
+def spectrum_figure(
+    samples: Mapping[str, tuple[Series, TimeGrid, str]],
+    band: tuple[float, float],
+    lines: Float[np.ndarray, " K"] | None = None,
+    height: int = 300,
+) -> go.Figure:
+    """Amplitude spectra of short streams, with the injected frequencies as marks.
+
+    Arguments:
+        samples: Samples (N,), grid and colour by name.
+        band: Frequencies to draw [Hz].
+        lines: Injected frequencies [Hz].
+        height: Height [px].
+    """
+    figure = go.Figure()
+    for title, (values, grid, color) in samples.items():
+        # Zero-padded: a short stream's peak then has a shape, not one point.
+        length = 8 * grid.num
+        freqs = np.fft.rfftfreq(length, grid.dt)
+        inside = (freqs >= band[0]) & (freqs <= band[1])
+        amplitude = 2 / grid.num * np.abs(np.fft.rfft(values, length))[inside]
+        figure.add_scatter(
+            x=freqs[inside],
+            y=amplitude,
+            mode="lines",
+            name=title,
+            line={"color": color, "width": 1.4},
+            hovertemplate=f"f = %{{x:.4f}} Hz<br>%{{y:.3f}}<extra>{title}</extra>",
+        )
+    for freq in () if lines is None else lines:
+        figure.add_vline(x=float(freq), line={"color": "#E8A200", "dash": "dot", "width": 1})
+    framed(figure, height)
+    figure.update_xaxes(title_text="frequency [Hz]", range=list(band))
+    figure.update_yaxes(title_text="amplitude")
+    return figure

@@ -1,0 +1,136 @@
+"""The main way through the dashboard, in a real browser, on the sample data."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+SEPARATOR = any(
+    'kind = "separator"' in card.read_text() for card in (ROOT / "models").glob("*/card.toml")
+)
+# Mixture and residual, and inferred beside injected for three classes; without a separator the
+# mixture and the injections.
+ALL, ONE_CLASS = (8, 4) if SEPARATOR else (4, 2)
+
+
+def press(visit, name):
+    """Press one of Hide, All, Show, or a class."""
+    buttons = visit.page.locator(".st-key-sep button, .st-key-src button")
+    buttons.filter(has_text=re.compile(f"^{name}$")).click()
+
+
+def item_shown(visit, number):
+    visit.page.locator(".gw-fact").filter(has_text=re.compile(rf"item\s*{number} of")).wait_for(
+        timeout=180_000
+    )
+
+
+def test_explore_steps_hides_shows_and_opens_every_tab(visit):
+    visit.open()
+    visit.heatmaps(ALL)
+    item_shown(visit, 1)
+    for number in (2, 3, 4):
+        visit.page.locator(".st-key-next button").first.click()
+        item_shown(visit, number)
+        visit.heatmaps(ALL)
+    press(visit, "Hide")
+    visit.heatmaps(1)
+    press(visit, "GB")
+    visit.heatmaps(ONE_CLASS)
+    press(visit, "All")
+    visit.heatmaps(ALL)
+    press(visit, "Show")
+    visit.heatmaps(ONE_CLASS)
+    visit.page.get_by_role("tab", name="Parameter").click()
+    visit.page.wait_for_selector('[data-testid="stDataFrame"]', timeout=90_000)
+    visit.page.get_by_role("tab", name="Correlation").click()
+    visit.heatmaps(2 if SEPARATOR else 1)
+    visit.page.get_by_role("tab", name="Spectrogram").click()
+    visit.heatmaps(ONE_CLASS)
+    visit.check()
+
+
+def test_keys_step_and_space_plays(visit):
+    visit.open("/?sep=Hide")
+    visit.heatmaps(1)
+    visit.page.keyboard.press("ArrowRight")
+    item_shown(visit, 2)
+    visit.page.keyboard.press("ArrowLeft")
+    item_shown(visit, 1)
+    visit.page.keyboard.press("Space")
+    # Playing goes on by itself: nobody presses anything between these two.
+    item_shown(visit, 2)
+    item_shown(visit, 3)
+    visit.page.locator(".st-key-play button").first.click()
+    visit.page.get_by_role("button", name="Start").first.wait_for(timeout=60_000)
+    visit.check()
+
+
+RANGES = """() => {
+  const layout = document.querySelector('.js-plotly-plot')._fullLayout
+  return Object.keys(layout).filter(key => /^xaxis/.test(key))
+    .map(key => layout[key].range.map(value => Math.round(value * 100)))
+}"""
+
+
+def drag(visit):
+    """Draw a box over part of the first panel."""
+    box = visit.page.locator(".nsewdrag").first.bounding_box()
+    left, top = box["x"] + 0.25 * box["width"], box["y"] + 0.25 * box["height"]
+    visit.page.mouse.move(left, top)
+    visit.page.mouse.down()
+    visit.page.mouse.move(left + 0.3 * box["width"], top + 0.4 * box["height"], steps=6)
+    visit.page.mouse.up()
+
+
+def test_a_zoom_is_shared_by_all_panels(visit):
+    visit.open("/?sep=Show&src=GB")
+    visit.heatmaps(ONE_CLASS)
+    whole = visit.page.evaluate(RANGES)
+    drag(visit)
+    visit.page.wait_for_function(
+        "() => document.querySelector('.js-plotly-plot')._fullLayout.xaxis.range[0] > 1"
+    )
+    zoomed = visit.page.evaluate(RANGES)
+    assert len(zoomed) == len(whole) == ONE_CLASS
+    assert all(each == zoomed[0] for each in zoomed)
+    visit.check()
+
+
+def test_a_kept_zoom_is_recomputed_and_stays_on_the_next_item(visit):
+    visit.open("/?sep=Show&src=GB")
+    visit.heatmaps(ONE_CLASS)
+    visit.page.get_by_text("Keep the zoom").click()
+    visit.page.wait_for_function(
+        "() => document.querySelector('.js-plotly-plot')?._fullLayout?.dragmode == 'select'"
+    )
+    drag(visit)
+    visit.page.get_by_text("Zoom: ").wait_for(timeout=90_000)
+    visit.heatmaps(ONE_CLASS)
+    zoomed = visit.page.evaluate(RANGES)
+    assert zoomed[0][0] > 100
+    visit.page.locator(".st-key-next button").first.click()
+    item_shown(visit, 2)
+    visit.heatmaps(ONE_CLASS)
+    assert visit.page.evaluate(RANGES) == zoomed
+    visit.page.get_by_role("button", name="Show everything").click()
+    visit.page.get_by_text("Zoom: ").wait_for(state="detached", timeout=90_000)
+    visit.check()
+
+
+@pytest.mark.parametrize("title", ["Inference vs injection", "Training", "Models"])
+def test_other_pages_open(visit, title):
+    visit.open()
+    visit.page.get_by_role("link", name=title, exact=True).click()
+    visit.page.get_by_role("heading", name=title, exact=True).wait_for(timeout=90_000)
+    if title == "Inference vs injection":
+        visit.heatmaps(4 if SEPARATOR else 2)
+    visit.check()
+
+
+def test_sinusoid_file_opens_with_its_parameters(visit):
+    visit.open("/?file=sample_data/sinusoid-sample.h5&tab=Parameter")
+    visit.page.wait_for_selector(".js-plotly-plot", timeout=180_000)
+    assert "sinusoid-sample.h5" in visit.page.locator(".gw-file").text_content()
+    visit.check()

@@ -1,0 +1,111 @@
+"""What a panel shows, and the numbers in its title."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from gwiness.core.item import Item
+from gwiness.core.separation import Separation
+from gwiness.core.tdi import TDI
+from gwiness.plots.correlation import channel_correlation, match_matrix, matrix_figure
+from gwiness.plots.scores import injected_stems, score_table, stem_scores, summed
+from gwiness.plots.streams import Processing, shown, shown_estimate, whitener_for
+from gwiness.signal.whiten import analytic_whitener, whiten
+
+BAND = (1e-4, 4.9e-2)
+
+
+@pytest.fixture
+def item(noise):
+    """Noise and a loud line in A and E."""
+    wave = 1e-20 * np.sin(2 * np.pi * 3e-3 * noise.grid.times)
+    line = replace(noise, data=np.stack([wave, 0.5 * wave, 0 * wave]))
+    silent = replace(noise, data=np.zeros_like(noise.data))
+    return Item(noise + line, {"gb": line, "mbhb": silent}, noise)
+
+
+@pytest.fixture
+def separation(item):
+    whitener = analytic_whitener(item.mixture.grid, ("A", "E"))
+    mixture = whiten(item.mixture.select(("A", "E")), whitener)
+    line = whiten(item.sources["gb"].select(("A", "E")), whitener)
+    return Separation.from_estimates(
+        mixture, {"gb": 0.9 * line.data, "mbhb": np.zeros_like(line.data)}, "test"
+    )
+
+
+@pytest.mark.parametrize(("choice", "spread"), [("analytic", 1.0), ("estimated", 1.0)])
+def test_whitened_noise_has_unit_variance_in_every_choice(noise, choice, spread):
+    found = whitener_for(Item(noise), Processing("E", choice, BAND))
+    data = shown(noise, found, "E").data
+    # 2^15 samples, a few per cent of the band cut away, and the estimate's own scatter.
+    assert data[data != 0].std() == pytest.approx(spread, abs=0.05)
+
+
+def test_without_whitening_the_samples_come_back(noise):
+    band = (1e-3, 4.9e-2)
+    found = whitener_for(Item(noise), Processing("A", "none", band))
+    data = shown(noise, found, "A").data[0]
+    spectrum = np.fft.rfft(noise.data[0])
+    freqs = noise.grid.freqs
+    spectrum[(freqs < band[0]) | (freqs > band[1])] = 0
+    expected = np.fft.irfft(spectrum, n=noise.grid.num)
+    inside = slice(2000, -2000)
+    # The taper of the ends reaches inside through the band edges only.
+    assert np.abs(data - expected)[inside].max() < 0.02 * expected.std()
+
+
+def test_an_estimate_is_shown_on_the_footing_of_the_file(item, separation):
+    processing = Processing("E", "analytic", BAND)
+    found = whitener_for(item, processing)
+    stem = shown_estimate(separation.estimates["gb"], found, "E", 1.5)
+    injected = shown(item.sources["gb"], found, "E")
+    inside = slice(2000, -2000)
+    ratio = np.std(stem.data[0, inside]) / np.std(injected.data[0, inside])
+    assert ratio == pytest.approx(0.9, abs=0.01)
+
+
+def test_scores_of_a_known_error(item, separation):
+    scores = stem_scores(separation, injected_stems(item, separation.mixture))
+    gb, silent = scores["gb"], scores["mbhb"]
+    assert gb.nsdr_db == pytest.approx(20.0, abs=1e-6), "a tenth is missing: 20 dB"
+    assert gb.match == pytest.approx(1.0, abs=1e-9)
+    assert gb.snr_inferred == pytest.approx(0.9 * gb.snr_injected)
+    assert (silent.nsdr_db, silent.match, silent.snr_injected) == (None, None, 0.0)
+    assert "NSDR 20.0 dB" in gb.text
+    assert score_table([gb, silent])["NSDR [dB]"] == [gb.nsdr_db, None]
+
+
+def test_all_stems_add_up(item, separation):
+    assert np.array_equal(summed(separation.estimates).data, separation.estimates["gb"].data)
+    with pytest.raises(ValueError, match="no stem"):
+        summed({})
+
+
+def test_channels_of_noise_are_uncorrelated_and_equal_ones_are_not(noise):
+    whitener = analytic_whitener(noise.grid, noise.channels)
+    whitened = whiten(noise, whitener)
+    matrix = channel_correlation(whitened)
+    # 2^15 independent samples: the scatter is 1/181.
+    assert np.abs(matrix - np.eye(3)).max() < 5 / 181
+    same = whitened.with_data(np.stack([whitened.data[0]] * 2 + [0 * whitened.data[0]]))
+    assert channel_correlation(same)[0, 1] == pytest.approx(1.0)
+    assert channel_correlation(same)[0, 2] == 0.0
+
+
+def test_match_matrix_and_its_figure(item, separation):
+    injected = injected_stems(item, separation.mixture)
+    matrix = match_matrix(separation.estimates, injected)
+    assert matrix.shape == (2, 2)
+    assert matrix[0, 0] == pytest.approx(1.0)
+    assert matrix[1].tolist() == [0.0, 0.0]
+    figure = matrix_figure(matrix, ["a", "b"], ["c", "d"], "title")
+    assert (figure.data[0].zmin, figure.data[0].zmax) == (-1, 1)
+    assert figure.data[0].text[0][0] == "1.000"
+
+
+def test_an_unknown_channel_has_no_analytic_model(noise):
+    odd = TDI(noise.data[:1], noise.grid, ("Q",))
+    with pytest.raises(ValueError, match="channel 'Q'"):
+        whitener_for(Item(odd), Processing("Q", "analytic", BAND))

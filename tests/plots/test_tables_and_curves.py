@@ -1,0 +1,104 @@
+"""Catalogues as tables, streams as thinned lines, runs as curves."""
+
+import os
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gwiness.core.catalogue import SPACES, Catalogue
+from gwiness.core.errors import FileProblem
+from gwiness.core.grid import TimeGrid
+from gwiness.plots.style import KIND_COLORS, color_of, with_alpha
+from gwiness.plots.tables import catalogue_table, source_title, span_text
+from gwiness.plots.timeseries import Trace, envelope, overlay_figure, spectrum_figure
+from gwiness.plots.training import RunLog, find_runs, history_figure, read_run, run_table
+
+
+@pytest.fixture
+def catalogue():
+    theta = np.ones((3, len(SPACES["gb"])))
+    theta[:, 1] = [1e-3, 2e-3, 3e-3]
+    theta[0, 3] = np.nan
+    return Catalogue("gb", SPACES["gb"], theta, {"snr": np.array([5.0, 9.0, 7.0])}, {"snr": "1"})
+
+
+def test_table_has_units_and_the_loudest_first(catalogue):
+    table = catalogue_table(catalogue, limit=2)
+    assert table["#"] == [1, 2]
+    assert table["snr"] == [9.0, 7.0]
+    assert table["f₀ [Hz]"] == [2e-3, 3e-3]
+    assert catalogue_table(catalogue)["λ [rad]"][-1] is None
+    assert catalogue_table(Catalogue.empty("mbhb"))["#"] == []
+    assert source_title(catalogue, 1) == "SNR 9 · 2.0000 mHz"
+
+
+def test_times_in_words():
+    assert span_text(TimeGrid(0.0, 0.1, 3000))["duration"] == "300 s"
+    assert span_text(TimeGrid(864000.0, 10.0, 2**18))["start"] == "day 10.00"
+
+
+@given(st.integers(1, 3000), st.integers(0, 500), st.integers(4, 200))
+def test_thinning_keeps_the_extremes_and_the_order(num, first, points):
+    samples = np.random.default_rng(num).normal(size=num)
+    first = min(first, num - 1)
+    index, values = envelope(samples, first, num, points)
+    assert len(index) <= max(points, 2) + 2
+    assert np.array_equal(values, samples[index])
+    assert (np.diff(index) > 0).all()
+    whole = (num - first) // max(1, -(-2 * (num - first) // points))
+    if num - first <= points:
+        assert len(index) == num - first
+    elif whole:
+        block = -(-2 * (num - first) // points)
+        used = samples[first : first + (num - first) // block * block]
+        assert values.max() == used.max()
+        assert values.min() == used.min()
+
+
+def test_overlay_shows_every_sample_of_a_short_span():
+    grid = TimeGrid(0.0, 10.0, 2**16)
+    samples = np.arange(grid.num, dtype=float)
+    figure = overlay_figure({"a": Trace(samples, "#000000")}, grid, (1000.0, 2000.0), "1")
+    assert len(figure.data[0].y) == 100
+    assert figure.data[0].y[0] == 100
+
+
+def test_spectrum_reads_the_amplitude_of_a_tone():
+    grid = TimeGrid(0.0, 0.1, 3000)
+    wave = 1.3 * np.sin(2 * np.pi * 2.7 * grid.times)
+    figure = spectrum_figure({"long": (wave, grid, "#000000")}, (2.0, 3.0), np.array([2.7]))
+    peak = np.argmax(figure.data[0].y)
+    assert figure.data[0].y[peak] == pytest.approx(1.3, rel=0.01)
+    assert figure.data[0].x[peak] == pytest.approx(2.7, abs=1e-3)
+
+
+def test_runs_are_found_read_and_drawn(tmp_path):
+    for age, name in enumerate(("new", "old")):
+        path = tmp_path / name / "metrics.jsonl"
+        path.parent.mkdir()
+        path.write_text('{"step": 1, "time": 5, "valid_nsdr": 2, "best_nsdr": 2}\n{"step": 2, "t')
+        os.utime(path, (1000 - age, 1000 - age))
+    paths = find_runs(tmp_path)
+    assert [path.parent.name for path in paths] == ["new", "old"]
+    log = read_run(paths[0], "new")
+    assert len(log.lines) == 1, "a line that is being written is passed over"
+    assert log.metrics == ["valid_nsdr", "best_nsdr"]
+    figure = history_figure([log], "valid_nsdr", "time")
+    assert [trace.name for trace in figure.data] == ["new · valid_nsdr", "new · best_nsdr"]
+    assert figure.data[0].x[0] == 5000
+    assert run_table([log, RunLog("empty", ())])["best NSDR [dB]"] == [2.0, None]
+
+
+def test_a_broken_metrics_file_says_which_line(tmp_path):
+    path = tmp_path / "metrics.jsonl"
+    path.write_text('{"step": 1}\nnonsense\n{"step": 2}\n')
+    with pytest.raises(FileProblem, match="line 2"):
+        read_run(path, "x")
+
+
+def test_class_colours_differ_and_are_plain_hex():
+    assert len(set(KIND_COLORS.values())) == len(KIND_COLORS)
+    assert all(with_alpha(color, 0.5).startswith("rgba(") for color in KIND_COLORS.values())
+    assert color_of("vgb").startswith("#")
