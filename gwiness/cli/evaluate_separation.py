@@ -63,15 +63,19 @@ def separation(
     ] = False,
     models: Annotated[Path | None, typer.Option(help="Folder of checkpoints.")] = None,
     device: Annotated[str, typer.Option(help="Device of the network.")] = "cpu",
+    record: Annotated[
+        bool, typer.Option("--record", help="Keep the figures in the model's card.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """NSDR, match and SNR of every separated class against the injected sources."""
     from gwiness import store
-    from gwiness.evaluate.separation import ORACLE_WINDOWS, evaluate
+    from gwiness.evaluate.separation import ORACLE_WINDOWS, card_metrics, evaluate
     from gwiness.io.formats import open_recording
     from gwiness.separate.separator import Separator
 
-    card, separator = store.load(model, models or store.MODELS, device)
+    root = models or store.MODELS
+    card, separator = store.load(model, root, device)
     if not isinstance(separator, Separator):
         raise GwinessError(
             f"model {model!r} is a {card.kind}, expected a separator; see `gwiness models list`."
@@ -85,6 +89,11 @@ def separation(
                 ORACLE_WINDOWS if oracle else None,
                 progress,
             )
+    if record:
+        metrics = card_metrics(figures, f"{file.name}, {num} items")
+        state = separator.network.state_dict()
+        card = card.model_copy(update={"metrics": metrics})
+        store.save(root / model, card, separator.config, state)
     figures = {"file": file.name, "model": f"{card.name} v{card.version}", **figures}
     if as_json:
         print(json.dumps(figures))

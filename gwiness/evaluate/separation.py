@@ -27,6 +27,7 @@ __all__ = [
     "SNR_BINS",
     "Score",
     "SeparatorLike",
+    "card_metrics",
     "evaluate",
     "quantiles",
     "ratio_mask_oracle",
@@ -234,6 +235,31 @@ def report(scores: Sequence[Sequence[Score]]) -> dict[str, Any]:
             for kind in kinds
         },
     }
+
+
+def card_metrics(figures: Mapping[str, Any], test_set: str) -> dict[str, Any]:
+    """What a model's card keeps of a report: headline figures with their 68 % range.
+
+    Arguments:
+        figures: From `report`.
+        test_set: What was measured on.
+    """
+    metrics: dict[str, Any] = {"test_set": test_set}
+    for kind, values in figures["classes"].items():
+        for name, part in ((kind, values["above"]), (f"{kind}_all", values)):
+            if part["n"] == 0:
+                continue
+            row = {"n": float(part["n"]), "snr_min": float(part.get("snr_min", 0.0))}
+            for quantity in ("nsdr_db", "match"):
+                for level, value in part[quantity].items():
+                    row[f"{quantity}_{level}"] = round(value, 4)
+            metrics[name] = row
+        if values["absent"]["n"]:
+            row = {"n": float(values["absent"]["n"])}
+            for level, value in values["absent"]["filled_snr"].items():
+                row[f"filled_snr_{level}"] = round(value, 3)
+            metrics[f"{kind}_absent"] = row
+    return metrics
 
 
 def evaluate(

@@ -1,0 +1,1 @@
+"""Separation: a trained cascade applied to whitened data of any length."""

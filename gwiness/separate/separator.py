@@ -1,0 +1,132 @@
+"""The separator: a trained cascade with its whitening, for data of any length."""
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from gwiness.config.separator import SeparatorConfig
+from gwiness.core.axes import ChannelSeries
+from gwiness.core.errors import ScopeProblem
+from gwiness.core.grid import TimeGrid
+from gwiness.core.item import Item
+from gwiness.core.separation import Separation
+from gwiness.core.tdi import Whitened, Whitener
+from gwiness.nn.cascade import Cascade
+from gwiness.separate.consistency import by_chunks, masked
+from gwiness.signal.psd import NoiseLevels
+from gwiness.signal.whiten import analytic_whitener, whiten
+
+__all__ = ["Separator", "model_whitener"]
+
+
+def model_whitener(config: SeparatorConfig, grid: TimeGrid, generation: float) -> Whitener:
+    """The whitener that a model is trained and used with, on any grid."""
+    settings = config.whitening
+    return analytic_whitener(
+        grid,
+        config.channels,
+        generation,
+        settings.band_hz,
+        settings.edge,
+        NoiseLevels(settings.oms, settings.acc, "of the model"),
+        settings.foreground_years,
+    )
+
+
+class Separator:
+    """Takes whitened mixtures apart.
+
+    Arguments:
+        network: The cascade.
+        config: What it was built and trained with.
+        name: Name and version, kept with every result.
+        device: Device of torch.
+    """
+
+    def __init__(
+        self, network: Cascade, config: SeparatorConfig, name: str, device: str = "cpu"
+    ) -> None:
+        self.network = network.to(device).eval()
+        self.config, self.name, self.device = config, name, device
+
+    @classmethod
+    def from_checkpoint(
+        cls, config: SeparatorConfig, state: dict[str, Tensor], name: str, device: str = "cpu"
+    ) -> "Separator":
+        """Build the network and load its weights.
+
+        Raises:
+            RuntimeError: If the weights do not fit the configuration.
+        """
+        network = Cascade(**config.network())
+        network.load_state_dict(state)
+        return cls(network, config, name, device)
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """Stems, axis S."""
+        return self.config.kinds
+
+    @property
+    def channels(self) -> tuple[str, ...]:
+        """Channels, axis C."""
+        return self.config.channels
+
+    def prepare(self, item: Item) -> Whitened:
+        """Whiten an item's mixture as in training: channels, noise model, band, edges, gaps.
+
+        Second-generation TDI is whitened by its own noise model, which leaves amplitudes as they
+        are in the first generation; phases differ by a delay.
+
+        Raises:
+            ScopeProblem: If a channel is missing.
+        """
+        mixture = item.mixture
+        missing = [name for name in self.channels if name not in mixture.channels]
+        if missing:
+            raise ScopeProblem(
+                f"{self.name} needs channels {', '.join(self.channels)}; the data has "
+                f"{', '.join(mixture.channels)}, so {missing[0]} is missing."
+            )
+        chosen = mixture.select(self.channels)
+        whitener = model_whitener(self.config, chosen.grid, chosen.generation)
+        return whiten(chosen, whitener, item.gaps)
+
+    def separate(
+        self, mixture: Whitened, progress: Callable[[float, str], None] | None = None
+    ) -> Separation:
+        """Stems and residual of whitened data of any length.
+
+        Arguments:
+            mixture: From `prepare`.
+            progress: Called with the fraction done and a text.
+
+        Raises:
+            ScopeProblem: If the channels are not those of the model.
+        """
+        if mixture.channels != self.channels:
+            raise ScopeProblem(
+                f"{self.name} separates channels {', '.join(self.channels)}, "
+                f"got {', '.join(mixture.channels)}."
+            )
+        stems = by_chunks(mixture.data, self.config.num, self._estimate, progress)
+        stems = masked(stems, mixture.valid)
+        estimates = dict(zip(self.kinds, stems, strict=True))
+        return Separation.from_estimates(mixture, estimates, self.name, self._warnings(mixture))
+
+    def _warnings(self, mixture: Whitened) -> tuple[str, ...]:
+        if mixture.grid.num >= self.config.num:
+            return ()
+        return (
+            f"the data is {mixture.grid.num} samples long, shorter than the {self.config.num} "
+            f"that {self.name} was trained on; the rest was filled with silence.",
+        )
+
+    def _estimate(self, data: ChannelSeries) -> Float[np.ndarray, "S C N"]:
+        with torch.inference_mode():
+            batch = torch.from_numpy(data.astype(np.float32))[None].to(self.device)
+            stems = self.network(batch, passes=self.config.passes)[0]
+        return stems.cpu().numpy().astype(np.float64)

@@ -1,0 +1,90 @@
+import numpy as np
+import pytest
+import torch
+
+from gwiness.config.separator import SeparatorConfig
+from gwiness.core.errors import ScopeProblem
+from gwiness.core.grid import TimeGrid
+from gwiness.core.item import Item
+from gwiness.core.tdi import TDI, Gaps
+from gwiness.nn.cascade import Cascade
+from gwiness.separate.separator import Separator
+
+NUM = 4096
+
+
+def _config():
+    stage = {
+        "widths": [4, 6],
+        "edges": [0.5],
+        "strides": [[2, 4]],
+        "time_strides": [1],
+        "dilations": [1],
+        "band_hz": (1e-3, 4e-2),
+    }
+    stages = [
+        {**stage, "kinds": ["mbhb"], "window": 128},
+        {**stage, "kinds": ["gb"], "window": 1024},
+        {**stage, "kinds": ["emri"], "window": 256},
+    ]
+    return SeparatorConfig.build({"num": NUM, "stages": stages, "phases": [{"stages": [0, 1, 2]}]})
+
+
+@pytest.fixture(scope="module")
+def separator():
+    torch.manual_seed(0)
+    config = _config()
+    state = Cascade(**config.network()).state_dict()
+    return Separator.from_checkpoint(config, state, "tiny v1", "cpu")
+
+
+def _item(num=NUM, channels=("A", "E", "T"), gaps=None, seed=0):
+    data = np.random.default_rng(seed).standard_normal((len(channels), num)) * 1e-20
+    tdi = TDI(data, TimeGrid(0.0, 10.0, num), channels)
+    return Item(tdi, gaps=gaps or Gaps.none())
+
+
+@pytest.mark.parametrize("num", [NUM - 1000, NUM, NUM + 1, 3 * NUM + 17])
+def test_stems_and_residual_are_the_mixture_at_any_length(separator, num):
+    whitened = separator.prepare(_item(num))
+    assert whitened.channels == ("A", "E")
+    result = separator.separate(whitened)
+    assert tuple(result.estimates) == ("mbhb", "emri", "gb")
+    total = result.residual.data + sum(stem.data for stem in result.estimates.values())
+    np.testing.assert_allclose(total, whitened.data, atol=1e-10)
+    assert all(np.abs(stem.data).max() > 0 for stem in result.estimates.values())
+    assert bool(result.warnings) == (num < NUM)
+
+
+def test_one_chunk_is_the_network_itself(separator):
+    whitened = separator.prepare(_item())
+    stems = separator.separate(whitened).estimates
+    with torch.inference_mode():
+        batch = torch.from_numpy(whitened.data).float()[None]
+        expected = separator.network(batch, passes=2)[0, 0].numpy()
+    np.testing.assert_allclose(stems["mbhb"].data, expected * whitened.valid, atol=1e-5)
+
+
+def test_same_data_same_result(separator):
+    whitened = separator.prepare(_item())
+    first, second = separator.separate(whitened), separator.separate(whitened)
+    assert np.array_equal(first.residual.data, second.residual.data)
+
+
+def test_gaps_are_left_empty(separator):
+    item = _item(gaps=Gaps(np.array([[10_000.0, 14_000.0]])))
+    result = separator.separate(separator.prepare(item))
+    for stem in result.estimates.values():
+        assert np.abs(stem.data[:, 1000:1400]).max() == 0
+
+
+def test_missing_channel_is_a_sentence(separator):
+    with pytest.raises(ScopeProblem, match="E is missing"):
+        separator.prepare(_item(channels=("A", "T")))
+
+
+def test_progress(separator):
+    seen = []
+    separator.separate(separator.prepare(_item(2 * NUM)), lambda f, text: seen.append(f))
+    assert seen[0] == 0
+    assert len(seen) == 3
