@@ -180,18 +180,17 @@ def save(folder: Path, card: ModelCard, config: Config, state: "dict[str, Tensor
     return card
 
 
-def record(folder: Path, name: str, metrics: Mapping[str, float]) -> None:
-    """Write measured figures into a card, under ``[metrics.<name>]``; atomically.
+def record(folder: Path, metrics: Mapping[str, Any]) -> None:
+    """Write measured figures into a card, beside those already there; atomically.
 
     Arguments:
         folder: Checkpoint.
-        name: What they were measured on.
-        metrics: Figures by name.
+        metrics: Figures, or tables of figures, by the name of what they were measured on.
     """
     card = read_card(folder)
-    card = card.model_copy(update={"metrics": {**card.metrics, name: dict(metrics)}})
+    values = {**card.model_dump(), "metrics": {**card.metrics, **metrics}}
     part = folder / f"{_CARD}.part"
-    part.write_text(_card_text(card), encoding="utf-8")
+    part.write_text(_card_text(ModelCard.model_validate(values)), encoding="utf-8")
     part.replace(folder / _CARD)
 
 

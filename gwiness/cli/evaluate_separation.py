@@ -1,27 +1,19 @@
 """``gwiness evaluate separation``: stems against the injected ones."""
 
 import json
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.progress import Progress
+from rich.markup import escape
 from rich.table import Table
 
 from gwiness.cli.options import Json
+from gwiness.cli.progress import progress_bar
 from gwiness.core.errors import GwinessError
 
 __all__ = ["separation"]
-
-
-@contextmanager
-def _bar(total: int) -> Iterator[Callable[[int], None]]:
-    with Progress(console=Console(stderr=True)) as progress:
-        task = progress.add_task("items", total=total)
-        yield lambda done: progress.update(task, completed=done)
 
 
 def _interval(values: dict[str, float | None], digits: int) -> str:
@@ -31,7 +23,8 @@ def _interval(values: dict[str, float | None], digits: int) -> str:
 
 
 def _print_table(report: dict[str, Any]) -> None:
-    table = Table("class", "SNR", "n", "NSDR [dB] (68 %)", "match", "oracle [dB]", "mixture [dB]")
+    heads = ("class", "SNR", "n", "NSDR [dB] (68 %)", "match", "oracle [dB]", "mixture [dB]")
+    table = Table(*(escape(head) for head in heads))
     for kind, figures in report["classes"].items():
         loud = figures["above"]
         rows = [("all", figures), (f"> {loud['snr_min']:g}", loud)]
@@ -82,18 +75,15 @@ def separation(
         )
     with open_recording([file]) as recording:
         num = min(items or recording.info.num_items, recording.info.num_items)
-        with _bar(num) as progress:
+        with progress_bar("items", num) as advance:
             figures = evaluate(
                 (recording.item(index) for index in range(num)),
                 separator,
                 ORACLE_WINDOWS if oracle else None,
-                progress,
+                lambda _done: advance(1),
             )
     if record:
-        metrics = card_metrics(figures, f"{file.name}, {num} items")
-        state = separator.network.state_dict()
-        card = card.model_copy(update={"metrics": metrics})
-        store.save(root / model, card, separator.config, state)
+        store.record(root / model, card_metrics(figures, f"{file.name}, {num} items"))
     figures = {"file": file.name, "model": f"{card.name} v{card.version}", **figures}
     if as_json:
         print(json.dumps(figures))

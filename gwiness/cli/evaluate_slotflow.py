@@ -79,9 +79,9 @@ def slotflow(
                 progress=lambda _done: advance(1),
             )
     if record is not None:
-        folder = (models or store.MODELS) / model
-        store.record(folder, f"{record}_refined", _card_metrics(report))
-        store.record(folder, f"{record}_amortised", _card_metrics(report["amortised"]))
+        alone = _card_metrics(report["amortised"])
+        measured = {f"{record}_refined": _card_metrics(report), f"{record}_amortised": alone}
+        store.record((models or store.MODELS) / model, measured)
     report = {"file": file.name, "model": f"{card.name} v{card.version}", **report}
     if as_json:
         print(json.dumps(report))

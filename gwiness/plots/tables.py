@@ -4,6 +4,7 @@ import numpy as np
 
 from gwiness.core.catalogue import Catalogue
 from gwiness.core.grid import TimeGrid
+from gwiness.plots.scores import snr_text
 
 __all__ = ["catalogue_table", "source_title", "span_text"]
 
@@ -39,7 +40,7 @@ def source_title(catalogue: Catalogue, row: int) -> str:
     """One line that tells a source from its neighbours: SNR where known, frequency or masses."""
     parts = []
     if "snr" in catalogue.extra:
-        parts.append(f"SNR {float(catalogue.extra['snr'][row]):.3g}")
+        parts.append(f"SNR {snr_text(float(catalogue.extra['snr'][row]))}")
     source = catalogue.source(row)
     names = catalogue.space.names
     if "frequency" in names:

@@ -11,20 +11,30 @@ from gwiness.core.axes import Series
 from gwiness.core.grid import TimeGrid
 from gwiness.plots.style import framed
 
-__all__ = ["Trace", "envelope", "overlay_figure", "spectrum_figure"]
+__all__ = ["Trace", "envelope", "loud_span", "overlay_figure", "spectrum_figure"]
 
 _DAY = 86400.0
 
 
 @dataclass(frozen=True)
 class Trace:
-    """One line: samples on the grid of the figure, colour, dash and whether it starts hidden."""
+    """One line.
+
+    Arguments:
+        samples: Samples (N,) on the grid of the figure.
+        color: Colour.
+        dash: Plotly's dash style.
+        width: Line width [px].
+        opacity: 0 to 1.
+        background: True if it starts hidden where it would drown the others.
+    """
 
     samples: Series
     color: str
     dash: str = "solid"
     width: float = 1.2
     opacity: float = 1.0
+    background: bool = False
 
 
 def envelope(
@@ -57,6 +67,19 @@ def envelope(
     return first + index, part[index]
 
 
+def loud_span(samples: Series, grid: TimeGrid, width: float) -> tuple[float, float]:
+    """The ``width`` seconds around the loudest sample, since the start of the item [s].
+
+    Example:
+        >>> loud_span(np.array([0.0, 0.0, 3.0, 0.0]), TimeGrid(0.0, 10.0, 4), 20.0)
+        (10.0, 30.0)
+    """
+    width = min(width, grid.duration)
+    centre = int(np.argmax(np.abs(samples))) * grid.dt
+    low = min(max(centre - width / 2, 0.0), grid.duration - width)
+    return float(low), float(low + width)
+
+
 def overlay_figure(
     traces: Mapping[str, Trace],
     grid: TimeGrid,
@@ -77,10 +100,16 @@ def overlay_figure(
     last = int(np.clip(np.ceil(span[1] / grid.dt), first + 1, grid.num))
     days = grid.duration > 2 * _DAY
     scale, name = (_DAY, "d") if days else (1.0, "s")
+    peaks = {title: np.abs(each.samples[first:last]).max() for title, each in traces.items()}
+    loudest = max(
+        (peaks[title] for title, each in traces.items() if not each.background), default=0
+    )
     figure = go.Figure()
     for title, trace in traces.items():
         index, values = envelope(trace.samples, first, last)
+        drowns = trace.background and peaks[title] > 4 * loudest
         figure.add_scattergl(
+            visible="legendonly" if drowns else True,
             x=index * grid.dt / scale,
             y=values.astype(np.float32),
             mode="lines",
