@@ -33,8 +33,8 @@ def choose_item(info: RecordingInfo) -> int:
         st.session_state["_playing"] = False
         return 0
     item = state.current_item(num)
-    # Slider and field are new widgets for each item: their old values, which the browser may
-    # still send, then belong to nobody.
+    # Slider and field are new widgets for each item: an old value, which the browser may still
+    # send for a moment, is then known as such.
     with st.container(gap="xsmall"):
         _chooser(st.slider, f"Item, 0 to {last}", item, last, f"slider-{item}")
         _buttons(num)
@@ -55,7 +55,7 @@ def choose_item(info: RecordingInfo) -> int:
 def _chooser(widget: Callable[..., object], label: str, item: int, last: int, key: str) -> None:
     def take() -> None:
         value = st.session_state.get(key)
-        if value is not None:
+        if value is not None and state.current_item(last + 1) == item:
             state.goto(int(value))
 
     visible = "visible" if widget is st.slider else "collapsed"

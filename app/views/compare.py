@@ -22,11 +22,15 @@ from app.state import Loaded
 from gwiness.core.catalogue import KIND_TITLES
 from gwiness.core.separation import Separation
 from gwiness.plots.scores import score_table
-from gwiness.plots.spectrogram import spectrogram_figure
-from gwiness.plots.style import color_of
-from gwiness.plots.timeseries import Trace, overlay_figure
+from gwiness.plots.spectrogram import DAY, spectrogram_figure
+from gwiness.plots.style import TRUTH_COLOR, color_of
+from gwiness.plots.timeseries import Trace, loud_span, overlay_figure
 
 __all__ = ["page"]
+
+_SPANS = {"mbhb": 0.15 * DAY}
+_SPAN = 0.05 * DAY
+"""First span of the time series [s]: some cycles, around the loudest sample."""
 
 
 def page() -> None:
@@ -83,27 +87,30 @@ def _overlay(shown: Loaded, separation: Separation, kind: str) -> None:
     channel = shown.view.processing.channel
     if channel not in separation.estimates[kind].channels:
         return
-    st.markdown("**In time** — whitened samples; choose a shorter span to see every sample")
+    st.markdown("**In time** — whitened samples; the whole item, or a span to see every sample")
     grid = separation.mixture.grid
     scale, unit = time_unit(shown)
+    inferred = _samples(shown, "inferred", kind)
     end = grid.duration / scale
+    around = loud_span(inferred, grid, _SPANS.get(kind, _SPAN))
     low, high = st.slider(
         f"Span [{unit}]",
         0.0,
         end,
-        (0.0, end),
-        end / 200,
-        format="%.2f",
-        key="span",
-        persist_state="session",
+        (around[0] / scale, around[1] / scale),
+        end / 5000,
+        format="%.3f",
+        key=f"span-{kind}-{shown.index}",
         label_visibility="collapsed",
     )
     low, high = (low, high) if low < high <= end else (0.0, end)
-    traces = {"mixture": Trace(_samples(shown, "mixture"), color_of("mixture"), opacity=0.45)}
+    mixture = _samples(shown, "mixture")
+    traces = {"mixture": Trace(mixture, color_of("mixture"), opacity=0.45, background=True)}
     if kind in shown.info.truth:
-        traces["injected"] = Trace(_samples(shown, "injected", kind), "#E8A200", width=2.2)
-    traces["inferred"] = Trace(_samples(shown, "inferred", kind), color_of(kind))
-    figure = overlay_figure(traces, grid, (low * scale, high * scale), f"whitened {channel} [1]")
+        traces["injected"] = Trace(_samples(shown, "injected", kind), TRUTH_COLOR, width=3.0)
+    traces["inferred"] = Trace(inferred, color_of(kind))
+    name = f"whitened {channel} [1]" if shown.view.processing.noise != "none" else f"TDI {channel}"
+    figure = overlay_figure(traces, grid, (low * scale, high * scale), name)
     st.plotly_chart(figure, key="overlay", config=CHART, alt="Injected and inferred in time")
 
 

@@ -69,7 +69,12 @@ def _card(card: ModelCard) -> None:
             st.caption(plain(card.data.text))
     if card.metrics:
         st.markdown("**Metrics**")
-        st.dataframe(_metrics(card), hide_index=True, alt=f"Metrics of {card.name}")
+        for name, value in card.metrics.items():
+            if isinstance(value, str):
+                st.caption(f"{plain(name)}: {plain(value)}")
+        table = _metrics(card)
+        if table["metric"]:
+            st.dataframe(table, hide_index=True, alt=f"Metrics of {card.name}")
     st.warning(f"**Limits.** {plain(card.limits.text)}", icon="⚠️")
 
 
@@ -97,9 +102,9 @@ def _scope(card: ModelCard) -> list[str]:
 def _metrics(card: ModelCard) -> dict[str, list[str]]:
     """One row for each metric, one column for each test set or class that it was taken on."""
     groups = {name: each for name, each in card.metrics.items() if isinstance(each, dict)}
-    single = {name: each for name, each in card.metrics.items() if not isinstance(each, dict)}
+    single = {name: each for name, each in card.metrics.items() if isinstance(each, float)}
     if single:
-        groups = {"value": single, **groups}  # type: ignore[dict-item]
+        groups = {"value": single, **groups}
     rows = list(dict.fromkeys(row for group in groups.values() for row in group))
     table = {"metric": rows}
     for name, group in groups.items():
@@ -107,8 +112,8 @@ def _metrics(card: ModelCard) -> dict[str, list[str]]:
     return table
 
 
-def _number(value: float | str) -> str:
-    return value if isinstance(value, str) else f"{value:.4g}"
+def _number(value: float) -> str:
+    return f"{value:.4g}"
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ from scipy.optimize import linear_sum_assignment
 from gwiness.core.catalogue import Catalogue
 from gwiness.core.parameters import Parameter, ParameterSpace
 from gwiness.core.posterior import Posterior, SampleSet
-from gwiness.plots.style import color_of, framed, with_alpha
+from gwiness.plots.style import TRUTH_COLOR, color_of, framed, with_alpha
 
 __all__ = [
     "Marginal",
@@ -27,7 +27,6 @@ __all__ = [
 ]
 
 _AMORTISED = "#7A869A"
-_TRUTH = "#E8A200"
 _SHOWN_SAMPLES = 1500
 
 
@@ -159,7 +158,7 @@ def number_figure(posterior: Posterior, truth: int | None = None) -> go.Figure:
             y=[0, 1.05],
             mode="lines",
             name="injected",
-            line={"color": _TRUTH, "dash": "dash", "width": 2},
+            line={"color": TRUTH_COLOR, "dash": "dash", "width": 2},
             hovertemplate=f"injected: {truth}<extra></extra>",
         )
     framed(figure, 300)
@@ -195,7 +194,11 @@ def overview_figure(
             x=truth["frequency"],
             y=truth["amplitude"],
             mode="markers",
-            marker={"symbol": "cross-thin", "size": 13, "line": {"width": 2, "color": _TRUTH}},
+            marker={
+                "symbol": "cross-thin",
+                "size": 13,
+                "line": {"width": 2, "color": TRUTH_COLOR},
+            },
             name="injected",
             hovertemplate="injected<br>f = %{x:.5f} Hz<br>A = %{y:.3f}<extra></extra>",
         )
@@ -306,7 +309,7 @@ def _draw_truth(
             period = parameter.high - parameter.low
             value = value + period * np.round((near - value) / period)
         values.append(float(value))
-    line = {"color": _TRUTH, "width": 1.5, "dash": "dash"}
+    line = {"color": TRUTH_COLOR, "width": 1.5, "dash": "dash"}
     for row in range(len(parameters)):
         for column in range(row + 1):
             figure.add_vline(x=values[column], line=line, row=row + 1, col=column + 1)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from gwiness.core.item import Item
 from gwiness.core.separation import Separation
-from gwiness.core.tdi import Whitened, total
+from gwiness.core.tdi import Whitened
 from gwiness.plots.style import short_title
 from gwiness.signal.inner import match, nsdr_db, snr
 from gwiness.signal.whiten import whiten
@@ -17,7 +17,6 @@ __all__ = [
     "snr_text",
     "stem_score",
     "stem_scores",
-    "summed",
 ]
 
 
@@ -66,17 +65,6 @@ def injected_stems(item: Item, like: Whitened) -> dict[str, Whitened]:
         kind: whiten(stem.select(like.channels), like.whitener, item.gaps)
         for kind, stem in item.sources.items()
     }
-
-
-def summed(stems: Mapping[str, Whitened]) -> Whitened:
-    """All stems together.
-
-    Raises:
-        ValueError: If there is none.
-    """
-    if not stems:
-        raise ValueError("there is no stem to add up")
-    return next(iter(stems.values())).with_data(total(stems))
 
 
 def stem_score(kind: str, estimate: Whitened, injected: Whitened | None) -> StemScore:

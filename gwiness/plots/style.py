@@ -15,6 +15,7 @@ __all__ = [
     "COLORMAPS",
     "KIND_COLORS",
     "SHORT_TITLES",
+    "TRUTH_COLOR",
     "chip",
     "color_of",
     "framed",
@@ -42,6 +43,9 @@ SHORT_TITLES: Mapping[str, str] = {
     "residual": "Residual",
     "noise": "Noise",
 }
+
+TRUTH_COLOR = "#F0B400"
+"""Colour of what was injected, where it lies over what was inferred."""
 
 COLORMAPS: tuple[str, ...] = ("Viridis", "Cividis", "Inferno", "Greys")
 """Perceptually ordered maps; Cividis is the safest for colour-vision deficiencies."""

@@ -9,7 +9,7 @@ from jaxtyping import Float, Int
 
 from gwiness.core.axes import Series
 from gwiness.core.grid import TimeGrid
-from gwiness.plots.style import framed
+from gwiness.plots.style import TRUTH_COLOR, framed
 
 __all__ = ["Trace", "envelope", "loud_span", "overlay_figure", "spectrum_figure"]
 
@@ -154,7 +154,7 @@ def spectrum_figure(
             hovertemplate=f"f = %{{x:.4f}} Hz<br>%{{y:.3f}}<extra>{title}</extra>",
         )
     for freq in () if lines is None else lines:
-        figure.add_vline(x=float(freq), line={"color": "#E8A200", "dash": "dot", "width": 1})
+        figure.add_vline(x=float(freq), line={"color": TRUTH_COLOR, "dash": "dot", "width": 1})
     framed(figure, height)
     figure.update_xaxes(title_text="frequency [Hz]", range=list(band))
     figure.update_yaxes(title_text="amplitude")

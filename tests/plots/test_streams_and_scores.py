@@ -9,7 +9,7 @@ from gwiness.core.item import Item
 from gwiness.core.separation import Separation
 from gwiness.core.tdi import TDI
 from gwiness.plots.correlation import channel_correlation, match_matrix, matrix_figure
-from gwiness.plots.scores import injected_stems, score_table, stem_scores, summed
+from gwiness.plots.scores import injected_stems, score_table, stem_scores
 from gwiness.plots.streams import Processing, shown, shown_estimate, whitener_for
 from gwiness.signal.whiten import analytic_whitener, whiten
 
@@ -75,12 +75,6 @@ def test_scores_of_a_known_error(item, separation):
     assert (silent.nsdr_db, silent.match, silent.snr_injected) == (None, None, 0.0)
     assert "NSDR 20.0 dB" in gb.text
     assert score_table([gb, silent])["NSDR [dB]"] == [gb.nsdr_db, None]
-
-
-def test_all_stems_add_up(item, separation):
-    assert np.array_equal(summed(separation.estimates).data, separation.estimates["gb"].data)
-    with pytest.raises(ValueError, match="no stem"):
-        summed({})
 
 
 def test_channels_of_noise_are_uncorrelated_and_equal_ones_are_not(noise):

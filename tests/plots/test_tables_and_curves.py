@@ -12,7 +12,13 @@ from gwiness.core.errors import FileProblem
 from gwiness.core.grid import TimeGrid
 from gwiness.plots.style import KIND_COLORS, color_of, with_alpha
 from gwiness.plots.tables import catalogue_table, source_title, span_text
-from gwiness.plots.timeseries import Trace, envelope, overlay_figure, spectrum_figure
+from gwiness.plots.timeseries import (
+    Trace,
+    envelope,
+    loud_span,
+    overlay_figure,
+    spectrum_figure,
+)
 from gwiness.plots.training import RunLog, find_runs, history_figure, read_run, run_table
 
 
@@ -63,6 +69,29 @@ def test_overlay_shows_every_sample_of_a_short_span():
     figure = overlay_figure({"a": Trace(samples, "#000000")}, grid, (1000.0, 2000.0), "1")
     assert len(figure.data[0].y) == 100
     assert figure.data[0].y[0] == 100
+
+
+@pytest.mark.parametrize(("loud", "visible"), [(2.0, True), (100.0, "legendonly")])
+def test_a_background_that_drowns_the_rest_starts_hidden(loud, visible):
+    grid = TimeGrid(0.0, 10.0, 1000)
+    wave = np.sin(grid.times)
+    traces = {
+        "mixture": Trace(loud * wave, "#000000", background=True),
+        "stem": Trace(wave, "#ff0000"),
+    }
+    figure = overlay_figure(traces, grid, (0.0, 1e4), "1")
+    assert figure.data[0].visible == visible
+    assert figure.data[1].visible is True
+
+
+def test_the_first_span_holds_the_loudest_sample_and_stays_inside():
+    grid = TimeGrid(5e5, 10.0, 1000)
+    for place in (0, 500, 999):
+        samples = np.zeros(1000)
+        samples[place] = -1.0
+        low, high = loud_span(samples, grid, 300.0)
+        assert 0 <= low <= place * 10.0 <= high <= grid.duration
+        assert high - low == pytest.approx(300.0)
 
 
 def test_spectrum_reads_the_amplitude_of_a_tone():
