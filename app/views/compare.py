@@ -28,9 +28,9 @@ from gwiness.plots.timeseries import Trace, loud_span, overlay_figure
 
 __all__ = ["page"]
 
+# First span of the time series [s]: some cycles, around the loudest sample.
 _SPANS = {"mbhb": 0.15 * DAY}
 _SPAN = 0.05 * DAY
-"""First span of the time series [s]: some cycles, around the loudest sample."""
 
 
 def page() -> None:
