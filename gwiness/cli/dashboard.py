@@ -25,4 +25,6 @@ def dashboard(
         )
     command = [sys.executable, "-m", "streamlit", "run", str(_SCRIPT)]
     command += ["--server.port", str(port), "--server.headless", str(headless).lower()]
+    # A first run would otherwise ask for an e-mail address before it serves anything.
+    command += ["--server.showEmailPrompt", "false"]
     raise typer.Exit(subprocess.call(command))
