@@ -12,7 +12,7 @@ import numpy as np
 from gwiness.core.axes import ChannelSeries, ChannelSpectrum, GapIntervals, SampleMask
 from gwiness.core.grid import TimeGrid
 
-__all__ = ["FRACTIONAL_FREQUENCY", "TDI", "Gaps", "Whitened", "Whitener"]
+__all__ = ["FRACTIONAL_FREQUENCY", "TDI", "Gaps", "Whitened", "Whitener", "total"]
 
 FRACTIONAL_FREQUENCY = "fractional frequency"
 
