@@ -125,7 +125,7 @@ class Loaded:
 
 def noise_choice(value: str | None) -> NoiseChoice:
     """A noise model from a widget's value."""
-    return value if value in ("analytic", "estimated", "none") else "none"  # type: ignore[return-value]
+    return value if value in ("analytic", "estimated", "own", "none") else "none"  # type: ignore[return-value]
 
 
 # Files ----------------------------------------------------------------------------------------

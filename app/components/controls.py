@@ -133,7 +133,11 @@ def _lisa_processing(info: RecordingInfo) -> Processing:
     )
     if channel not in info.channels:
         channel = info.channels[0]
-    choices = [each for each in NOISE_TITLES if each != "analytic" or channel in _ANALYTIC]
+    missing = {
+        "analytic": channel not in _ANALYTIC,
+        "own": not (info.has_noise or info.has_noise_psd),
+    }
+    choices = [each for each in NOISE_TITLES if not missing.get(each, False)]
     noise = st.selectbox(
         "Whitening",
         choices,
@@ -141,7 +145,8 @@ def _lisa_processing(info: RecordingInfo) -> Processing:
         key="whiten",
         bind="query-params",
         help="Analytic: Sangria instrument noise with the foreground left after one year. "
-        "Estimated: Welch with medians, from this item. Off: only the band is limited.",
+        "Estimated: Welch with medians, from this item. The file's own: its noise estimate, or "
+        "Welch of its noise. Off: only the band is limited.",
     )
     options = band_options(info)
     if set(st.session_state.get("band") or ()) - set(options):

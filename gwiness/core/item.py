@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from gwiness.core.axes import ChannelSpectrum
 from gwiness.core.catalogue import Catalogue
 from gwiness.core.tdi import TDI, Gaps
 
@@ -19,6 +20,7 @@ class Item:
         noise: Injected noise, if the file has it.
         catalogues: Injected parameters by kind, if the file has them.
         gaps: Where there is no data.
+        noise_psd: The file's own estimate of the noise PSD (C, F), one-sided [TDI²/Hz].
         seed: Seed that made the item, if known.
         short: The densely sampled opening of the stream (the sinusoid task only).
         noise_sigma: Standard deviation of the noise, if known (the sinusoid task only).
@@ -30,6 +32,7 @@ class Item:
     noise: TDI | None = None
     catalogues: Mapping[str, Catalogue] = field(default_factory=dict)
     gaps: Gaps = field(default_factory=Gaps.none)
+    noise_psd: ChannelSpectrum | None = None
     seed: int | None = None
     short: TDI | None = None
     noise_sigma: float | None = None

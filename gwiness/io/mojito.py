@@ -28,6 +28,7 @@ from gwiness.io.hdf5 import (
     read_rows,
     where,
 )
+from gwiness.io.mojito_noise import has_noise_estimate, read_noise_psd
 from gwiness.io.recording import (
     BaseRecording,
     ReadOptions,
@@ -82,6 +83,7 @@ class _Brick:
                 "frequency in Hz, to turn Hz into fractional frequency."
             )
         self.laser = laser
+        self.noise_file = file if has_noise_estimate(file) else None
         self.pipeline = attr_text(file, "pipeline_name") or ""
         sampling = find_node(file, "tdis/sampling")
         t0, dt = attr_float(sampling, "t0"), attr_float(sampling, "dt")
@@ -172,6 +174,7 @@ class MojitoRecording(BaseRecording):
             tdi_generation=_GENERATION,
             truth=tuple(kind for kind in KINDS if kind in kinds),
             has_noise="noise" in kinds,
+            has_noise_psd=any(brick.noise_file is not None for brick in self._bricks),
             has_gaps=any(brick.flags is not None for brick in self._bricks),
             size_bytes=size,
             modified=modified,
@@ -223,6 +226,15 @@ class MojitoRecording(BaseRecording):
             data += brick.read(start, stop, self._limit)
         return self._tdi(data * valid, grid)
 
+    def _noise_psd(self, grid: TimeGrid) -> np.ndarray | None:
+        """Sum of the bricks' noise estimates: their noises are independent."""
+        psds = [
+            read_noise_psd(brick.noise_file, brick.laser, grid.freqs, self._limit)
+            for brick in self._bricks
+            if brick.noise_file is not None
+        ]
+        return np.sum(psds, axis=0) if psds else None
+
     def item(self, index: int) -> Item:
         """Item ``index`` with the stems of bricks that say what they hold; see `Recording`."""
         start, stop, grid = self._span(index)
@@ -240,6 +252,7 @@ class MojitoRecording(BaseRecording):
             mixture=self._tdi(total * valid, grid),
             sources={kind: self._tdi(stems[kind], grid) for kind in KINDS if kind in stems},
             noise=None if noise is None else self._tdi(noise, grid),
+            noise_psd=self._noise_psd(grid),
             gaps=gaps,
             label=f"day {start * grid.dt / 86400:.1f}",
         )

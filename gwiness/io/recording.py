@@ -102,6 +102,7 @@ class RecordingInfo:
         truth: Kinds with an injected stem.
         catalogues: Kinds with injected (or inferred) parameters.
         has_noise: True if the noise is there by itself.
+        has_noise_psd: True if the file brings its own estimate of the noise PSD.
         has_gaps: True if the file can mark gaps.
         size_bytes: Size of all files [bytes].
         modified: Time of the last change, ISO 8601, UTC.
@@ -122,6 +123,7 @@ class RecordingInfo:
     truth: tuple[str, ...] = ()
     catalogues: tuple[str, ...] = ()
     has_noise: bool = False
+    has_noise_psd: bool = False
     has_gaps: bool = False
     size_bytes: int = 0
     modified: str = ""
@@ -156,6 +158,7 @@ class RecordingInfo:
             "truth": list(self.truth),
             "catalogues": list(self.catalogues),
             "has_noise": self.has_noise,
+            "has_noise_psd": self.has_noise_psd,
             "has_gaps": self.has_gaps,
             "size_bytes": self.size_bytes,
             "modified": self.modified,

@@ -16,16 +16,18 @@ from gwiness.signal.whiten import (
     analytic_whitener,
     colour,
     estimated_whitener,
+    own_whitener,
     whiten,
 )
 
 __all__ = ["NOISE_TITLES", "NoiseChoice", "Processing", "shown", "shown_estimate", "whitener_for"]
 
-NoiseChoice = Literal["analytic", "estimated", "none"]
+NoiseChoice = Literal["analytic", "estimated", "own", "none"]
 
 NOISE_TITLES: dict[str, str] = {
     "analytic": "Analytic PSD",
     "estimated": "Estimated from the data",
+    "own": "The file's own noise",
     "none": "Off",
 }
 
@@ -49,11 +51,13 @@ def whitener_for(item: Item, processing: Processing) -> Whitener:
     """The whitener of one channel of an item.
 
     Raises:
-        ValueError: If the channel is not in the item, or has no analytic noise model.
+        ValueError: If the channel is not in the item, or has no noise model of that sort.
     """
     tdi = item.mixture.select((processing.channel,))
     if processing.noise == "analytic":
         return analytic_whitener(tdi.grid, tdi.channels, tdi.generation, processing.band)
+    if processing.noise == "own":
+        return own_whitener(item, tdi.channels, processing.band)
     whitener = estimated_whitener(tdi, processing.band)
     if processing.noise == "estimated":
         return whitener

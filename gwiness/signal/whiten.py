@@ -12,11 +12,13 @@ gaps the likelihood is an approximation.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from gwiness.core.axes import ChannelSeries, Series
 from gwiness.core.grid import TimeGrid
+from gwiness.core.item import Item
 from gwiness.core.tdi import TDI, Gaps, Whitened, Whitener
 from gwiness.signal.gaps import gap_window
 from gwiness.signal.psd import SANGRIA, NoiseLevels, analytic_psd, welch_psd
@@ -28,6 +30,7 @@ __all__ = [
     "colour",
     "edge_window",
     "estimated_whitener",
+    "own_whitener",
     "whiten",
     "whiten_array",
 ]
@@ -86,6 +89,29 @@ def estimated_whitener(
     name = "estimated from the data (Welch, median)"
     asd = np.sqrt(welch_psd(tdi))
     return Whitener(asd, _clipped(band, tdi.grid), _fitting(edge, tdi.grid), name)
+
+
+def own_whitener(
+    item: Item,
+    channels: tuple[str, ...],
+    band: tuple[float, float] = DEFAULT_BAND,
+    edge: int = DEFAULT_EDGE,
+) -> Whitener:
+    """Whitener from what the file itself says of its noise: a PSD, or the noise by itself.
+
+    Raises:
+        ValueError: If the file has neither.
+    """
+    grid = item.mixture.grid
+    if item.noise_psd is not None:
+        rows = [item.mixture.channels.index(channel) for channel in channels]
+        asd = np.sqrt(item.noise_psd[rows])
+        name = "the file's own noise estimate"
+        return Whitener(asd, _clipped(band, grid), _fitting(edge, grid), name)
+    if item.noise is None:
+        raise ValueError("the file holds neither a noise PSD nor the noise by itself")
+    whitener = estimated_whitener(item.noise.select(channels), band, edge)
+    return replace(whitener, name="estimated from the file's own noise (Welch, median)")
 
 
 def _clipped(band: tuple[float, float], grid: TimeGrid) -> tuple[float, float]:

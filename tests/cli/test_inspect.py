@@ -30,6 +30,7 @@ KEYS = {
     "truth",
     "catalogues",
     "has_noise",
+    "has_noise_psd",
     "has_gaps",
     "size_bytes",
     "modified",

@@ -207,6 +207,7 @@ def write_mojito(
     flags: tuple[int, int] | None = None,
     xyz_only: bool = False,
     laser: float = LASER,
+    noise: np.ndarray | None = None,
 ) -> np.ndarray:
     """A brick with flags set from ``flags[0]`` to ``flags[1]``; A2, E2, T2 (3, n) in Hz."""
     rng = np.random.default_rng(seed)
@@ -217,6 +218,11 @@ def write_mojito(
         file.attrs.update(
             {"laser_frequency": laser, "pipeline_name": "mojito", "lolipops_version": "1"}
         )
+        if noise is not None:
+            estimates = file.create_group("noise_estimates")
+            estimates["AET"] = noise  # (nt, nf, 3, 3) [Hz²/Hz]
+            sampling = {"fmin": 1e-4, "fmax": 0.2, "size": noise.shape[1]}
+            estimates.create_group("log_frequency_sampling").attrs.update(sampling)
         group = file.create_group("tdis")
         sets = dict(zip(("X2", "Y2", "Z2"), xyz, strict=True))
         if not xyz_only:
