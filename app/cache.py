@@ -22,11 +22,11 @@ from gwiness.core.separation import Separation
 from gwiness.core.tdi import Whitened, Whitener
 from gwiness.io.formats import open_recording
 from gwiness.io.recording import ReadOptions, Recording
-from gwiness.plots.scores import StemScore, injected_stems, stem_scores
+from gwiness.plots.scores import StemScore, stem_scores
 from gwiness.plots.spectrogram import DisplayMap, band_edges, display_map
 from gwiness.plots.streams import Processing, shown, shown_estimate, whitener_for
 from gwiness.signal.inner import snr
-from gwiness.signal.whiten import analytic_whitener, whiten
+from gwiness.signal.whiten import analytic_whitener, whiten, whiten_stems
 
 if TYPE_CHECKING:
     from gwiness.engine import Engine
@@ -173,7 +173,7 @@ def infer(key: FileKey, index: int, model: str) -> Posterior:
 def injected(key: FileKey, index: int, like: Whitened) -> dict[str, Whitened]:
     """The file's stems, whitened as a separation's mixture is."""
     name = (key, index, like.channels, like.whitener.name, like.whitener.band)
-    return _stores()["injected"].get(name, lambda: injected_stems(item(key, index), like))
+    return _stores()["injected"].get(name, lambda: whiten_stems(item(key, index), like))
 
 
 @st.cache_data(max_entries=200, show_spinner=False)

@@ -1,5 +1,7 @@
 """The Correlation tab: between channels, stems and injections, parameters."""
 
+from dataclasses import replace
+
 import streamlit as st
 
 from app import cache
@@ -14,8 +16,9 @@ from gwiness.plots.correlation import (
     parameter_correlation,
 )
 from gwiness.plots.posterior import slots_by_frequency
+from gwiness.plots.streams import whitener_for
 from gwiness.plots.style import short_title
-from gwiness.signal.whiten import analytic_whitener, estimated_whitener, whiten
+from gwiness.signal.whiten import whiten
 
 __all__ = ["correlation_tab"]
 
@@ -36,12 +39,12 @@ def correlation_tab(shown: Loaded) -> None:
 def _channels(shown: Loaded, item: Item) -> None:
     tdi = item.mixture
     st.markdown("**Channels** — correlation of the whitened mixture")
-    band = shown.view.processing.band
-    known = set(tdi.channels) <= {"A", "E", "T", "X", "Y", "Z"}
-    if known and shown.view.processing.noise != "estimated":
-        whitener = analytic_whitener(tdi.grid, tdi.channels, tdi.generation, band)
-    else:
-        whitener = estimated_whitener(tdi, band)
+    processing = shown.view.processing
+    if processing.noise in ("analytic", "none"):
+        # Whitened in any case: raw channels correlate through their loudest frequencies.
+        known = set(tdi.channels) <= {"A", "E", "T", "X", "Y", "Z"}
+        processing = replace(processing, noise="analytic" if known else "estimated")
+    whitener = whitener_for(item, processing, tdi.channels)
     matrix = channel_correlation(whiten(tdi, whitener, item.gaps))
     st.plotly_chart(
         matrix_figure(matrix, tdi.channels, tdi.channels),

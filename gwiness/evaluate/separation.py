@@ -19,7 +19,7 @@ from gwiness.core.separation import Separation
 from gwiness.core.tdi import Whitened
 from gwiness.signal.inner import inner, match, nsdr_db, snr
 from gwiness.signal.stft import istft, stft
-from gwiness.signal.whiten import whiten
+from gwiness.signal.whiten import whiten_stems
 
 __all__ = [
     "ABOVE",
@@ -98,10 +98,7 @@ def true_stems(item: Item, mixture: Whitened) -> dict[str, Whitened]:
             "the file holds no injected sources (/sources/<kind>): there is nothing to evaluate "
             "against."
         )
-    return {
-        kind: whiten(stem.select(mixture.channels), mixture.whitener, item.gaps)
-        for kind, stem in item.sources.items()
-    }
+    return whiten_stems(item, mixture)
 
 
 def ratio_mask_oracle(mixture: Whitened, truth: Whitened, window: int) -> Whitened:

@@ -6,7 +6,7 @@ A *recording* is one open file (or several bricks that are summed). Opening read
 """
 
 import re
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -19,6 +19,7 @@ import numpy as np
 from gwiness.core.errors import FileProblem, GwinessError
 from gwiness.core.item import Item
 from gwiness.core.tdi import FRACTIONAL_FREQUENCY, TDI
+from gwiness.io.hdf5 import Closing
 
 __all__ = [
     "DEFAULT_ITEM_SAMPLES",
@@ -203,7 +204,7 @@ class Recording(Protocol):
     ) -> None: ...
 
 
-class BaseRecording(ABC):
+class BaseRecording(Closing):
     """Shared by the readers: facts, handles and closing.
 
     Arguments:
@@ -239,17 +240,6 @@ class BaseRecording(ABC):
         """Close all files."""
         for handle in self._handles:
             handle.close()
-
-    def __enter__(self) -> "BaseRecording":
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
 
 def file_facts(paths: Sequence[Path]) -> tuple[int, str]:

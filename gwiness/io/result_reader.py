@@ -17,7 +17,6 @@ separation also ``dt``, ``channels``, ``stems``, ``model``. A posterior's group 
 
 import json
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 import h5py
@@ -30,6 +29,7 @@ from gwiness.core.posterior import Posterior, SampleSet
 from gwiness.core.separation import Separation
 from gwiness.core.tdi import Whitened, Whitener
 from gwiness.io.hdf5 import (
+    Closing,
     attr_float,
     attr_text,
     attributes_as_text,
@@ -50,7 +50,7 @@ SCHEMA = "result-1"
 _SETS = ("log_q", "log_target", "log_weight")
 
 
-class ResultFile:
+class ResultFile(Closing):
     """An open result.
 
     Arguments:
@@ -218,17 +218,6 @@ class ResultFile:
     def close(self) -> None:
         """Close the file."""
         self._file.close()
-
-    def __enter__(self) -> "ResultFile":
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
 
 def _spans(items: tuple[int, ...]) -> str:

@@ -27,6 +27,7 @@ from gwiness.core.errors import FileProblem
 from gwiness.core.grid import TimeGrid
 from gwiness.core.item import Item
 from gwiness.core.tdi import TDI
+from gwiness.io.hdf5 import Closing
 
 __all__ = ["SCHEMA", "SinusoidReader", "SinusoidWriter", "open_sinusoid"]
 
@@ -112,7 +113,7 @@ class SinusoidWriter:
         self._partial.unlink(missing_ok=True)
 
 
-class SinusoidReader:
+class SinusoidReader(Closing):
     """Items of one file, read when asked for.
 
     Arguments:
@@ -224,17 +225,6 @@ class SinusoidReader:
     def close(self) -> None:
         """Close the file."""
         self._file.close()
-
-    def __enter__(self) -> "SinusoidReader":
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
 
 def open_sinusoid(path: Path) -> SinusoidReader:

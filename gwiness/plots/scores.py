@@ -3,16 +3,13 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from gwiness.core.item import Item
 from gwiness.core.separation import Separation
 from gwiness.core.tdi import Whitened
 from gwiness.plots.style import short_title
 from gwiness.signal.inner import match, nsdr_db, snr
-from gwiness.signal.whiten import whiten
 
 __all__ = [
     "StemScore",
-    "injected_stems",
     "score_table",
     "snr_text",
     "stem_score",
@@ -57,14 +54,6 @@ def snr_text(value: float) -> str:
         ('9871', '42.5', '0.123')
     """
     return f"{value:.0f}" if value >= 100 else f"{value:.3g}"
-
-
-def injected_stems(item: Item, like: Whitened) -> dict[str, Whitened]:
-    """The file's stems, whitened exactly as ``like`` (a separation's mixture)."""
-    return {
-        kind: whiten(stem.select(like.channels), like.whitener, item.gaps)
-        for kind, stem in item.sources.items()
-    }
 
 
 def stem_score(kind: str, estimate: Whitened, injected: Whitened | None) -> StemScore:

@@ -47,13 +47,15 @@ class Processing:
     band: tuple[float, float]
 
 
-def whitener_for(item: Item, processing: Processing) -> Whitener:
-    """The whitener of one channel of an item.
+def whitener_for(
+    item: Item, processing: Processing, channels: tuple[str, ...] | None = None
+) -> Whitener:
+    """The whitener of some channels of an item; of the chosen one if none is named.
 
     Raises:
         ValueError: If the channel is not in the item, or has no noise model of that sort.
     """
-    tdi = item.mixture.select((processing.channel,))
+    tdi = item.mixture.select(channels or (processing.channel,))
     if processing.noise == "analytic":
         return analytic_whitener(tdi.grid, tdi.channels, tdi.generation, processing.band)
     if processing.noise == "own":

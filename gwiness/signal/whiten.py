@@ -33,6 +33,7 @@ __all__ = [
     "own_whitener",
     "whiten",
     "whiten_array",
+    "whiten_stems",
 ]
 
 DEFAULT_BAND = (1e-4, 4.9e-2)
@@ -164,6 +165,14 @@ def whiten(tdi: TDI, whitener: Whitener, gaps: Gaps | None = None) -> Whitened:
         valid &= present
     data = whiten_array(tdi.data * window, whitener, tdi.grid.dt)
     return Whitened(data * valid, tdi.grid, tdi.channels, whitener, valid)
+
+
+def whiten_stems(item: Item, like: Whitened) -> dict[str, Whitened]:
+    """The item's injected stems by kind, whitened exactly as ``like``, its mixture, was."""
+    return {
+        kind: whiten(stem.select(like.channels), like.whitener, item.gaps)
+        for kind, stem in item.sources.items()
+    }
 
 
 def colour(whitened: Whitened) -> ChannelSeries:

@@ -333,3 +333,20 @@ def test_a_bad_file_gets_one_sentence(page, tmp_path, engine, kind):
     at.switch_page("views/models.py").run()
     assert not at.exception
     assert "Nothing leaves this machine" in texts(at)
+
+
+@pytest.mark.parametrize("tab", ["Spectrogram", "Correlation"])
+def test_the_files_own_noise_whitens_where_there_is_some(page, lisa_file, engine, tab):
+    at = clean(page(lisa_file, engine, tab=tab, whiten="The file's own noise"))
+    assert at.selectbox(key="whiten").value == "own"
+    assert heatmaps(at)
+
+
+def test_the_files_own_noise_is_no_choice_where_there_is_none(page, tmp_path, lisa_file, engine):
+    with h5py.File(tmp_path / "bare.h5", "w") as bare, h5py.File(lisa_file) as full:
+        bare.attrs.update(full.attrs)
+        for name in set(full) - {"noise"}:
+            full.copy(name, bare)
+    at = clean(page(tmp_path / "bare.h5", engine, whiten="The file's own noise"))
+    assert at.selectbox(key="whiten").value == "analytic"
+    assert "The file's own noise" not in at.selectbox(key="whiten").options

@@ -9,9 +9,9 @@ from gwiness.core.item import Item
 from gwiness.core.separation import Separation
 from gwiness.core.tdi import TDI
 from gwiness.plots.correlation import channel_correlation, match_matrix, matrix_figure
-from gwiness.plots.scores import injected_stems, score_table, stem_scores
+from gwiness.plots.scores import score_table, stem_scores
 from gwiness.plots.streams import Processing, shown, shown_estimate, whitener_for
-from gwiness.signal.whiten import analytic_whitener, whiten
+from gwiness.signal.whiten import analytic_whitener, whiten, whiten_stems
 
 BAND = (1e-4, 4.9e-2)
 
@@ -67,7 +67,7 @@ def test_an_estimate_is_shown_on_the_footing_of_the_file(item, separation):
 
 
 def test_scores_of_a_known_error(item, separation):
-    scores = stem_scores(separation, injected_stems(item, separation.mixture))
+    scores = stem_scores(separation, whiten_stems(item, separation.mixture))
     gb, silent = scores["gb"], scores["mbhb"]
     assert gb.nsdr_db == pytest.approx(20.0, abs=1e-6), "a tenth is missing: 20 dB"
     assert gb.match == pytest.approx(1.0, abs=1e-9)
@@ -89,7 +89,7 @@ def test_channels_of_noise_are_uncorrelated_and_equal_ones_are_not(noise):
 
 
 def test_match_matrix_and_its_figure(item, separation):
-    injected = injected_stems(item, separation.mixture)
+    injected = whiten_stems(item, separation.mixture)
     matrix = match_matrix(separation.estimates, injected)
     assert matrix.shape == (2, 2)
     assert matrix[0, 0] == pytest.approx(1.0)
