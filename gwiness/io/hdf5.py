@@ -8,12 +8,10 @@ import math
 import os
 import secrets
 import stat
-from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from types import TracebackType
-from typing import Any, TypeVar
+from typing import Any
 
 import h5py
 import numpy as np
@@ -22,7 +20,6 @@ from gwiness.core.errors import FileProblem
 
 __all__ = [
     "ITEM_LIMIT",
-    "Closing",
     "atomic_h5",
     "attr_float",
     "attr_text",
@@ -45,28 +42,6 @@ ITEM_LIMIT = 2 * 2**30
 _H5_FAULTS = (OSError, RuntimeError, KeyError, ValueError, TypeError, MemoryError, OverflowError)
 _MAX_LINKS = 16
 _KIND_NAMES = {"f": "real", "i": "integer", "u": "integer", "V": "compound"}
-
-
-Opened = TypeVar("Opened", bound="Closing")
-
-
-class Closing(ABC):
-    """What holds files open, and closes them at the end of a ``with`` block."""
-
-    @abstractmethod
-    def close(self) -> None:
-        """Close all files."""
-
-    def __enter__(self: Opened) -> Opened:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
 
 def _one_line(error: BaseException) -> str:

@@ -19,7 +19,7 @@ import numpy as np
 from gwiness.core.errors import FileProblem, GwinessError
 from gwiness.core.item import Item
 from gwiness.core.tdi import FRACTIONAL_FREQUENCY, TDI
-from gwiness.io.hdf5 import Closing
+from gwiness.io.closing import Closing
 
 __all__ = [
     "DEFAULT_ITEM_SAMPLES",

@@ -28,8 +28,8 @@ from gwiness.core.parameters import Parameter, ParameterSpace
 from gwiness.core.posterior import Posterior, SampleSet
 from gwiness.core.separation import Separation
 from gwiness.core.tdi import Whitened, Whitener
+from gwiness.io.closing import Closing
 from gwiness.io.hdf5 import (
-    Closing,
     attr_float,
     attr_text,
     attributes_as_text,

@@ -27,7 +27,7 @@ from gwiness.core.errors import FileProblem
 from gwiness.core.grid import TimeGrid
 from gwiness.core.item import Item
 from gwiness.core.tdi import TDI
-from gwiness.io.hdf5 import Closing
+from gwiness.io.closing import Closing
 
 __all__ = ["SCHEMA", "SinusoidReader", "SinusoidWriter", "open_sinusoid"]
 
