@@ -26,6 +26,7 @@ from gwiness.plots.style import chip, short_title
 
 __all__ = [
     "CHART",
+    "SCORED",
     "draw_linked",
     "drawn_limits",
     "inferred_panel",
@@ -36,6 +37,9 @@ __all__ = [
     "time_unit",
 ]
 
+SCORED = (
+    "SNR, NSDR and match are computed on the separator's own whitened channels, over all samples."
+)
 CHART = {
     "displaylogo": False,
     "scrollZoom": False,
@@ -140,7 +144,7 @@ def spectrogram_tab(shown: Loaded) -> None:
             time_unit=time_unit(shown),
         )
     draw_linked(shown, figure, maps[0], "map-figure")
-    st.caption(_how(shown))
+    st.caption(_how(shown) + (f" {SCORED}" if separation is not None else ""))
     scores = list(_scores(shown).values()) if separation is not None else []
     named = {_plain_title(panel): panel.map for row in rows for panel in row if panel.map}
     downloads(

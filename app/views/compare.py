@@ -7,6 +7,7 @@ from app.components.export import command, downloads
 from app.components.head import head
 from app.components.panels import (
     CHART,
+    SCORED,
     draw_linked,
     drawn_limits,
     inferred_panel,
@@ -138,7 +139,7 @@ def _table(shown: Loaded) -> None:
             "match": st.column_config.NumberColumn(format="%.4f", help="Normalised overlap."),
         },
     )
-    st.caption("Computed on the separator's own whitened channels, over all samples.")
+    st.caption(SCORED)
     downloads(shown, command(shown, shown.view.separator, "separate"), table=table)
 
 
