@@ -16,8 +16,8 @@ __all__ = ["MixtureLaw", "PhaseConfig", "SeparatorConfig", "StageConfig", "White
 class StageConfig(Config):
     """One network with one window, and the kinds of source it takes out.
 
-    A cascade has one stage for each kind, in the order of removal; the plain SCNet has a single
-    stage for all of them.
+    A cascade has one stage or more for each kind, in the order of removal; a later stage of a kind
+    adds what an earlier one left. The plain SCNet has a single stage for all kinds.
     """
 
     kinds: tuple[str, ...]
@@ -45,6 +45,8 @@ class StageConfig(Config):
     """Drifts [bins a frame] along which power is summed for a feature."""
     slope_reach: PositiveInt = 4
     """Frames to each side in those sums."""
+    long_windows: tuple[PositiveInt, ...] = ()
+    """Longer windows, multiples of ``window``, whose power is a further feature [samples]."""
     mask_weight: NonNegativeFloat = 1.0
     """Weight of the cross-entropy to the ratio mask [dB]."""
 
@@ -57,6 +59,8 @@ class StageConfig(Config):
             raise ValueError(f"{len(self.edges)} edges make {bands} bands: a stride for each")
         if self.window % 4 or any(size % 2 == 0 for size in self.taps):
             raise ValueError("the window must be a multiple of 4 and the taps odd")
+        if any(length % (2 * self.window) for length in self.long_windows):
+            raise ValueError("longer windows must be even multiples of the window")
         return self
 
 
@@ -75,12 +79,12 @@ class WhiteningConfig(Config):
 class MixtureLaw(Config):
     """How training mixtures are drawn from banks; the law of the simulator's test items."""
 
-    gb_count: tuple[PositiveInt, PositiveInt] = (5, 60)
+    gb_count: tuple[PositiveInt, PositiveInt] = (1, 100)
     """Resolved binaries in a mixture, log-uniform."""
     gb_snr: tuple[float, float] = (8.0, 200.0)
     gb_max_hz: PositiveFloat = 1e-2
     """Highest frequency; the population has no mass transfer and is too rich above."""
-    mbhb_counts: tuple[float, ...] = (0.15, 0.6, 0.25)
+    mbhb_counts: tuple[float, ...] = (0.15, 0.45, 0.25, 0.15)
     """Probabilities of 0, 1, 2, … sources."""
     mbhb_snr: tuple[float, float] = (30.0, 3000.0)
     mbhb_inspiral_snr: tuple[float, float] = (8.0, 70.0)
@@ -126,7 +130,7 @@ class SeparatorConfig(Config):
     @model_validator(mode="after")
     def _covers_kinds(self) -> "SeparatorConfig":
         covered = [kind for stage in self.stages for kind in stage.kinds]
-        if sorted(covered) != sorted(self.kinds):
+        if set(covered) != set(self.kinds):
             raise ValueError(f"the stages give {covered}, the stems are {list(self.kinds)}")
         if any(index >= len(self.stages) for phase in self.phases for index in phase.stages):
             raise ValueError(f"a phase names a stage beyond the {len(self.stages)} there are")
@@ -148,7 +152,7 @@ class SeparatorConfig(Config):
 
     def _stage_arguments(self, stage: StageConfig) -> dict[str, Any]:
         trunk = ("widths", "edges", "strides", "time_strides", "dilations", "mixer")
-        taps = ("taps", "slopes", "slope_reach") if stage.head == "taps" else ()
+        taps = ("taps", "slopes", "slope_reach", "long_windows") if stage.head == "taps" else ()
         names = ("head", "window", *trunk, *taps)
         return {"bins": self.stage_bins(stage)} | {name: getattr(stage, name) for name in names}
 

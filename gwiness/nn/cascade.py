@@ -1,7 +1,9 @@
 """A cascade of networks: each takes its kinds of source out of what the others leave.
 
-In the first pass a stage sees the mixture without what came before it; from the second pass on,
-without the estimates of all other stages. A single stage for all kinds is a plain separator.
+Every stage owns a part of each of its stems and sees the mixture without the parts of all other
+stages: in the first pass of those before it, from the second pass on of all. A stem is the sum of
+its parts, so a kind of source can have several stages, each with the window that suits what the
+one before could not resolve. A single stage for all kinds is a plain separator.
 """
 
 from collections.abc import Sequence
@@ -13,7 +15,10 @@ from torch import Tensor, nn
 
 from gwiness.nn.scnet import SCNet, StageNet
 
-__all__ = ["Cascade"]
+__all__ = ["Cascade", "Parts"]
+
+Parts = list[Float[Tensor, "B _ C N"]]
+"""For each stage its parts of its M stems."""
 
 
 class Cascade(nn.Module):
@@ -22,7 +27,7 @@ class Cascade(nn.Module):
     Arguments:
         channels: Number of channels C.
         stems: Number of stems S.
-        members: For each stage, the stems that it fills.
+        members: For each stage, the stems that it fills, or has a part of.
         stages: For each stage, ``head`` (``taps`` or ``mapping``) and the further arguments of
             `StageNet` or `SCNet`.
     """
@@ -49,32 +54,33 @@ class Cascade(nn.Module):
         assert isinstance(stage, StageNet | SCNet)
         return stage.spectrum(x).abs().square()
 
-    def silence(self, mixture: Float[Tensor, "B C N"]) -> Float[Tensor, "B S C N"]:
-        """Estimates before the first pass: nothing is known yet."""
-        return torch.zeros_like(mixture).unsqueeze(1).repeat(1, self.num_stems, 1, 1)
+    def nothing(self, mixture: Float[Tensor, "B C N"]) -> Parts:
+        """Parts before the first pass: nothing is known yet."""
+        silence = torch.zeros_like(mixture).unsqueeze(1)
+        return [silence.expand(-1, len(members), -1, -1) for members in self.members]
 
-    def remainder(
-        self, index: int, mixture: Float[Tensor, "B C N"], estimates: Float[Tensor, "B S C N"]
-    ) -> Float[Tensor, "B C N"]:
-        """What stage ``index`` sees: the mixture without the estimates of all other stages."""
-        others = [stem for stem in range(self.num_stems) if stem not in self.members[index]]
-        return mixture - estimates[:, others].sum(dim=1)
+    def stems(self, parts: Parts, without: int | None = None) -> Float[Tensor, "B S C N"]:
+        """Sum of the parts of each stem, if wanted without those of one stage."""
+        batch, _, *shape = parts[0].shape
+        total = parts[0].new_zeros(batch, self.num_stems, *shape)
+        for index, (members, part) in enumerate(zip(self.members, parts, strict=True)):
+            if index != without:
+                total[:, members] += part
+        return total
 
-    def filled(
-        self, index: int, estimates: Float[Tensor, "B S C N"], stems: Float[Tensor, "B M C N"]
-    ) -> Float[Tensor, "B S C N"]:
-        """``estimates`` with the stems of stage ``index`` replaced."""
-        estimates = estimates.clone()
-        estimates[:, self.members[index]] = stems
-        return estimates
+    def sweep(self, mixture: Float[Tensor, "B C N"], parts: Parts) -> Parts:
+        """Parts after one more pass."""
+        parts = list(parts)
+        for index, stage in enumerate(self.stages):
+            seen = mixture - self.stems(parts, without=index).sum(dim=1)
+            parts[index], _ = stage(seen)
+        return parts
 
     def forward(
         self, mixture: Float[Tensor, "B C N"], passes: int = 2
     ) -> Float[Tensor, "B S C N"]:
         """Stems (B, S, C, N)."""
-        estimates = self.silence(mixture)
+        parts = self.nothing(mixture)
         for _ in range(passes):
-            for index, stage in enumerate(self.stages):
-                stems, _ = stage(self.remainder(index, mixture, estimates))
-                estimates = self.filled(index, estimates, stems)
-        return estimates
+            parts = self.sweep(mixture, parts)
+        return self.stems(parts)

@@ -45,7 +45,8 @@ class PhaseFreeFeatures(nn.Module):
     """What a network may know about a spectrogram: everything but the global phase.
 
     Log power of every channel, compressed products of neighbouring frames and bins, the product
-    of neighbouring channels, log frequency, and log of the power summed along drifting lines.
+    of neighbouring channels, log frequency, log of the power summed along drifting lines, and log
+    power in longer windows, where slow lines stand higher above the noise.
 
     Arguments:
         channels: Number of channels C.
@@ -55,6 +56,7 @@ class PhaseFreeFeatures(nn.Module):
         length: Window length [samples].
         slopes: Drifts of the summed lines [bins a frame].
         reach: Frames to each side in the sums.
+        num_fine: Bins of longer windows that share one bin here, of all such windows.
     """
 
     turn: Tensor
@@ -69,10 +71,11 @@ class PhaseFreeFeatures(nn.Module):
         length: int,
         slopes: Sequence[float] = (),
         reach: int = 4,
+        num_fine: int = 0,
     ) -> None:
         super().__init__()
         self.slopes, self.reach = tuple(slopes), reach
-        self.num_features = channels * 5 + 2 * (channels - 1) + 1 + len(self.slopes)
+        self.num_features = channels * 5 + 2 * (channels - 1) + 1 + len(self.slopes) + num_fine
         turn = frame_turn(first, num, hop, length)
         self.register_buffer("turn", turn, persistent=False)
         bins = torch.arange(first, first + num, dtype=torch.float32)
@@ -80,8 +83,15 @@ class PhaseFreeFeatures(nn.Module):
         log_frequency = torch.log(bins / length / 0.04)
         self.register_buffer("log_frequency", log_frequency, persistent=False)
 
-    def forward(self, z: Complex[Tensor, "B C T F"]) -> Float[Tensor, "B D T F"]:
-        """Features (B, D, T, F)."""
+    def forward(
+        self, z: Complex[Tensor, "B C T F"], fine: Sequence[Float[Tensor, "B _ T F"]] = ()
+    ) -> Float[Tensor, "B D T F"]:
+        """Features (B, D, T, F).
+
+        Arguments:
+            z: Spectrogram.
+            fine: Power in longer windows, bins that share one bin here along the second axis.
+        """
         power = z.real.square() + z.imag.square()
         over_time = shifted(z, 0, 1) * z.conj() * self.turn
         over_bins = -shifted(z, 1, 0) * z.conj()
@@ -92,6 +102,7 @@ class PhaseFreeFeatures(nn.Module):
         rows.append(self.log_frequency.expand(len(z), 1, z.shape[-2], -1))
         if self.slopes:
             rows.append(self._stacks(power.mean(dim=1)))
+        rows += [torch.log(part + 0.05) for part in fine]
         return torch.cat(rows, dim=1)
 
     def _stacks(self, power: Float[Tensor, "B T F"]) -> Float[Tensor, "B L T F"]:

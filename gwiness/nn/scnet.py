@@ -139,6 +139,8 @@ class StageNet(_Banded):
         taps: Neighbourhood of a bin (frequency, time).
         slopes: See `PhaseFreeFeatures`.
         slope_reach: See `PhaseFreeFeatures`.
+        long_windows: Further, longer windows [samples] whose power is a feature; multiples of
+            ``window``.
         trunk: Further arguments of `Trunk`.
     """
 
@@ -151,11 +153,14 @@ class StageNet(_Banded):
         taps: tuple[int, int] = (3, 3),
         slopes: Sequence[float] = (),
         slope_reach: int = 4,
+        long_windows: Sequence[int] = (),
         **trunk: Any,
     ) -> None:
         super().__init__(window, bins)
         place = (bins[0], bins[1] - bins[0], window // 4, window)
-        self.features = PhaseFreeFeatures(channels, *place, slopes, slope_reach)
+        self.long = nn.ModuleList(STFT(length, window // 4) for length in long_windows)
+        num_fine = sum(length // window for length in long_windows)
+        self.features = PhaseFreeFeatures(channels, *place, slopes, slope_reach, num_fine)
         self.taps = GatedTaps(channels, stems, taps, *place)
         self.trunk = Trunk(self.features.num_features, self.taps.num_inputs, place[1], **trunk)
         # Start as a gate nearly closed, without taps: most bins hold noise. The small weights let
@@ -171,9 +176,25 @@ class StageNet(_Banded):
     ) -> tuple[Float[Tensor, "B S C N"], Float[Tensor, "B S C T F"]]:
         """Stems, and logits of their gates."""
         z = self.spectrum(x)
-        raw = self.trunk(self.features(z))
+        raw = self.trunk(self.features(z, self._fine_power(x)))
         estimate, logits = self.taps(raw, z)
         return self.samples(estimate, x.shape[-1]), logits
+
+    def _fine_power(self, x: Float[Tensor, "B C N"]) -> list[Float[Tensor, "B _ T F"]]:
+        """Power (mean over channels) in the longer windows.
+
+        Frames have the same centres as the stage's own; the bins around each of its bins, as many
+        as the window is longer, lie along the second axis.
+        """
+        out = []
+        for stft in self.long:
+            ratio = stft.length // self.stft.length
+            # Centred: bin k of the stage has bins ratio k - ratio/2 … of the longer window.
+            low, high = (ratio * edge - ratio // 2 for edge in (self.first, self.last))
+            z = stft(x)[..., low:high]
+            power = (z.real.square() + z.imag.square()).mean(dim=1)
+            out.append(power.unflatten(-1, (-1, ratio)).movedim(-1, 1))
+        return out
 
 
 class SCNet(_Banded):

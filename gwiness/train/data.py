@@ -1,12 +1,6 @@
-"""Training mixtures, remixed on the fly from banks of sources; none is ever seen twice.
-
-Massive binaries and EMRIs are kept whitened in memory, at two polarisations each, so that any
-polarisation, sign and distance is one linear combination. Galactic binaries are summed from their
-Fourier blocks and whitened once for each mixture; noise is drawn white.
-"""
+"""Training mixtures, remixed on the fly from pools of sources; none is ever seen twice."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -18,12 +12,10 @@ from torch.utils.data import IterableDataset
 
 from gwiness.config.separator import MixtureLaw, SeparatorConfig
 from gwiness.core.seeds import generator
-from gwiness.core.tdi import TDI, Whitener
-from gwiness.io.bank import DayBank
-from gwiness.separate.separator import model_whitener
-from gwiness.signal.whiten import whiten
+from gwiness.core.tdi import Whitener
+from gwiness.train.pool import DayPool
 
-__all__ = ["Batch", "DayPool", "RemixedItems", "draw_stems", "white_noise"]
+__all__ = ["Batch", "RemixedItems", "draw_stems", "white_noise"]
 
 
 class Batch(NamedTuple):
@@ -36,72 +28,6 @@ class Batch(NamedTuple):
 
     mixture: Tensor
     stems: Tensor
-
-
-@dataclass(frozen=True)
-class DayPool:
-    """Sources of one start day, whitened, in memory.
-
-    Arguments:
-        bank: The day's bank, for the galactic binaries.
-        whitener: How everything is whitened.
-        channels: Axis C.
-        stored: By kind, half-precision samples (M, 2, C, N) divided by ``scales``.
-        scales: By kind, (M,).
-        grams: By kind, whitened inner products of the two signals (M, 2, 2).
-        late: True (M,) where a massive binary merges after the segment.
-    """
-
-    bank: DayBank
-    whitener: Whitener
-    channels: tuple[str, ...]
-    stored: dict[str, np.ndarray]
-    scales: dict[str, np.ndarray]
-    grams: dict[str, np.ndarray]
-    late: np.ndarray
-
-    @classmethod
-    def load(cls, bank: DayBank, config: SeparatorConfig) -> "DayPool":
-        """Read and whiten one day (some seconds)."""
-        whitener = model_whitener(config, bank.grid, config.generation)
-        stored, scales, grams = {}, {}, {}
-        for kind in ("mbhb", "emri"):
-            count = bank.num(kind)
-            shape = (count, 2, len(config.channels), bank.grid.num)
-            stored[kind] = np.empty(shape, dtype=np.float16)
-            scales[kind], grams[kind] = np.ones(count), np.empty((count, 2, 2))
-            for row in range(count):
-                pair = np.stack(
-                    [
-                        _whitened(bank.stem(kind, [row], basis, config.channels), bank, whitener)
-                        for basis in np.eye(2)[:, None]
-                    ]
-                )
-                # Half precision carries 11 bits, an error of -70 dB, if the peak is below 65504.
-                scales[kind][row] = max(np.abs(pair).max() / 1e3, 1e-12)
-                stored[kind][row] = pair / scales[kind][row]
-                grams[kind][row] = np.einsum("acn,bcn->ab", pair, pair)
-        end = bank.grid.start + bank.grid.duration
-        late = bank.catalogue("mbhb")["coalescence_time"] > end
-        return cls(bank, whitener, config.channels, stored, scales, grams, late)
-
-    def source(self, kind: str, row: int, angle: float, snr: float) -> Float[np.ndarray, "C N"]:
-        """One source at polarisation ``angle / 2`` and at the SNR asked for, float32."""
-        pair = np.array([np.cos(angle), np.sin(angle)])
-        norm = np.sqrt(pair @ self.grams[kind][row] @ pair)
-        pair = (pair * (snr / norm * self.scales[kind][row])).astype(np.float32)
-        samples = self.stored[kind][row]
-        return pair[0] * samples[0] + pair[1] * samples[1]
-
-    def galaxy(self, rows: np.ndarray, coefficients: np.ndarray) -> Float[np.ndarray, "C N"]:
-        """Sum of galactic binaries with complex amplitudes, whitened, float32."""
-        raw = self.bank.stem("gb", rows, coefficients, self.channels)
-        return _whitened(raw, self.bank, self.whitener).astype(np.float32)
-
-
-def _whitened(raw: np.ndarray, bank: DayBank, whitener: Whitener) -> Float[np.ndarray, "C N"]:
-    channels = bank.channels[: len(raw)]
-    return whiten(TDI(raw, bank.grid, channels, unit="1"), whitener).data
 
 
 def _log_uniform(rng: np.random.Generator, low: float, high: float) -> float:

@@ -44,8 +44,8 @@ class RunResult:
 class MetricsLog(Callback):
     """Append every validation's metrics to ``metrics.jsonl``, with the best so far beside it.
 
-    Each line has ``step``, ``time`` [s since 1970], ``minutes``, every logged metric, and
-    ``best_<monitor>``.
+    Each line has ``step``, ``time`` [s since 1970], ``minutes``, every logged metric, and for
+    ``<monitor>`` and every ``<monitor>_<kind>`` the best so far: ``best_nsdr``, ``best_nsdr_gb``.
 
     Arguments:
         path: The file.
@@ -56,7 +56,7 @@ class MetricsLog(Callback):
 
     def __init__(self, path: Path, monitor: str, maximise: bool, timer: Timer) -> None:
         self.path, self.monitor, self.maximise, self.timer = path, monitor, maximise, timer
-        self.best: float | None = None
+        self.best: dict[str, float] = {}
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Write one line."""
@@ -64,11 +64,10 @@ class MetricsLog(Callback):
         if trainer.sanity_checking or not trainer.is_global_zero:
             return
         values = {name: float(value) for name, value in trainer.callback_metrics.items()}
-        if self.monitor in values:
-            value = values[self.monitor]
-            better = max if self.maximise else min
-            self.best = value if self.best is None else better(self.best, value)
-            values[f"best_{self.monitor.removeprefix('valid_')}"] = self.best
+        better = max if self.maximise else min
+        for name in [name for name in values if name.startswith(self.monitor)]:
+            self.best[name] = better(self.best.get(name, values[name]), values[name])
+            values[f"best_{name.removeprefix('valid_')}"] = self.best[name]
         line: dict[str, Any] = {
             "step": trainer.global_step,
             "time": time.time(),
@@ -78,11 +77,11 @@ class MetricsLog(Callback):
             file.write(json.dumps(line | values) + "\n")
 
     def state_dict(self) -> dict[str, Any]:
-        """The best value, so that a resumed run goes on from it."""
+        """The best values, so that a resumed run goes on from them."""
         return {"best": self.best}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Take up a saved best value."""
+        """Take up saved best values."""
         self.best = state_dict["best"]
 
 
@@ -181,7 +180,7 @@ def fit(
         steps=trainer.global_step,
         minutes=timer.time_elapsed("train") / 60,
         device=device_name(),
-        best=log.best,
+        best=log.best.get(monitor),
     )
 
 

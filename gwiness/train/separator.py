@@ -20,7 +20,8 @@ from gwiness.config.training import RunSettings
 from gwiness.io.bank import Bank
 from gwiness.nn.cascade import Cascade
 from gwiness.nn.losses import log_error_db, nsdr_db, ratio_mask_loss
-from gwiness.train.data import Batch, DayPool, RemixedItems
+from gwiness.train.data import Batch, RemixedItems
+from gwiness.train.pool import DayPool
 from gwiness.train.run import RunResult, fit, resume_step
 
 __all__ = ["SeparatorModule", "imperfect", "load_pools", "train_separator"]
@@ -87,25 +88,32 @@ class SeparatorModule(LightningModule):
             group["lr"] = rate * warm * max(factor, _LATE_SCALE)
 
     def stage_loss(
-        self, index: int, seen: Float[Tensor, "B C N"], stems: Float[Tensor, "B S C N"]
+        self,
+        index: int,
+        seen: Float[Tensor, "B C N"],
+        others: Float[Tensor, "B S C N"],
+        stems: Float[Tensor, "B S C N"],
     ) -> tuple[Tensor, Float[Tensor, "B M C N"]]:
-        """Loss of one stage [dB], and its estimates without gradient.
+        """Loss of one stage [dB], and its parts without gradient.
 
         Arguments:
             index: The stage.
             seen: Its input.
+            others: What other stages have of all stems.
             stems: All true stems.
         """
-        truth = stems[:, self.net.members[index]]
-        estimate, logits = self.net.stages[index](seen)
-        loss = log_error_db(estimate, truth).mean()
+        members = self.net.members[index]
+        truth, others = stems[:, members], others[:, members]
+        part, logits = self.net.stages[index](seen)
+        loss = log_error_db(others + part, truth).mean()
         weight = self.config.stages[index].mask_weight
         if logits is not None and weight > 0:
             with torch.no_grad():
-                reference = self.net.power(index, truth)
-                rest = self.net.power(index, seen[:, None] - truth)
+                left = truth - others
+                reference = self.net.power(index, left)
+                rest = self.net.power(index, seen[:, None] - left)
             loss = loss + weight * ratio_mask_loss(logits, reference, rest).mean()
-        return loss, estimate.detach()
+        return loss, part.detach()
 
     def _cropped(self, batch: Batch) -> Batch:
         """A stretch of the batch; three in four hold the loudest moment of what is learnt."""
@@ -125,42 +133,63 @@ class SeparatorModule(LightningModule):
         """Mean loss of the stages that learn."""
         del batch_idx
         batch = self._cropped(batch)
-        if self.phase.inputs == "truth":
-            losses = [
-                self.stage_loss(index, self._true_input(index, batch), batch.stems)[0]
-                for index in self.phase.stages
-            ]
-        else:
-            losses = self._cascade_losses(batch)
+        losses = (
+            [self._loss_on_truth(index, batch) for index in self.phase.stages]
+            if self.phase.inputs == "truth"
+            else self._cascade_losses(batch)
+        )
         loss = torch.stack(losses).mean()
         self.log("train_loss", loss, prog_bar=True)
         return loss
 
-    def _true_input(self, index: int, batch: Batch) -> Float[Tensor, "B C N"]:
-        """Mixture without the imperfectly known stems of earlier, and at times later, stages."""
+    def _loss_on_truth(self, index: int, batch: Batch) -> Tensor:
+        """Loss of one stage, with the stems of other kinds imperfectly known."""
         known = imperfect(batch.stems, self.config.kinds, self.random)
         if torch.rand((), generator=self.random) < 0.5:
             for later in self.net.members[index + 1 :]:
                 known[:, later] = 0
-        return self.net.remainder(index, batch.mixture, known)
+        seen, others = self._without(index, batch.mixture, known)
+        return self.stage_loss(index, seen, others, batch.stems)[0]
+
+    @torch.no_grad()
+    def _without(
+        self, index: int, mixture: Float[Tensor, "B C N"], known: Float[Tensor, "B S C N"]
+    ) -> tuple[Float[Tensor, "B C N"], Float[Tensor, "B S C N"]]:
+        """What a stage sees of the mixture, and what earlier stages have of its own stems.
+
+        Arguments:
+            index: The stage.
+            mixture: Mixtures.
+            known: What is removed of the stems of other kinds.
+        """
+        members = self.net.members
+        foreign = [stem for stem in range(self.net.num_stems) if stem not in members[index]]
+        seen = mixture - known[:, foreign].sum(dim=1)
+        others = torch.zeros_like(known)
+        for earlier in range(index):
+            if set(members[earlier]) & set(members[index]):
+                part = self.net.stages[earlier](seen)[0]
+                others[:, members[earlier]] += part
+                seen = seen - part.sum(dim=1)
+        return seen, others
 
     def _cascade_losses(self, batch: Batch) -> list[Tensor]:
         """Losses of one pass, the first or a later one, on what the networks really leave."""
-        estimates = self.net.silence(batch.mixture)
-        earlier = int(torch.randint(self.config.passes, (), generator=self.random))
-        if earlier:
-            with torch.no_grad():
-                estimates = self.net(batch.mixture, passes=earlier)
+        parts = self.net.nothing(batch.mixture)
+        with torch.no_grad():
+            for _ in range(int(torch.randint(self.config.passes, (), generator=self.random))):
+                parts = self.net.sweep(batch.mixture, parts)
         losses = []
-        for index in range(len(self.net.stages)):
-            seen = self.net.remainder(index, batch.mixture, estimates)
+        last = max(self.phase.stages)
+        for index in range(last + 1):
+            others = self.net.stems(parts, without=index)
+            seen = batch.mixture - others.sum(dim=1)
             if index in self.phase.stages:
-                loss, found = self.stage_loss(index, seen, batch.stems)
+                loss, parts[index] = self.stage_loss(index, seen, others, batch.stems)
                 losses.append(loss)
             else:
                 with torch.no_grad():
-                    found, _ = self.net.stages[index](seen)
-            estimates = self.net.filled(index, estimates, found)
+                    parts[index], _ = self.net.stages[index](seen)
         return losses
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
@@ -170,10 +199,11 @@ class SeparatorModule(LightningModule):
         else:
             generator = torch.Generator().manual_seed(batch_idx)
             known = imperfect(batch.stems, self.config.kinds, generator)
-            estimates = self.net.silence(batch.mixture)
+            estimates = torch.zeros_like(batch.stems)
             for index in self.phase.stages:
-                seen = self.net.remainder(index, batch.mixture, known)
-                estimates = self.net.filled(index, estimates, self.net.stages[index](seen)[0])
+                seen, others = self._without(index, batch.mixture, known)
+                members = self.net.members[index]
+                estimates[:, members] = others[:, members] + self.net.stages[index](seen)[0]
         self._scores.append(nsdr_db(estimates, batch.stems))
 
     def on_validation_epoch_end(self) -> None:

@@ -7,7 +7,8 @@ from gwiness.config.separator import SeparatorConfig
 from gwiness.core.tdi import TDI
 from gwiness.io.bank import Bank
 from gwiness.signal.whiten import whiten
-from gwiness.train.data import DayPool, RemixedItems, white_noise
+from gwiness.train.data import RemixedItems, white_noise
+from gwiness.train.pool import DayPool
 
 
 @pytest.fixture(scope="module")

@@ -41,8 +41,10 @@ def test_a_stage_alone_sees_the_truth_of_the_others(config):
     module = SeparatorModule(config, config.phases[1])
     stems = torch.zeros_like(BATCH.stems)
     stems[:, 0] = BATCH.stems[:, 0]  # a merger only: nearly all of it must be gone
-    seen = module._true_input(1, Batch(stems.sum(1), stems))
+    known = imperfect(stems, config.kinds, module.random)
+    seen, others = module._without(1, stems.sum(1), known)
     assert 0 < seen.square().sum() < 0.2 * stems.square().sum()
+    assert not others.any()
 
 
 def test_crop_holds_the_loudest_moment(config):
