@@ -1,59 +1,148 @@
 """``gwiness evaluate separation``: stems against the injected ones."""
 
 import json
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import asdict, dataclass
+from multiprocessing import get_context
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
 
 from gwiness.cli.options import Json
 from gwiness.cli.progress import progress_bar
-from gwiness.core.errors import GwinessError
+from gwiness.cli.separation_tables import print_report
+from gwiness.core.errors import FileProblem, GwinessError
+from gwiness.evaluate.scores import ItemScores
+
+if TYPE_CHECKING:
+    from gwiness.evaluate.separation import SeparatorLike
 
 __all__ = ["separation"]
 
-
-def _interval(values: dict[str, float | None], digits: int) -> str:
-    if values["median"] is None:
-        return ""
-    return "{median:.{d}f} ({p16:.{d}f} to {p84:.{d}f})".format(d=digits, **values)
+_CHUNK = 4
+"""Most items of one task of a worker: loading the checkpoint is small beside them."""
 
 
-def _print_table(report: dict[str, Any]) -> None:
-    heads = ("class", "SNR", "n", "NSDR [dB] (68 %)", "match", "oracle [dB]", "mixture [dB]")
-    table = Table(*(escape(head) for head in heads))
-    for kind, figures in report["classes"].items():
-        loud = figures["above"]
-        rows = [("all", figures), (f"> {loud['snr_min']:g}", loud)]
-        for name, part in rows:
-            oracle = part.get("oracle_nsdr_db", {"median": None})
-            mixture = part.get("mixture_nsdr_db", {"median": None})
-            table.add_row(
-                kind,
-                name,
-                str(part["n"]),
-                _interval(part["nsdr_db"], 2),
-                _interval(part["match"], 4),
-                _interval(oracle, 2),
-                _interval(mixture, 2),
+@dataclass(frozen=True)
+class _Job:
+    """What a worker process must know."""
+
+    file: Path
+    model: str
+    root: Path
+    device: str
+    windows: Mapping[str, int | Sequence[int]]
+
+    def separator(self) -> "SeparatorLike":
+        """The checkpoint, if it is a separator."""
+        from gwiness import store
+        from gwiness.separate.separator import Separator
+
+        card, separator = store.load(self.model, self.root, self.device)
+        if not isinstance(separator, Separator):
+            raise GwinessError(
+                f"model {self.model!r} is a {card.kind}, expected a separator; "
+                "see `gwiness models list`."
             )
-        absent = figures["absent"]
-        if absent["n"]:
-            filled = f"absent: filled with SNR {_interval(absent['filled_snr'], 1)}"
-            table.add_row(kind, "0", str(absent["n"]), filled)
-    Console().print(table)
+        return separator
+
+
+def _measure(job: _Job, indices: Sequence[int]) -> Iterator[tuple[int, ItemScores]]:
+    from gwiness.evaluate.separation import measure_item
+    from gwiness.io.formats import open_recording
+
+    separator = job.separator()
+    with open_recording([job.file]) as recording:
+        for index in indices:
+            yield index, measure_item(recording.item(index), separator, job.windows)
+
+
+def _measure_chunk(job: _Job, indices: Sequence[int]) -> list[tuple[int, ItemScores]]:
+    return list(_measure(job, indices))
+
+
+def _measured(job: _Job, indices: Sequence[int], workers: int) -> Iterator[tuple[int, ItemScores]]:
+    """Scores of items, in any order."""
+    from gwiness.simulate.workers import quiet_worker
+
+    if workers == 1:
+        yield from _measure(job, indices)
+        return
+    size = min(_CHUNK, -(-len(indices) // workers))
+    chunks = [indices[first : first + size] for first in range(0, len(indices), size)]
+    # spawn: torch's threads do not survive a fork.
+    context = get_context("spawn")
+    with ProcessPoolExecutor(workers, mp_context=context, initializer=quiet_worker) as pool:
+        futures = [pool.submit(_measure_chunk, job, chunk) for chunk in chunks]
+        try:
+            for future in as_completed(futures):
+                yield from future.result()
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+
+
+def _indices(file: Path, start: int, items: int) -> range:
+    """Items to score; with ``items`` 0 all from ``start`` on."""
+    from gwiness.io.formats import open_recording
+
+    with open_recording([file]) as recording:
+        count = recording.info.num_items
+    if start >= count:
+        raise GwinessError(f"--start {start}: {file.name} holds items 0 to {count - 1}.")
+    return range(start, min(start + items, count) if items else count)
+
+
+def _rows(
+    job: _Job, sha256: str, indices: range, save: Path | None, workers: int
+) -> list[ItemScores]:
+    """Scores of all items, in order; those kept beside ``save`` are not computed again."""
+    from gwiness.evaluate.rows import RowFile, rows_key
+    from gwiness.io.results import identify
+
+    facts = {"file": asdict(identify(job.file)), "model": sha256, "windows": dict(job.windows)}
+    kept = None if save is None else RowFile(save.with_suffix(".rows.jsonl"), rows_key(facts))
+    done = {} if kept is None else {i: row for i, row in kept.done.items() if i in indices}
+    left = [index for index in indices if index not in done]
+    with progress_bar("items", len(indices), len(done)) as advance:
+        for index, scores in _measured(job, left, workers) if left else ():
+            done[index] = scores
+            if kept is not None:
+                kept.add(index, scores)
+            advance(1)
+    return [done[index] for index in indices]
+
+
+def _write(path: Path, figures: Mapping[str, Any]) -> None:
+    """Write JSON that appears under its name only when it is complete."""
+    part = path.with_name(f".{path.name}.part")
+    part.write_text(json.dumps(figures) + "\n", encoding="utf-8")
+    part.replace(path)
+
+
+def _check_folder(save: Path | None) -> None:
+    if save is not None and not save.parent.is_dir():
+        raise FileProblem(f"--save {save}: there is no folder {save.parent}.")
 
 
 def separation(
     file: Annotated[Path, typer.Argument(help="File of mixtures with their injected stems.")],
     model: Annotated[str, typer.Option(help="Checkpoint, see `gwiness models list`.")],
+    start: Annotated[int, typer.Option(min=0, help="First item to score.")] = 0,
     items: Annotated[int, typer.Option(min=0, help="Items to score; 0 for all.")] = 0,
     oracle: Annotated[
-        bool, typer.Option("--oracle", help="Score the ideal ratio mask of each class, too.")
+        bool, typer.Option("--oracle", help="Score the ideal ratio mask in each class's window.")
     ] = False,
+    baselines: Annotated[
+        bool, typer.Option("--baselines", help="Score the ideal ratio mask in all nine windows.")
+    ] = False,
+    save: Annotated[
+        Path | None,
+        typer.Option(help="Write the figures here (JSON); items done are kept beside it."),
+    ] = None,
+    workers: Annotated[int, typer.Option(min=1, help="Processes.")] = 1,
     models: Annotated[Path | None, typer.Option(help="Folder of checkpoints.")] = None,
     device: Annotated[str, typer.Option(help="Device of the network.")] = "cpu",
     record: Annotated[
@@ -61,31 +150,35 @@ def separation(
     ] = False,
     as_json: Json = False,
 ) -> None:
-    """NSDR, match and SNR of every separated class against the injected sources."""
-    from gwiness import store
-    from gwiness.evaluate.separation import ORACLE_WINDOWS, card_metrics, evaluate
-    from gwiness.io.formats import open_recording
-    from gwiness.separate.separator import Separator
+    """NSDR, match, SNR and leakage of every separated class against the injected sources.
 
-    root = models or store.MODELS
-    card, separator = store.load(model, root, device)
-    if not isinstance(separator, Separator):
-        raise GwinessError(
-            f"model {model!r} is a {card.kind}, expected a separator; see `gwiness models list`."
-        )
-    with open_recording([file]) as recording:
-        num = min(items or recording.info.num_items, recording.info.num_items)
-        with progress_bar("items", num) as advance:
-            figures = evaluate(
-                (recording.item(index) for index in range(num)),
-                separator,
-                ORACLE_WINDOWS if oracle else None,
-                lambda _done: advance(1),
-            )
+    Beside them: silence, the mixture, a Wiener filter, the ideal ratio mask and the parametric
+    bound. With --save an interrupted evaluation goes on where it stopped.
+    """
+    from gwiness import store
+    from gwiness.evaluate.separation import ALL_ORACLES, ORACLE_WINDOWS, card_metrics, report
+
+    _check_folder(save)
+    windows = ALL_ORACLES if baselines else ORACLE_WINDOWS if oracle else {}
+    job = _Job(file, model, models or store.MODELS, device, windows)
+    indices = _indices(file, start, items)
+    job.separator()  # whatever is wrong with the checkpoint is said before anything is read
+    card = store.read_card(job.root / model)
+    scores = _rows(job, card.sha256, indices, save, workers)
+    figures = {
+        "file": file.name,
+        "model": f"{card.name} v{card.version}",
+        "model_sha256": card.sha256,
+        "start": start,
+        **report(scores),
+    }
+    if save is not None:
+        _write(save, figures)
     if record:
-        store.record(root / model, card_metrics(figures, f"{file.name}, {num} items"))
-    figures = {"file": file.name, "model": f"{card.name} v{card.version}", **figures}
+        first = f" from {start} on" if start else ""
+        metrics = card_metrics(figures, f"{file.name}, {len(indices)} items{first}")
+        store.record(job.root / model, metrics)
     if as_json:
         print(json.dumps(figures))
     else:
-        _print_table(figures)
+        print_report(figures)

@@ -1,7 +1,8 @@
 """What every configuration can do: come from TOML or a preset, take overrides, go back to TOML.
 
 A configuration is a frozen pydantic model that refuses unknown keys, so that a misspelt one is
-an error and not a silent default. Presets are TOML files beside this module, in ``presets/``.
+an error and not a silent default. Presets are TOML files beside this module, in ``presets/``; a
+TOML file that begins with ``extends = "preset"`` says only what differs from that preset.
 """
 
 import tomllib
@@ -61,7 +62,7 @@ class Config(BaseModel):
         """
         values: dict[str, Any] = {}
         if source is not None:
-            values = _read_toml(source)
+            values = _extended(_read_toml(source))
         for override in overrides:
             _apply(values, override)
         return cls.build(values, str(source or "configuration"))
@@ -106,6 +107,25 @@ def _read_toml(source: str | Path) -> dict[str, Any]:
         raise GwinessError(f"{path}: the configuration cannot be read ({error}).") from error
     except tomllib.TOMLDecodeError as error:
         raise GwinessError(f"{path}: this is not valid TOML ({error}).") from error
+
+
+def _extended(values: dict[str, Any]) -> dict[str, Any]:
+    """``values`` over those of the preset that they extend, if they do."""
+    name = values.pop("extends", None)
+    if name is None:
+        return values
+    if name not in list_presets():
+        raise GwinessError(f"extends = {name!r}: expected a preset, one of {list_presets()}.")
+    return _merged(_extended(_read_toml(name)), values)
+
+
+def _merged(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
+    """Tables are merged key by key; anything else is replaced."""
+    out = dict(below)
+    for key, value in above.items():
+        both = isinstance(value, dict) and isinstance(out.get(key), dict)
+        out[key] = _merged(out[key], value) if both else value
+    return out
 
 
 def _apply(values: dict[str, Any], override: str) -> None:

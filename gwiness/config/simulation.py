@@ -5,6 +5,7 @@ from pydantic import Field, model_validator
 from gwiness.config.base import Config
 
 __all__ = [
+    "ArtefactConfig",
     "BankConfig",
     "EmriConfig",
     "GbConfig",
@@ -108,7 +109,7 @@ class BankConfig(Config):
 class MbhbConfig(Config):
     """Massive black hole binaries of a mixture."""
 
-    weights: tuple[float, ...] = (0.15, 0.6, 0.25)
+    weights: tuple[float, ...] = (0.15, 0.45, 0.25, 0.15)
     """Relative frequency of 0, 1, 2, ... of them."""
     snr: Range = (30.0, 3000.0)
     """SNR of those that merge in the segment, log-uniform."""
@@ -126,7 +127,7 @@ class EmriConfig(Config):
 class GbConfig(Config):
     """Galactic binaries of a mixture."""
 
-    num: tuple[int, int] = (5, 60)
+    num: tuple[int, int] = (1, 100)
     """How many, log-uniform."""
     absent: float = Field(default=0.1, ge=0, le=1)
     """Share of mixtures without any."""
@@ -138,6 +139,29 @@ class GbConfig(Config):
     """From here on half of the binaries are left out [Hz]."""
     amplitude_spread: float = Field(default=2.0, ge=1)
     """Amplitudes are varied by up to this factor either way."""
+    rescaled: bool = False
+    """Take any binary and give it a SNR of the range, as if it were nearer or farther, instead of
+    one that has about this SNR: for ranges in which nature has few."""
+
+
+class ArtefactConfig(Config):
+    """What the instrument adds to stationary noise; nothing by default."""
+
+    glitches_per_day: float = Field(default=0.0, ge=0)
+    """Test-mass glitches, a Poisson process; LISA Pathfinder had 4.30 in ordinary runs."""
+    two_sided: float = Field(default=0.0, ge=0, le=1)
+    """Share of glitches whose force rises as slowly as it falls."""
+    gap_hours: float = Field(default=0.0, ge=0)
+    """Length of a gap [h]; 0 for none. Spritz has 7."""
+    gap_every_days: Range = (10.0, 15.0)
+    """Time from one gap to the next, uniform [day]."""
+
+    @model_validator(mode="after")
+    def _check_gaps(self) -> "ArtefactConfig":
+        low, high = self.gap_every_days
+        if not self.gap_hours / 24 < low <= high:
+            raise ValueError("gap_every_days needs two rising numbers, longer than a gap")
+        return self
 
 
 class OutputConfig(Config):
@@ -158,4 +182,5 @@ class SimulationConfig(Config):
     mbhb: MbhbConfig = MbhbConfig()
     emri: EmriConfig = EmriConfig()
     gb: GbConfig = GbConfig()
+    artefacts: ArtefactConfig = ArtefactConfig()
     output: OutputConfig = OutputConfig()

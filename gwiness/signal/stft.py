@@ -27,7 +27,7 @@ def _padded_length(num: int, length: int, hop: int) -> int:
 
 
 def stft(x: ChannelSeries, length: int, hop: int) -> Spectrogram:
-    """STFT of each channel.
+    """STFT of each channel, in the precision of ``x``.
 
     Arguments:
         x: Samples (C, N).
@@ -43,12 +43,12 @@ def stft(x: ChannelSeries, length: int, hop: int) -> Spectrogram:
     if length % 2 or length % hop or length < 2 * hop:
         raise ValueError(f"window {length} must be even and a multiple (≥ 2) of the hop {hop}")
     num = x.shape[1]
-    padded = np.zeros((x.shape[0], _padded_length(num, length, hop)))
+    padded = np.zeros((x.shape[0], _padded_length(num, length, hop)), x.dtype)
     padded[:, length // 2 : length // 2 + num] = x
     frames = np.lib.stride_tricks.sliding_window_view(padded, length, axis=1)[:, ::hop]
     window = hann(length)
-    spectrum = np.fft.rfft(frames * window) / np.sqrt(np.sum(window**2))
-    return spectrum.transpose(0, 2, 1)
+    window = (window / np.sqrt(np.sum(window**2))).astype(x.dtype)
+    return np.fft.rfft(frames * window).transpose(0, 2, 1)
 
 
 def istft(spectrum: Spectrogram, length: int, hop: int, num: int) -> ChannelSeries:
@@ -64,17 +64,26 @@ def istft(spectrum: Spectrogram, length: int, hop: int, num: int) -> ChannelSeri
         Samples (C, N).
     """
     window = hann(length)
-    scale = np.sqrt(np.sum(window**2))
-    frames = np.fft.irfft(spectrum.transpose(0, 2, 1), n=length) * (window * scale)
-    num_frames = frames.shape[1]
-    out = np.zeros((frames.shape[0], (num_frames - 1) * hop + length))
-    weight = np.zeros(out.shape[1])
-    for index in range(num_frames):
-        part = slice(index * hop, index * hop + length)
-        out[:, part] += frames[:, index]
-        weight[part] += window**2
+    frames = np.fft.irfft(spectrum.transpose(0, 2, 1), n=length)
+    scaled = (window * np.sqrt(np.sum(window**2))).astype(frames.dtype)
+    out = _overlap_add(frames * scaled, hop)
+    weight = _overlap_add(np.broadcast_to(window**2, (1, *frames.shape[1:])), hop)
     inside = slice(length // 2, length // 2 + num)
-    return out[:, inside] / weight[inside]
+    return out[:, inside] / weight[:, inside].astype(out.dtype)
+
+
+def _overlap_add(frames: np.ndarray, hop: int) -> ChannelSeries:
+    """Sum of frames (C, T, L), each ``hop`` samples after the one before.
+
+    As many additions as frames overlap, not as there are frames: a window of 256 has 4096.
+    """
+    channels, num_frames, length = frames.shape
+    overlap = length // hop
+    out = np.zeros((channels, num_frames + overlap - 1, hop), frames.dtype)
+    for shift in range(overlap):
+        part = frames[..., shift * hop : (shift + 1) * hop]
+        out[:, shift : shift + num_frames] += part
+    return out.reshape(channels, -1)
 
 
 def frame_times(num: int, length: int, hop: int, start: float, dt: float) -> Series:

@@ -99,6 +99,65 @@ def test_table_is_for_reading(tmp_path, models):
     assert "NSDR" in result.stdout
 
 
+def test_table_has_baselines_and_leakage(tmp_path, models):
+    path = _write(tmp_path / "x.h5", truth=True)
+    result = call(path, "--model", "untrained", "--models", models, "--baselines")
+    assert result.exit_code == 0, result.output
+    for word in ("oracle 256", "oracle 4096", "Wiener", "Share of a class", "residual: variance"):
+        assert word in result.stdout
+    # The data are 4096 samples long: longer windows say nothing.
+    assert "oracle 16384" not in result.stdout
+
+
+def test_an_interrupted_evaluation_goes_on(tmp_path, models):
+    path, save = _write(tmp_path / "x.h5", truth=True), tmp_path / "figures.json"
+    common = (path, "--model", "untrained", "--models", models, "--save", save)
+    assert call(*common, "--items", 1).exit_code == 0
+    rows = save.with_suffix(".rows.jsonl")
+    first = rows.read_text()
+    assert (len(first.splitlines()), json.loads(save.read_text())["items"]) == (1, 1)
+    rows.write_text(first + first[:50])  # killed while it wrote the second line
+    assert call(*common).exit_code == 0
+    assert rows.read_text().startswith(first)
+    assert [json.loads(line)["index"] for line in rows.read_text().splitlines()] == [0, 1]
+    whole, before = json.loads(save.read_text()), rows.read_text()
+    result = call(*common, "--json")
+    assert json.loads(result.stdout) == whole
+    assert rows.read_text() == before
+    # Other settings are other numbers.
+    assert call(*common, "--oracle").exit_code == 0
+    assert len(rows.read_text().splitlines()) == 4
+
+
+def test_workers_give_the_same_figures(tmp_path, models):
+    path = _write(tmp_path / "x.h5", truth=True)
+    common = (path, "--model", "untrained", "--models", models, "--json")
+    alone, two = (json.loads(call(*common, "--workers", n).stdout) for n in (1, 2))
+    assert two.pop("cpu_s")["median"] > 0
+    alone.pop("cpu_s")
+    # Threads of a matrix product may sum in another order: float32 rounding.
+    assert two["mean_nsdr_db"] == pytest.approx(alone["mean_nsdr_db"], abs=1e-3)
+    assert two["leakage"].keys() == alone["leakage"].keys()
+
+
+def test_start_chooses_items(tmp_path, models):
+    path = _write(tmp_path / "x.h5", truth=True)
+    common = (path, "--model", "untrained", "--models", models, "--json")
+    report = json.loads(call(*common, "--start", 1).stdout)
+    assert (report["start"], report["items"]) == (1, 1)
+    result = call(*common, "--start", 2)
+    assert isinstance(result.exception, GwinessError)
+    assert "items 0 to 1" in str(result.exception)
+
+
+def test_a_folder_that_is_not_there_is_said_first(tmp_path, models):
+    path = _write(tmp_path / "x.h5", truth=True)
+    save = tmp_path / "nowhere/figures.json"
+    result = call(path, "--model", "untrained", "--models", models, "--save", save)
+    assert isinstance(result.exception, GwinessError)
+    assert "there is no folder" in str(result.exception)
+
+
 def test_no_truth_is_one_sentence(tmp_path, models):
     path = _write(tmp_path / "x.h5", truth=False)
     result = call(path, "--model", "untrained", "--models", models)

@@ -3,6 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gwiness.config.base import Config
+from gwiness.config.separator import SeparatorConfig
 from gwiness.config.training import RunSettings
 from gwiness.core.errors import GwinessError
 
@@ -56,6 +57,17 @@ def test_missing_and_broken_files_are_one_sentence(tmp_path):
     broken.write_text("a = [")
     with pytest.raises(GwinessError, match="not valid TOML"):
         Outer.load(broken)
+
+
+def test_a_file_can_extend_a_preset(tmp_path):
+    path = tmp_path / "short.toml"
+    path.write_text('extends = "separator-cascade"\n[run]\nbatch_size = 5\n')
+    base, own = SeparatorConfig.load("separator-cascade"), SeparatorConfig.load(path)
+    assert own.run == base.run.model_copy(update={"batch_size": 5})
+    assert own.stages == base.stages
+    path.write_text('extends = "nonsense"')
+    with pytest.raises(GwinessError, match="expected a preset"):
+        SeparatorConfig.load(path)
 
 
 def test_run_settings_refuse_nonsense():

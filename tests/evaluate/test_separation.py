@@ -111,6 +111,49 @@ def test_oracle_beats_silence_on_a_line():
     report = evaluate([item], separator, {"gb": 1024})
     assert report["classes"]["gb"]["oracle_nsdr_db"]["median"] > 10
     assert report["classes"]["emri"]["oracle_nsdr_db"]["median"] is None
+    assert report["classes"]["gb"]["oracle_best_window"] == 1024
+    assert report["oracle_mean_class_nsdr_db"] is None
+
+
+def test_recovered_kept_and_residual_of_a_known_stem():
+    report = evaluate([_item(seed) for seed in range(2)], Scaled(0.9))
+    for kind in KINDS:
+        figures = report["classes"][kind]
+        assert figures["recovered"]["median"] == pytest.approx(0.9, rel=1e-9)
+        assert figures["filled_over_true"]["median"] == pytest.approx(0.9, rel=1e-9)
+        # Gains of exact parts are exact, but for the rounding of float32 transforms.
+        assert figures["kept"]["median"] == pytest.approx(0.81, rel=1e-3)
+        assert figures["undefined"] == {}
+        leaks = report["leakage"][kind]
+        assert set(leaks) == {*KINDS, "residual"} - {kind}
+        assert leaks["residual"]["energy"]["median"] == pytest.approx(0.01, rel=1e-2)
+        others = [leaks[stem] for stem in KINDS if stem != kind]
+        assert max(leak["energy"]["median"] for leak in others) < 1e-6
+        assert max(leak["coherent"]["median"] for leak in others) < 1e-6
+    residual = report["residual"]
+    assert len(residual["edges_hz"]) == len(residual["residual"]["powers"]) + 1
+    # Three lines of whitened amplitude 0.1 are left: 3 x 0.1²/2 on top of the noise.
+    left = residual["residual"]["variance"]["median"] - residual["noise"]["variance"]["median"]
+    assert left == pytest.approx(0.015, abs=0.01)
+    assert report["cpu_s"]["median"] >= 0
+
+
+def test_leakage_is_that_of_the_stem_it_went_into():
+    report = evaluate([_item(0)], Mixing())
+    assert report["leakage"]["mbhb"]["gb"]["energy"]["median"] == pytest.approx(0.04, rel=1e-2)
+    assert report["leakage"]["gb"]["mbhb"]["energy"]["median"] < 1e-6
+
+
+class Mixing(Scaled):
+    """Perfect, but a fifth of the MBHB goes into the GB stem."""
+
+    def __init__(self):
+        super().__init__(1.0)
+
+    def separate(self, mixture):
+        stems = {kind: stem.data for kind, stem in true_stems(self.item, mixture).items()}
+        stems["gb"] = stems["gb"] + 0.2 * stems["mbhb"]
+        return Separation.from_estimates(mixture, stems, "test")
 
 
 def test_no_truth_is_a_sentence():

@@ -1,0 +1,80 @@
+"""What was measured of each item, kept line by line, so that a long evaluation goes on.
+
+A file of JSON lines. Every line carries the item's index and a key made of everything that its
+numbers depend on (file, checkpoint, settings): lines of another key are left alone and not used.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from gwiness.core.errors import FileProblem
+from gwiness.evaluate.scores import ItemScores, from_row, to_row
+
+__all__ = ["RowFile", "rows_key"]
+
+_LAYOUT = 1
+"""Counts changes in what is measured: older lines are then measured afresh."""
+
+
+def rows_key(facts: Mapping[str, Any]) -> str:
+    """Key of lines that belong together.
+
+    Example:
+        >>> rows_key({"file": "a.h5"}) == rows_key({"file": "b.h5"})
+        False
+    """
+    text = json.dumps({"layout": _LAYOUT, **facts}, sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+class RowFile:
+    """Lines of one key in a file, read once; appended to, one item at a time.
+
+    Arguments:
+        path: The file; made with the first line.
+        key: See `rows_key`.
+
+    Raises:
+        FileProblem: If it cannot be read, or a line but the last is not one of ours.
+    """
+
+    def __init__(self, path: Path, key: str) -> None:
+        self.path, self.key = path, key
+        self.done: dict[int, ItemScores] = {}
+        try:
+            text = path.read_text(encoding="utf-8") if path.exists() else ""
+        except (OSError, UnicodeDecodeError) as error:
+            raise FileProblem(f"{path}: expected lines of JSON, but {error}.") from error
+        lines = text.split("\n")
+        # An interrupted write leaves a last line without its end.
+        self._torn = bool(lines[-1])
+        for number, line in enumerate(lines[:-1], start=1):
+            self._read(number, line)
+
+    def _read(self, number: int, line: str) -> None:
+        try:
+            row = json.loads(line)
+            if row["key"] == self.key:
+                self.done[int(row["index"])] = from_row(row)
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise FileProblem(
+                f"{self.path}: line {number} is not the scores of an item; "
+                "remove the file or choose another name."
+            ) from error
+
+    def add(self, index: int, scores: ItemScores) -> None:
+        """Keep the scores of item ``index``; on the disk before this returns."""
+        if self._torn:
+            self._drop_torn_line()
+        line = json.dumps({"key": self.key, "index": index, **to_row(scores)})
+        with self.path.open("a", encoding="utf-8") as file:
+            file.write(line + "\n")
+        self.done[index] = scores
+
+    def _drop_torn_line(self) -> None:
+        with self.path.open("rb+") as file:
+            file.truncate(file.read().rfind(b"\n") + 1)
+        self._torn = False
