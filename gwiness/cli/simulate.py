@@ -19,6 +19,7 @@ def _simulate_lisa(
     seed: int,
     out: Path | None,
     split: str,
+    scenario: str,
     workers: int,
     scheduler: str | None,
     banks: Path | None,
@@ -28,8 +29,10 @@ def _simulate_lisa(
     from gwiness.config.simulation import SimulationConfig
     from gwiness.io.bank import default_folder
     from gwiness.simulate.bank import build_banks
+    from gwiness.simulate.scenarios import find_scenario
     from gwiness.simulate.shards import Plan, simulate_items
 
+    find_scenario(scenario)
     settings = SimulationConfig.load(config, overrides)
     indices = None if out is None else settings.bank.indices(split)
     if indices is not None and not indices:
@@ -43,7 +46,7 @@ def _simulate_lisa(
         build_banks(settings, folder, indices, workers, lambda _path: step(1))
     if out is None:
         return
-    plan = Plan(settings.to_toml(), seed, split, str(folder.absolute()))
+    plan = Plan(settings.to_toml(), seed, split, str(folder.absolute()), scenario)
     with progress_bar("items", items) as step:
         simulate_items(plan, items, out, workers=workers, scheduler=scheduler, on_items=step)
 
@@ -65,6 +68,9 @@ def simulate(
     out: Annotated[Path | None, typer.Option(help="File to write; replaced if there.")] = None,
     task: Annotated[str, typer.Option(help="lisa or sinusoid.")] = "lisa",
     split: Annotated[str, typer.Option(help="Start days: train, valid or test.")] = "train",
+    scenario: Annotated[
+        str, typer.Option(help="Data outside the training law: faint, gap, glitches and others.")
+    ] = "training",
     workers: Annotated[int, typer.Option(min=0, help="Processes; 0: one for each core.")] = 0,
     scheduler: Annotated[
         str | None, typer.Option(help="Dask scheduler tcp://host:port instead of processes.")
@@ -90,7 +96,16 @@ def simulate(
     start = time.monotonic()
     if task == "lisa":
         _simulate_lisa(
-            items, seed, out, split, num_workers, scheduler, banks, config, overrides or []
+            items,
+            seed,
+            out,
+            split,
+            scenario,
+            num_workers,
+            scheduler,
+            banks,
+            config,
+            overrides or [],
         )
     elif task == "sinusoid" and out is not None:
         _simulate_sinusoid(items, seed, out, config, overrides or [])

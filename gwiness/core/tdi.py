@@ -122,12 +122,15 @@ class Whitener:
         band: Lowest and highest frequency kept [Hz]; bins outside are zero.
         edge: Samples tapered, hence spoilt, at each end [1].
         name: Where the noise model comes from, to be shown beside a figure.
+        generation: TDI generation of the ASD and of what is whitened by it: data of the other
+            one is converted first. None: that of the data, whatever it is.
     """
 
     asd: ChannelSpectrum
     band: tuple[float, float]
     edge: int
     name: str = "unnamed"
+    generation: float | None = None
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@
 /separation/mixture|residual|<kind>   (I, C, N) f4, whitened; one chunk an item
 /separation/valid (I, N) bool, /separation/t0 (I,) f8 [s], /separation/warnings (I,) JSON
 /whitener/asd (W, C, F) f8, /whitener/band (W, 2) f8 [Hz], /whitener/edge (W,), /whitener/name (W,)
+/whitener/generation (W,) f8          TDI generation, NaN or missing where it is not known
 /whitener/index (I,)                  which whitener a row has: equal ones are stored once
 /posterior/<item>/<kind>/log_p_num    (K_max + 1,) f8 [nat]
 /posterior/<item>/<kind>/sets/<K>/  theta (n, K, P) f8, mask (n, K), log_q, log_target, log_weight
@@ -183,6 +184,7 @@ class ResultFile(Closing):
             band=(float(low), float(high)),
             edge=int(edge),
             name=name.decode("utf-8", "replace"),
+            generation=_generation(group, which),
         )
 
     def _warnings(self, row: int) -> tuple[str, ...]:
@@ -218,6 +220,14 @@ class ResultFile(Closing):
     def close(self) -> None:
         """Close the file."""
         self._file.close()
+
+
+def _generation(group: h5py.Group, which: int) -> float | None:
+    """TDI generation of a whitener, None where the file does not say."""
+    if find_node(group, "generation") is None:
+        return None
+    stored = read_rows(need_dataset(group, "generation", rank=1), which, which + 1)[0]
+    return float(stored) if np.isfinite(stored) else None
 
 
 def _spans(items: tuple[int, ...]) -> str:

@@ -201,6 +201,7 @@ def _write_separation(file: h5py.File, separation: Separation) -> None:
             "band": whitener.band,
             "edge": whitener.edge,
             "whitener": whitener.name,
+            "generation": np.nan if whitener.generation is None else whitener.generation,
             "dt": mixture.grid.dt,
             "channels": ",".join(mixture.channels),
             "stems": ",".join(separation.estimates),
@@ -259,6 +260,9 @@ def _create_stack(file: h5py.File, group: h5py.Group, count: int) -> None:
         )
 
 
+_WHITENER = ("band", "edge", "whitener", "generation")
+
+
 class _Whiteners:
     """Different whiteners of a result: thousands of items mostly share one."""
 
@@ -269,7 +273,7 @@ class _Whiteners:
     def add(self, group: h5py.Group) -> int:
         """Number of the whitener of ``group``."""
         asd = group["asd"][()]
-        fields = {name: group.attrs[name] for name in ("band", "edge", "whitener")}
+        fields = {name: group.attrs[name] for name in _WHITENER}
         key = hashlib.sha256(asd.tobytes() + repr(fields).encode()).hexdigest()
         if key not in self._rows:
             self._rows[key] = len(self._fields)
@@ -281,6 +285,8 @@ class _Whiteners:
         file["whitener/asd"] = np.stack([entry["asd"] for entry in self._fields])
         file["whitener/band"] = np.stack([entry["band"] for entry in self._fields])
         file["whitener/edge"] = np.array([entry["edge"] for entry in self._fields], dtype="i8")
+        generations = [float(entry["generation"]) for entry in self._fields]
+        file["whitener/generation"] = np.array(generations)
         file["whitener/name"] = _texts(str(entry["whitener"]) for entry in self._fields)
 
 

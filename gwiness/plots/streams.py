@@ -81,7 +81,10 @@ def shown_estimate(
 ) -> Whitened:
     """One channel of a separator's stem, on the same footing as the file's streams.
 
-    The separator's own whitening is undone first: its noise model may be another one.
+    The separator's own whitening is undone first: its noise model may be another one, and of
+    another TDI generation than the file's, ``generation``.
     """
+    own = estimate.whitener.generation
+    generation = generation if own is None else own
     tdi = TDI(colour(estimate), estimate.grid, estimate.channels, generation)
     return whiten(tdi.select((channel,)), whitener)

@@ -19,7 +19,14 @@ from gwiness.separate.consistency import by_chunks, masked
 from gwiness.signal.psd import NoiseLevels
 from gwiness.signal.whiten import analytic_whitener, whiten
 
-__all__ = ["Separator", "model_whitener"]
+__all__ = ["Separator", "half_precision_is_fast", "model_whitener"]
+
+
+def half_precision_is_fast(device: str) -> bool:
+    """True where convolutions in bfloat16 have their own instructions: GPUs, CPUs with AMX."""
+    if torch.device(device).type == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    return bool(torch.cpu.get_capabilities().get("amx_bf16", False))
 
 
 def model_whitener(config: SeparatorConfig, grid: TimeGrid, generation: float) -> Whitener:
@@ -51,6 +58,7 @@ class Separator:
     ) -> None:
         self.network = network.to(device).eval()
         self.config, self.name, self.device = config, name, device
+        self._half = half_precision_is_fast(device)
 
     @classmethod
     def from_checkpoint(
@@ -78,8 +86,9 @@ class Separator:
     def prepare(self, item: Item) -> Whitened:
         """Whiten an item's mixture as in training: channels, noise model, band, edges, gaps.
 
-        Second-generation TDI is whitened by its own noise model, which leaves amplitudes as they
-        are in the first generation; phases differ by a delay.
+        Data of another TDI generation than the model's is brought to it; see
+        `gwiness.signal.generation`. The whitener does the same with whatever truth is whitened
+        like this mixture.
 
         Raises:
             ScopeProblem: If a channel is missing.
@@ -92,7 +101,7 @@ class Separator:
                 f"{', '.join(mixture.channels)}, so {missing[0]} is missing."
             )
         chosen = mixture.select(self.channels)
-        whitener = model_whitener(self.config, chosen.grid, chosen.generation)
+        whitener = model_whitener(self.config, chosen.grid, self.config.generation)
         return whiten(chosen, whitener, item.gaps)
 
     def separate(
@@ -128,5 +137,8 @@ class Separator:
     def _estimate(self, data: ChannelSeries) -> Float[np.ndarray, "S C N"]:
         with torch.inference_mode():
             batch = torch.from_numpy(data.astype(np.float32))[None].to(self.device)
-            stems = self.network(batch, passes=self.config.passes)[0]
+            # Only the trunks' convolutions are cast, as in training: spectra, gates and taps stay
+            # in float32.
+            with torch.autocast(batch.device.type, torch.bfloat16, enabled=self._half):
+                stems = self.network(batch, passes=self.config.passes)[0]
         return stems.cpu().numpy().astype(np.float64)

@@ -33,6 +33,7 @@ __all__ = [
     "SCIRDV1",
     "NoiseLevels",
     "analytic_psd",
+    "arm_phase",
     "foreground_psd",
     "tdi_psd",
     "welch_psd",
@@ -63,7 +64,8 @@ SCIRDV1 = NoiseLevels(15e-12, 3e-15, "SciRDv1")
 MRDV1 = NoiseLevels(10e-12, 2.4e-15, "MRDv1")
 
 
-def _phase(freqs: Spectrum) -> Spectrum:
+def arm_phase(freqs: Spectrum) -> Spectrum:
+    """Phase x = 2πfL/c (F,) that light gains along an arm [rad]; ``freqs`` in Hz."""
     return 2 * np.pi * freqs * ARM_LENGTH / _SPEED_OF_LIGHT
 
 
@@ -83,7 +85,7 @@ def _generation_factor(freqs: Spectrum, generation: float) -> Spectrum:
     if generation == 1.5:
         return np.ones_like(freqs)
     if generation == 2.0:
-        return 4 * np.sin(2 * _phase(freqs)) ** 2
+        return 4 * np.sin(2 * arm_phase(freqs)) ** 2
     raise ValueError(f"TDI generation {generation} is unknown; expected 1.5 or 2.0")
 
 
@@ -108,7 +110,7 @@ def tdi_psd(
         >>> f"{tdi_psd(np.array([3e-3]), 'A')[0]:.3e}"
         '6.081e-43'
     """
-    x = _phase(freqs)
+    x = arm_phase(freqs)
     s_pm, s_op = _link_noise(freqs, levels)
     sin2 = np.sin(x) ** 2
     if channel in ("A", "E"):
@@ -156,7 +158,7 @@ def foreground_psd(
         * np.exp(-((freqs / roll_off) ** 1.62966700))
         * (1 - np.tanh((freqs - knee) / 4.81078093e-04))
     )
-    x = _phase(freqs)
+    x = arm_phase(freqs)
     response = factors[channel] * (x * np.sin(x)) ** 2
     return response * strain * _generation_factor(freqs, generation)
 

@@ -8,7 +8,9 @@ $$4\,\mathrm{Re}\sum \tilde a^* \tilde b / S\;\Delta f = \sum_n a_n b_n ,$$
 
 so that inner product, SNR, match and likelihood are plain sums. Exact for stationary Gaussian
 noise; whitening and gaps do not commute, so the order is fixed here: taper, whiten, mask. Near
-gaps the likelihood is an approximation.
+gaps the likelihood is an approximation. A whitener belongs to one TDI generation; data of the
+other one is brought to it between taper and whitening, here and nowhere else, so that mixture,
+stems and residual stay on one footing.
 """
 
 from collections.abc import Sequence
@@ -16,11 +18,12 @@ from dataclasses import replace
 
 import numpy as np
 
-from gwiness.core.axes import ChannelSeries, Series
+from gwiness.core.axes import ChannelSeries
 from gwiness.core.grid import TimeGrid
 from gwiness.core.item import Item
 from gwiness.core.tdi import TDI, Gaps, Whitened, Whitener
-from gwiness.signal.gaps import gap_window
+from gwiness.signal.gaps import edge_window, soft_window
+from gwiness.signal.generation import change_generation
 from gwiness.signal.psd import SANGRIA, NoiseLevels, analytic_psd, welch_psd
 
 __all__ = [
@@ -40,21 +43,6 @@ DEFAULT_BAND = (1e-4, 4.9e-2)
 """Frequencies kept [Hz]: from the start of the LISA band to just below Nyquist at 10 s."""
 DEFAULT_EDGE = 256
 """Samples tapered at each end of a segment."""
-
-
-def edge_window(num: int, edge: int) -> Series:
-    """Ones (num,) with a half-cosine rise and fall of ``edge`` samples at the ends.
-
-    Raises:
-        ValueError: If the two tapers overlap.
-    """
-    if 2 * edge > num:
-        raise ValueError(f"two tapers of {edge} samples do not fit into {num} samples")
-    window = np.ones(num)
-    ramp = 0.5 - 0.5 * np.cos(np.pi * (np.arange(edge) + 0.5) / max(edge, 1))
-    window[:edge] = ramp
-    window[num - edge :] = ramp[::-1]
-    return window
 
 
 def analytic_whitener(
@@ -80,7 +68,8 @@ def analytic_whitener(
     psd = analytic_psd(grid, channels, levels, foreground_years, generation)
     galaxy = "no foreground" if foreground_years is None else f"{foreground_years:g} yr foreground"
     name = f"analytic {levels.name}, {galaxy}, TDI {generation:g}"
-    return Whitener(np.sqrt(psd), _clipped(band, grid), _fitting(edge, grid), name)
+    edge = _fitting(edge, grid)
+    return Whitener(np.sqrt(psd), _clipped(band, grid), edge, name, generation)
 
 
 def estimated_whitener(
@@ -89,7 +78,8 @@ def estimated_whitener(
     """Whitener from the data's own Welch/median PSD; see `gwiness.signal.psd.welch_psd`."""
     name = "estimated from the data (Welch, median)"
     asd = np.sqrt(welch_psd(tdi))
-    return Whitener(asd, _clipped(band, tdi.grid), _fitting(edge, tdi.grid), name)
+    band, edge = _clipped(band, tdi.grid), _fitting(edge, tdi.grid)
+    return Whitener(asd, band, edge, name, tdi.generation)
 
 
 def own_whitener(
@@ -108,7 +98,8 @@ def own_whitener(
         rows = [item.mixture.channels.index(channel) for channel in channels]
         asd = np.sqrt(item.noise_psd[rows])
         name = "the file's own noise estimate"
-        return Whitener(asd, _clipped(band, grid), _fitting(edge, grid), name)
+        band, edge = _clipped(band, grid), _fitting(edge, grid)
+        return Whitener(asd, band, edge, name, item.mixture.generation)
     if item.noise is None:
         raise ValueError("the file holds neither a noise PSD nor the noise by itself")
     whitener = estimated_whitener(item.noise.select(channels), band, edge)
@@ -133,7 +124,7 @@ def whiten_array(data: ChannelSeries, whitener: Whitener, dt: float) -> ChannelS
 
 
 def whiten(tdi: TDI, whitener: Whitener, gaps: Gaps | None = None) -> Whitened:
-    """Taper, whiten, mask; in float64.
+    """Taper, bring to the whitener's TDI generation, whiten, mask; in float64.
 
     Arguments:
         tdi: Data (C, N).
@@ -157,13 +148,10 @@ def whiten(tdi: TDI, whitener: Whitener, gaps: Gaps | None = None) -> Whitened:
     asd = whitener.asd[:, inside]
     if not (np.isfinite(asd).all() and (asd > 0).all()):
         raise ValueError(f"the noise model {whitener.name!r} is not positive throughout the band")
-    window = edge_window(tdi.grid.num, whitener.edge)
-    valid = window == 1.0
-    if gaps is not None and len(gaps.intervals):
-        present = gaps.mask(tdi.grid)
-        window = window * gap_window(present, max(whitener.edge // 4, 1))
-        valid &= present
-    data = whiten_array(tdi.data * window, whitener, tdi.grid.dt)
+    window, valid = soft_window(tdi.grid, whitener.edge, gaps)
+    wanted = tdi.generation if whitener.generation is None else whitener.generation
+    data = change_generation(tdi.data * window, tdi.grid.dt, tdi.generation, wanted)
+    data = whiten_array(data, whitener, tdi.grid.dt)
     return Whitened(data * valid, tdi.grid, tdi.channels, whitener, valid)
 
 

@@ -22,7 +22,7 @@ from gwiness.core.errors import GwinessError
 from gwiness.io.bank import DayBank, day_file
 from gwiness.io.native_merge import merge_items
 from gwiness.io.native_writer import write_items
-from gwiness.simulate.mixture import make_item
+from gwiness.simulate.scenarios import scenario_item
 from gwiness.simulate.workers import quiet_worker
 
 __all__ = ["Plan", "simulate_items", "write_shard"]
@@ -39,12 +39,14 @@ class Plan:
         seed: Root seed.
         split: ``train``, ``valid`` or ``test``: whose start days.
         banks: Folder of the banks.
+        scenario: What differs from the configuration, see `gwiness.simulate.scenarios`.
     """
 
     config_text: str
     seed: int
     split: str
     banks: str
+    scenario: str = "training"
 
     @property
     def config(self) -> SimulationConfig:
@@ -61,16 +63,18 @@ class Plan:
     def same_data(self, text: str) -> bool:
         """True if the JSON ``text`` is of a plan that makes the same data."""
         other = json.loads(text)
-        return all(
-            other.get(key) == getattr(self, key) for key in ("config_text", "seed", "split")
-        )
+        keys = ("config_text", "seed", "split", "scenario")
+        return all(other.get(key) == getattr(self, key) for key in keys)
 
 
 def write_shard(plan: Plan, first: int, last: int, path: Path) -> int:
     """Write the items ``first`` to ``last`` (exclusive); returns their number."""
     if not path.exists():
         config, days = plan.config, plan.days()
-        items = (make_item(days, config, plan.seed, index) for index in range(first, last))
+        items = (
+            scenario_item(plan.scenario, days, config, plan.seed, index)
+            for index in range(first, last)
+        )
         if not config.output.noise:
             items = (replace(item, noise=None) for item in items)
         write_items(path, items, config_text=plan.config_text, seed=plan.seed)
@@ -123,8 +127,8 @@ def _prepare(plan: Plan, folder: Path) -> None:
     record = folder / "plan.json"
     if record.exists() and not plan.same_data(record.read_text(encoding="utf-8")):
         raise GwinessError(
-            f"{folder}: the shards of an unfinished run with another seed, split or configuration "
-            "are here; delete this folder or choose another --out."
+            f"{folder}: the shards of an unfinished run with another seed, split, scenario or "
+            "configuration are here; delete this folder or choose another --out."
         )
     folder.mkdir(parents=True, exist_ok=True)
     part = record.with_suffix(".part")
@@ -167,5 +171,6 @@ def simulate_items(
     for num in done:
         on_items(num)
     paths = [path for _, _, path in jobs]
-    merge_items(out, paths, {"split": plan.split}, plan.config.output.compress)
+    about = {"split": plan.split, "scenario": plan.scenario}
+    merge_items(out, paths, about, plan.config.output.compress)
     shutil.rmtree(folder)

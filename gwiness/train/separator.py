@@ -24,11 +24,11 @@ from gwiness.train.data import Batch, RemixedItems
 from gwiness.train.pool import DayPool
 from gwiness.train.run import RunResult, fit, resume_step
 
-__all__ = ["SeparatorModule", "imperfect", "load_pools", "train_separator"]
+__all__ = ["SeparatorModule", "imperfect", "load_pools", "train_separator", "transplanted"]
 
 _WARM_UP = 50
 _LATE_SCALE = 0.02
-_VALID_ITEMS = 10
+_VALID_ITEMS = 24
 
 
 def imperfect(
@@ -254,11 +254,35 @@ def _learnt(folder: Path, phase: PhaseConfig) -> dict[str, Tensor]:
     return {name: value for name, value in end.items() if name.startswith(stages)}
 
 
+def transplanted(
+    config: SeparatorConfig, other: SeparatorConfig, state: dict[str, Tensor]
+) -> dict[str, Tensor]:
+    """Weights of those stages that ``config`` has in common with another separator.
+
+    Arguments:
+        config: What is to be trained.
+        other: Configuration of the trained separator.
+        state: Its weights.
+    """
+    out = {}
+    for index, stage in enumerate(config.stages):
+        if stage not in other.stages:
+            continue
+        found = f"stages.{other.stages.index(stage)}."
+        out |= {
+            f"net.stages.{index}.{name.removeprefix(found)}": value
+            for name, value in state.items()
+            if name.startswith(found)
+        }
+    return out
+
+
 def train_separator(
     config: SeparatorConfig,
     banks: Path,
     run_dir: Path,
     minutes: float | None = None,
+    init: dict[str, Tensor] | None = None,
     progress: Callable[[float, str], None] | None = None,
     show_bar: bool = True,
 ) -> tuple[dict[str, Tensor], list[RunResult]]:
@@ -269,6 +293,7 @@ def train_separator(
         banks: Folder of the banks; days of the splits ``train`` and ``valid`` are used.
         run_dir: Folder of the run, one subfolder a phase.
         minutes: Total time; None takes that of the configuration.
+        init: Weights to begin with, by `transplanted`; None begins from nothing.
         progress: Called with a fraction and a text while the banks are read.
         show_bar: Show Lightning's progress bar.
 
@@ -282,7 +307,7 @@ def train_separator(
         load_pools(banks, "valid", config, progress), config, config.run.seed + 1, num=_VALID_ITEMS
     )
     valid_loader: DataLoader = DataLoader(list(held), batch_size=1)  # type: ignore[arg-type]
-    state: dict[str, Tensor] = {}
+    state: dict[str, Tensor] = dict(init or {})
     results = []
     for number, phase in enumerate(config.phases):
         folder = run_dir / f"phase{number}"

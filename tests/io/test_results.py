@@ -24,7 +24,8 @@ HEADER = ResultHeader("separate", (), 'a = "b"\n', {"scnet": 'name = "scnet"\n'}
 def separation(seed, level=1.0, num=64):
     rng = np.random.default_rng(seed)
     grid = TimeGrid(1e5 * seed, 10.0, num)
-    whitener = Whitener(np.full((2, num // 2 + 1), level), (1e-4, 4e-2), 4, "analytic")
+    generation = None if level == 1.0 else 1.5
+    whitener = Whitener(np.full((2, num // 2 + 1), level), (1e-4, 4e-2), 4, "analytic", generation)
     valid = np.ones(num, dtype=bool)
     valid[:4] = False
     mixture = Whitened(rng.standard_normal((2, num)), grid, ("A", "E"), whitener, valid)
@@ -66,6 +67,7 @@ def same_separation(found, expected):
     one, two = found.mixture.whitener, expected.mixture.whitener
     np.testing.assert_array_equal(one.asd, two.asd)
     assert (one.band, one.edge, one.name) == (two.band, two.edge, two.name)
+    assert one.generation == two.generation
 
 
 def same_posterior(found, expected):

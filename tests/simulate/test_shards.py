@@ -103,7 +103,7 @@ def test_shards_of_another_run_are_not_mixed_in(plan, tmp_path):
     folder = tmp_path / ".a.h5.shards"
     folder.mkdir()
     (folder / "plan.json").write_text('{"config_text": "", "seed": 8, "split": "train"}')
-    with pytest.raises(GwinessError, match="another seed, split or configuration"):
+    with pytest.raises(GwinessError, match="another seed, split, scenario or configuration"):
         simulate_items(plan, 5, out)
 
 

@@ -59,6 +59,24 @@ def test_unknown_split_is_one_sentence(tmp_path):
     assert "expected train, valid or test" in str(result.exception)
 
 
+@pytest.mark.waveforms
+def test_a_scenario_reaches_the_file(tiny, tiny_bank, tmp_path):
+    config, out = tmp_path / "tiny.toml", tmp_path / "items.h5"
+    config.write_text(tiny.to_toml())
+    common = ("--config", config, "--banks", tiny_bank, "--workers", 1, "--split", "test")
+    result = run("--scenario", "second generation", "--out", out, *common)
+    assert result.exit_code == 0, result.output
+    with h5py.File(out) as file:
+        assert file.attrs["scenario"] == "second generation"
+        assert file.attrs["tdi_generation"] == 2.0
+
+
+def test_unknown_scenario_is_one_sentence(tmp_path):
+    result = run("--scenario", "storm", "--out", tmp_path / "a.h5", "--banks", tmp_path)
+    assert isinstance(result.exception, GwinessError)
+    assert "expected one of ['training', 'faint'" in str(result.exception)
+
+
 def test_sinusoids_are_served_by_the_same_verb(tmp_path):
     out = tmp_path / "s.h5"
     result = run("--task", "sinusoid", "--items", 3, "--seed", 1, "--out", out)
