@@ -18,11 +18,13 @@ from gwiness.config.analysis import AnalysisConfig
 from gwiness.core.card import ModelCard
 from gwiness.core.item import Item
 from gwiness.core.posterior import Posterior
+from gwiness.core.scope import scope_warnings, snr_warnings
 from gwiness.core.separation import Separation
 from gwiness.core.tdi import Whitened, Whitener
+from gwiness.evaluate.per_source import SourceScore
 from gwiness.io.formats import open_recording
 from gwiness.io.recording import ReadOptions, Recording
-from gwiness.plots.scores import StemScore, stem_scores
+from gwiness.plots.scores import StemScore, per_source_scores, stem_scores
 from gwiness.plots.spectrogram import DisplayMap, band_edges, display_map
 from gwiness.plots.streams import Processing, shown, shown_estimate, whitener_for
 from gwiness.signal.inner import snr
@@ -40,11 +42,13 @@ __all__ = [
     "injected",
     "injected_snr",
     "item",
+    "marks",
     "panel_map",
     "recording",
     "scores",
     "separate",
     "separated",
+    "source_scores",
     "stream",
 ]
 
@@ -187,6 +191,41 @@ def scores(key: FileKey, index: int, model: str) -> dict[str, StemScore]:
     if separation is None:
         raise KeyError(f"item {index} has not been separated by {model}")
     return stem_scores(separation, injected(key, index, separation.mixture))
+
+
+@st.cache_data(max_entries=200, show_spinner=False)
+def source_scores(key: FileKey, index: int, model: str) -> list[SourceScore]:
+    """NSDR, match and SNR in the window of each source, of a separation that is there already.
+
+    Raises:
+        KeyError: If the item has not been separated.
+    """
+    separation = _stores()["separation"].peek((key, index, model))
+    if separation is None:
+        raise KeyError(f"item {index} has not been separated by {model}")
+    truth = injected(key, index, separation.mixture)
+    return per_source_scores(separation, truth, item(key, index).catalogues)
+
+
+def marks(key: FileKey, index: int, model: str | None) -> tuple[str, ...]:
+    """Sentences about why an item lies outside a separator's scope; empty if it lies inside.
+
+    What only the separation can tell is among them as soon as there is one.
+    """
+    card = next((card for card in cards("separator") if card.name == model), None)
+    found = item(key, index)
+    if card is None or found.is_sinusoid:
+        return ()
+    tdi = found.mixture
+    warnings = scope_warnings(card, tdi.grid, tdi.channels, tdi.generation, found.gaps)
+    separation = separated(key, index, model)
+    inferred: dict[str, float] = {}
+    if separation is not None:
+        warnings += separation.warnings
+        found_scores = scores(key, index, str(model))
+        inferred = {kind: score.snr_inferred for kind, score in found_scores.items()}
+    warnings += snr_warnings(card, injected_snr(key, index), inferred)
+    return tuple(dict.fromkeys(warnings))
 
 
 @st.cache_data(max_entries=200, show_spinner=False)

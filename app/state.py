@@ -242,13 +242,20 @@ def step(by: int, num_items: int) -> None:
 
 def zoom() -> tuple[float, float, float, float] | None:
     """The part of every map that is drawn; it stays while items change."""
-    found = st.session_state.get("_zoom")
-    return found[1] if found and found[0] == st.session_state.get("file") else None
+    file, box, only = st.session_state.get("_zoom") or (None, None, None)
+    here = (st.session_state.get("file"), int(st.session_state.get("_item", 0)))
+    return box if file == here[0] and only in (None, here[1]) else None
 
 
-def set_zoom(box: tuple[float, float, float, float] | None) -> None:
-    """Draw only this part of every map of the file on show; None for everything."""
-    st.session_state["_zoom"] = None if box is None else (st.session_state.get("file"), box)
+def set_zoom(box: tuple[float, float, float, float] | None, only: int | None = None) -> None:
+    """Draw only this part of every map of the file on show; None for everything.
+
+    Arguments:
+        box: First and last time [s], lowest and highest frequency [Hz].
+        only: Item whose zoom it is, and of no other: that of a source.
+    """
+    file = st.session_state.get("file")
+    st.session_state["_zoom"] = None if box is None else (file, box, only)
 
 
 def playing() -> bool:

@@ -85,7 +85,9 @@ class Engine:
         with self._lock:
             card, separator = self._load(model, "separator")
             tdi = item.mixture
-            warnings = store.scope_warnings(card, tdi.grid, tdi.channels, tdi.generation)
+            warnings = store.scope_warnings(
+                card, tdi.grid, tdi.channels, tdi.generation, item.gaps
+            )
             separation = separator.separate(separator.prepare(item), progress)  # type: ignore[union-attr]
         return replace(separation, warnings=(*warnings, *separation.warnings))
 

@@ -7,7 +7,7 @@ scope against the data, so that a result outside it is marked.
 import hashlib
 import tempfile
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +18,7 @@ from gwiness import __version__
 from gwiness.config.base import Config
 from gwiness.core.card import ModelCard
 from gwiness.core.errors import FileProblem
-from gwiness.core.grid import TimeGrid
+from gwiness.core.scope import scope_warnings
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -196,30 +196,3 @@ def record(folder: Path, metrics: Mapping[str, Any]) -> None:
 
 def _card_text(card: ModelCard) -> str:
     return tomli_w.dumps(card.model_dump(mode="json", exclude_none=True), multiline_strings=True)
-
-
-def scope_warnings(
-    card: ModelCard, grid: TimeGrid, channels: Sequence[str], generation: float | None = None
-) -> tuple[str, ...]:
-    """Sentences about data that lies outside a model's scope; empty if it lies inside."""
-    scope = card.scope
-    warnings = []
-    if scope.dt_s is not None and abs(grid.dt / scope.dt_s - 1) > 1e-6:
-        warnings.append(
-            f"{card.name} was trained on dt = {scope.dt_s:g} s, the data has {grid.dt:g} s."
-        )
-    days = grid.duration / 86400
-    if scope.duration_days is not None and abs(days / scope.duration_days - 1) > 0.01:
-        warnings.append(
-            f"{card.name} was trained on {scope.duration_days:.2f} days, "
-            f"the data has {days:.2f} days."
-        )
-    missing = [channel for channel in scope.channels if channel not in channels]
-    if missing:
-        warnings.append(f"{card.name} needs channel {missing[0]}, the data has {list(channels)}.")
-    expected = scope.tdi_generation
-    if None not in (expected, generation) and expected != generation:
-        warnings.append(
-            f"{card.name} was trained on TDI {expected:g}, the data is TDI {generation:g}."
-        )
-    return tuple(warnings)

@@ -6,6 +6,7 @@ import streamlit as st
 
 from app import cache, state
 from app.components.look import section
+from app.components.model_card import card_button
 from app.components.text import plain
 from app.state import View, noise_choice
 from gwiness.core.catalogue import KINDS
@@ -248,7 +249,6 @@ def _fix_limits() -> None:
 
 def _outputs(info: RecordingInfo) -> tuple[str, tuple[str, ...], str | None]:
     section("Separated outputs")
-    names = [card.name for card in cache.cards("separator")]
     all_kinds = [kind for kind in (*KINDS, *info.truth) if kind in KINDS or kind in info.truth]
     all_kinds = list(dict.fromkeys(all_kinds))
     choice = st.segmented_control(
@@ -279,15 +279,29 @@ def _outputs(info: RecordingInfo) -> tuple[str, tuple[str, ...], str | None]:
         args=(all_kinds,),
         label_visibility="collapsed",
     )
-    separator = None
-    if len(names) > 1:
-        separator = st.selectbox("Separator", names, key="model", bind="query-params")
-    elif names:
-        separator = names[0]
-        st.caption(f"Separator: {plain(separator)}")
-    else:
+    kinds = tuple(kind for kind in all_kinds if kind in (chosen or []))
+    return choice or "All", kinds, _separator()
+
+
+def _separator() -> str | None:
+    """Which model separates, with its card one click away; None if none is installed."""
+    cards = {card.name: card for card in cache.cards("separator")}
+    if not cards:
         st.caption("No separator is installed in `models/`: injected signals only.")
-    return choice or "All", tuple(kind for kind in all_kinds if kind in (chosen or [])), separator
+        return None
+    name = next(iter(cards))
+    with st.container(
+        horizontal=True,
+        gap="small",
+        vertical_alignment="bottom" if len(cards) > 1 else "center",
+        horizontal_alignment="distribute",
+    ):
+        if len(cards) > 1:
+            name = st.selectbox("Separator", list(cards), key="model", bind="query-params")
+        else:
+            st.caption(f"Separator: {plain(name)}", width="content")
+        card_button(cards[name])
+    return name
 
 
 def _remember(all_kinds: list[str]) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import streamlit as st
 
+from app import cache
 from app.state import ROOT, Loaded
 from gwiness.core.posterior import Posterior
 from gwiness.plots.export import maps_to_hdf5, posterior_to_hdf5, table_to_csv
@@ -25,6 +26,8 @@ def provenance(shown: Loaded) -> dict[str, str]:
         "band_hz": f"{processing.band[0]:g} {processing.band[1]:g}",
         "window_samples": str(shown.view.window),
         "separator": shown.view.separator or "none",
+        "out_of_scope": " ".join(cache.marks(shown.key, shown.index, shown.view.separator))
+        or "no",
     }
 
 
@@ -55,8 +58,18 @@ def downloads(
     maps: Mapping[str, DisplayMap] | None = None,
     table: Mapping[str, Sequence[object]] | None = None,
     posterior: Posterior | None = None,
+    sources: Mapping[str, Sequence[object]] | None = None,
 ) -> None:
-    """A row with the exports that this view can give; files are made on the click."""
+    """A row with the exports that this view can give; files are made on the click.
+
+    Arguments:
+        shown: What is on show.
+        line: The command that does the same.
+        maps: Maps by name.
+        table: Columns of the table of this view.
+        posterior: A posterior.
+        sources: Columns of a table of single sources.
+    """
     stem = f"{Path(shown.info.name).stem}-item{shown.index}"
     facts = provenance(shown) | {"command": line}
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
@@ -66,6 +79,10 @@ def downloads(
                 _button("Maps (HDF5)", lambda: maps_to_hdf5(maps, facts), f"{stem}-maps.h5")
             if table:
                 _button("Table (CSV)", lambda: table_to_csv(table, facts), f"{stem}.csv")
+            if sources:
+                _button(
+                    "Sources (CSV)", lambda: table_to_csv(sources, facts), f"{stem}-sources.csv"
+                )
             if posterior is not None:
                 _button(
                     "Posterior (HDF5)",

@@ -4,6 +4,7 @@ import streamlit as st
 
 from app import cache, state
 from app.components.look import facts_strip
+from app.components.text import plain
 from app.state import Loaded
 from gwiness.plots.tables import span_text
 
@@ -11,7 +12,10 @@ __all__ = ["head"]
 
 
 def head(title: str) -> Loaded | None:
-    """Title, file, and the facts of the item; None (and a sentence) if there is no file."""
+    """Title, file, and the facts of the item; None (and a sentence) if there is no file.
+
+    An item outside the separator's scope is marked, and it is said why.
+    """
     shown = state.loaded()
     if shown is None:
         facts_strip(title, "", {})
@@ -37,5 +41,8 @@ def head(title: str) -> Loaded | None:
         gaps = len(item.gaps.intervals)
         if gaps:
             facts["gaps"] = str(gaps)
-    facts_strip(title, shown.info.name, facts)
+    marks = cache.marks(shown.key, shown.index, shown.view.separator)
+    facts_strip(title, shown.info.name, facts, "out of scope" if marks else "")
+    if marks:
+        st.warning("\n".join(f"- {plain(mark)}" for mark in marks), icon="⚠️")
     return shown

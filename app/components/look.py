@@ -13,6 +13,8 @@ _CSS = """
 .gw-head h1 {font-size:1.45rem; font-weight:650; margin:0; padding:0; letter-spacing:-.01em}
 .gw-head .gw-file {font-family:ui-monospace,monospace; font-size:.85rem; opacity:.75;
   overflow-wrap:anywhere}
+.gw-badge {background:#9A4A00; color:#FFF; font-size:.76rem; font-weight:650; line-height:1.5;
+  border-radius:999px; padding:.08rem .65rem; white-space:nowrap; align-self:center}
 .gw-facts {display:flex; flex-wrap:wrap; gap:.4rem .5rem; margin:.1rem 0 .2rem}
 .gw-fact {border:1px solid rgba(128,140,160,.35); border-radius:999px; padding:.12rem .7rem;
   font-size:.82rem; line-height:1.45; white-space:nowrap}
@@ -57,14 +59,22 @@ def apply() -> None:
     st.html(_CSS)
 
 
-def facts_strip(title: str, file: str, facts: dict[str, str]) -> None:
-    """The compact head of a page: title, file name, and facts as pills."""
+def facts_strip(title: str, file: str, facts: dict[str, str], badge: str = "") -> None:
+    """The compact head of a page: title, file name, and facts as pills.
+
+    Arguments:
+        title: Title.
+        file: Name of the file on show.
+        facts: Facts by name.
+        badge: What the reader must not overlook, beside the title.
+    """
+    mark = f'<span class="gw-badge" role="status">{escaped(badge)}</span>' if badge else ""
     pills = "".join(
         f'<span class="gw-fact"><b>{escaped(name)}</b>{escaped(value)}</span>'
         for name, value in facts.items()
     )
     st.html(
-        f'<div class="gw-head"><h1>{escaped(title)}</h1>'
+        f'<div class="gw-head"><h1>{escaped(title)}</h1>{mark}'
         f'<span class="gw-file">{escaped(file)}</span></div><div class="gw-facts">{pills}</div>'
     )
 

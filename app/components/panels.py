@@ -92,7 +92,8 @@ def inferred_panel(shown: Loaded, separation: Separation | None, kind: str) -> P
         channels = " and ".join(separation.estimates[kind].channels)
         return Panel(name, message=f"the separator works on {channels}: choose one of these")
     score = _scores(shown)[kind]
-    return Panel(f"{name} · {score.text}", map_of(shown, "inferred", kind))
+    # On a line of their own: on a narrow screen one line would be cut off.
+    return Panel(f"{name}<br>{score.text}", map_of(shown, "inferred", kind))
 
 
 def injected_panel(shown: Loaded, kind: str) -> Panel:
@@ -211,7 +212,7 @@ def _rows(shown: Loaded, separation: Separation | None) -> list[list[Panel]]:
 
 def _plain_title(panel: Panel) -> str:
     """A title without markup, as a name in a file."""
-    text = panel.title
+    text = panel.title.split("<br>")[0]
     while "<" in text:
         first = text.index("<")
         text = text[:first] + text[text.index(">", first) + 1 :]

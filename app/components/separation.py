@@ -33,6 +33,7 @@ def separation_on_show(shown: Loaded) -> Separation | None:
         return None
     found = cache.separated(shown.key, shown.index, model)
     if found is None:
+        before = cache.marks(shown.key, shown.index, model)
         name = f"Separating item {shown.index} with {plain(model)}"
         bar = st.progress(0.0, f"{name} …")
 
@@ -43,8 +44,9 @@ def separation_on_show(shown: Loaded) -> Separation | None:
             found = cache.separate(shown.key, shown.index, model, report)
         finally:
             bar.empty()
-    for warning in found.warnings:
-        st.warning(plain(warning), icon="⚠️")
+        if cache.marks(shown.key, shown.index, model) != before:
+            # The head of the page, drawn before, has more to say now.
+            st.rerun()
     return found
 
 

@@ -8,8 +8,9 @@ from app.components.text import counted
 from app.state import Loaded
 from gwiness.core.catalogue import KIND_TITLES, KINDS, Catalogue
 from gwiness.core.parameters import Parameter
+from gwiness.evaluate.per_source import SourceScore
 from gwiness.plots.posterior import marginal, slot_samples, slots_by_frequency
-from gwiness.plots.scores import snr_text
+from gwiness.plots.scores import snr_text, source_note
 from gwiness.plots.tables import catalogue_table, source_title
 
 __all__ = ["source_information"]
@@ -28,6 +29,7 @@ def source_information(shown: Loaded) -> None:
     model = shown.view.separator
     done = model is not None and cache.separated(shown.key, shown.index, model) is not None
     scores = cache.scores(shown.key, shown.index, str(model)) if done else {}
+    sources = cache.source_scores(shown.key, shown.index, str(model)) if done else []
     for kind in dict.fromkeys((*KINDS, *item.catalogues, *item.sources)):
         values: dict[str, str] = {}
         catalogue = item.catalogues.get(kind)
@@ -38,7 +40,7 @@ def source_information(shown: Loaded) -> None:
         origin = "injected" if values else "not in file"
         legend(kind, KIND_TITLES.get(kind, kind), origin, values)
         if catalogue is not None and len(catalogue):
-            _loudest(kind, catalogue)
+            _loudest(kind, catalogue, [each for each in sources if each.kind == kind])
         if kind in scores:
             score = scores[kind]
             found = {"SNR of the stem": snr_text(score.snr_inferred)}
@@ -47,8 +49,9 @@ def source_information(shown: Loaded) -> None:
             legend(kind, "Separated stem", "inferred", found)
 
 
-def _loudest(kind: str, catalogue: Catalogue) -> None:
+def _loudest(kind: str, catalogue: Catalogue, scores: list[SourceScore]) -> None:
     """The loudest sources, each folded away."""
+    lone = {each.window.rows[0]: each for each in scores if len(each.window.rows) == 1}
     order = catalogue_table(catalogue, limit=_SHOWN)["#"]
     for row in order:
         number = int(str(row))
@@ -59,8 +62,17 @@ def _loudest(kind: str, catalogue: Catalogue) -> None:
                 for parameter in catalogue.space.parameters
             }
             legend(kind, f"{kind.upper()} {number}", "injected", values)
+            if number in lone:
+                legend(kind, "In its window", "inferred", _recovered(lone[number]))
     if len(catalogue) > _SHOWN:
         st.caption(f"… {len(catalogue) - _SHOWN} more in the Parameter tab.")
+
+
+def _recovered(score: SourceScore) -> dict[str, str]:
+    found = {"SNR": snr_text(score.snr_inferred)}
+    if score.nsdr_db is not None and score.match is not None:
+        found |= {"NSDR": f"{score.nsdr_db:.1f} dB", "match": f"{score.match:.3f}"}
+    return found | {"window": source_note(score)}
 
 
 def _amount(value: float, parameter: Parameter) -> str:

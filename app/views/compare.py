@@ -1,13 +1,11 @@
-"""Inference vs injection: mixture, injected, inferred and residual of one class, side by side."""
+"""Inference vs injection: mixture, injected, inferred and residual, side by side, with scores."""
 
 import streamlit as st
 
 from app import cache
-from app.components.export import command, downloads
 from app.components.head import head
 from app.components.panels import (
     CHART,
-    SCORED,
     draw_linked,
     drawn_limits,
     inferred_panel,
@@ -19,10 +17,10 @@ from app.components.panels import (
 )
 from app.components.parameters import parameter_tab
 from app.components.separation import separation_on_show
+from app.components.source_scores import score_tables, source_on_show
 from app.state import Loaded
 from gwiness.core.catalogue import KIND_TITLES
 from gwiness.core.separation import Separation
-from gwiness.plots.scores import score_table
 from gwiness.plots.spectrogram import DAY, spectrogram_figure
 from gwiness.plots.style import TRUTH_COLOR, color_of
 from gwiness.plots.timeseries import Trace, loud_span, overlay_figure
@@ -58,11 +56,11 @@ def page() -> None:
         label_visibility="collapsed",
     )
     kind = kind if kind in kinds else kinds[0]
-    _figure(shown, separation, kind)
+    _figure(source_on_show(shown) if separation is not None else shown, separation, kind)
     if separation is None:
         return
+    score_tables(shown)
     _overlay(shown, separation, kind)
-    _table(shown)
 
 
 def _figure(shown: Loaded, separation: Separation | None, kind: str) -> None:
@@ -117,30 +115,6 @@ def _overlay(shown: Loaded, separation: Separation, kind: str) -> None:
 
 def _samples(shown: Loaded, source: str, kind: str = ""):  # noqa: ANN202
     return cache.stream(shown.key, shown.index, request_of(shown, source, kind)).data[0]
-
-
-def _table(shown: Loaded) -> None:
-    scores = cache.scores(shown.key, shown.index, str(shown.view.separator))
-    table = score_table(list(scores.values()))
-    st.markdown("**Scores of this item**")
-    st.dataframe(
-        table,
-        hide_index=True,
-        key="scores",
-        alt="SNR, NSDR and match of each class",
-        column_config={
-            "SNR injected": st.column_config.NumberColumn(format="%.1f"),
-            "SNR inferred": st.column_config.NumberColumn(format="%.1f"),
-            "NSDR [dB]": st.column_config.NumberColumn(
-                format="%.2f",
-                help="10 log₁₀(Σ injected² / Σ (injected − inferred)²) of whitened "
-                "samples; silence scores 0 dB.",
-            ),
-            "match": st.column_config.NumberColumn(format="%.4f", help="Normalised overlap."),
-        },
-    )
-    st.caption(SCORED)
-    downloads(shown, command(shown, shown.view.separator, "separate"), table=table)
 
 
 if __name__ == "__main__":

@@ -188,6 +188,7 @@ class StageNet(_Banded):
         """
         out = []
         for stft in self.long:
+            assert isinstance(stft, STFT)
             ratio = stft.length // self.stft.length
             # Centred: bin k of the stage has bins ratio k - ratio/2 … of the longer window.
             low, high = (ratio * edge - ratio // 2 for edge in (self.first, self.last))

@@ -333,7 +333,7 @@ def _titles_left(figure: go.Figure, count: int) -> None:
     for index, axis in enumerate(sorted(figure.select_xaxes(), key=_axis_number)):
         if index < count:
             figure.layout.annotations[index].update(
-                x=axis.domain[0], xanchor="left", font={"size": 13}
+                x=axis.domain[0], xanchor="left", align="left", font={"size": 13}
             )
 
 

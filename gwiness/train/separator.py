@@ -264,7 +264,7 @@ def transplanted(
         other: Configuration of the trained separator.
         state: Its weights.
     """
-    out = {}
+    out: dict[str, Tensor] = {}
     for index, stage in enumerate(config.stages):
         if stage not in other.stages:
             continue

@@ -8,11 +8,13 @@ import pytest
 pytest.importorskip("streamlit")
 
 _HERE = Path(__file__).resolve()
+ROOT = _HERE.parents[2]
 for folder in (_HERE.parent, _HERE.parents[2]):
     if str(folder) not in sys.path:
         sys.path.insert(0, str(folder))
 
-from standins import write_lisa, write_sinusoids  # noqa: E402
+from standins import AnswersAtOnce, write_lisa, write_sinusoids  # noqa: E402
+from streamlit.testing.v1 import AppTest  # noqa: E402
 
 
 @pytest.fixture
@@ -23,3 +25,32 @@ def lisa_file(tmp_path):
 @pytest.fixture
 def sinusoid_file(tmp_path):
     return write_sinusoids(tmp_path / "sinusoid-sample.h5")
+
+
+@pytest.fixture
+def page(tmp_path, monkeypatch):
+    """Start the app with a data folder and an engine."""
+
+    def start(file, engine, **query):
+        import app.cache
+        import app.state
+
+        monkeypatch.setattr(app.cache, "engine", lambda: engine)
+        # Neither the samples nor the runs of this clone have a say here.
+        monkeypatch.setattr(app.state, "ROOT", tmp_path)
+        monkeypatch.setenv("GWINESS_DATA", str(file.parent))
+        monkeypatch.chdir(tmp_path)
+        app.cache.cards.clear()
+        at = AppTest.from_file(str(ROOT / "app" / "main.py"), default_timeout=60)
+        at.query_params["file"] = str(file)
+        for name, value in query.items():
+            at.query_params[name] = value
+        at.run()
+        return at
+
+    return start
+
+
+@pytest.fixture
+def engine():
+    return AnswersAtOnce()

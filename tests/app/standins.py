@@ -1,4 +1,6 @@
-"""Small files of both kinds, and an engine that answers at once."""
+"""Small files of both kinds, an engine that answers at once, and what is on a page."""
+
+import json
 
 import numpy as np
 
@@ -48,10 +50,12 @@ def lisa_item(seed, num=2**15, dt=10.0):
     space = SPACES["gb"]
     theta = np.full((3, len(space)), 1.0)
     theta[:, space.index("frequency")] = freqs
+    theta[:, space.index("frequency_derivative")] = 0.0
     gb = Catalogue("gb", space, theta, {"snr": np.array([31.0, 42.5, 12.0])})
     space = SPACES["mbhb"]
     theta = np.full((1, len(space)), 0.5)
     theta[0, :2] = 2e6, 9e5
+    theta[0, space.index("coalescence_time")] = grid.start + merger
     mbhb = Catalogue("mbhb", space, theta, {"snr": np.array([812.0])})
     catalogues = {"mbhb": mbhb, "gb": gb}
     return Item(mixture, sources, noise, catalogues, seed=seed, label=f"item {seed}")
@@ -142,3 +146,27 @@ class AnswersAtOnce:
         space, best = SPACES["sinusoid"], len(truth)
         amortised = Posterior(log_p / 2, {best: sets[0]}, space, model)
         return Posterior(log_p, {best: sets[1]}, space, model, amortised=amortised)
+
+
+def clean(at):
+    assert not at.exception, [each.value for each in at.exception]
+    assert not at.error, [each.value for each in at.error]
+    return at
+
+
+def figures(at):
+    """Specification of each plotly figure on the page."""
+    return [json.loads(each.proto.spec) for each in at.get("plotly_chart")]
+
+
+def heatmaps(at):
+    return [trace for each in figures(at) for trace in each["data"] if trace["type"] == "heatmap"]
+
+
+def texts(at):
+    return " ".join(
+        each.value
+        for kind in ("html", "markdown", "caption", "info", "warning")
+        for each in at.get(kind)
+        if isinstance(each.value, str)
+    )

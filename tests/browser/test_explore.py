@@ -133,6 +133,26 @@ def test_other_pages_open(visit, title):
     visit.check()
 
 
+@pytest.mark.skipif(not SEPARATOR, reason="needs a separator")
+def test_a_ticked_source_fills_the_maps_and_the_card_opens(visit):
+    visit.open()
+    visit.page.get_by_role("link", name="Inference vs injection", exact=True).click()
+    visit.heatmaps(4)
+    table = visit.page.locator('[data-testid="stDataFrame"]').nth(1)
+    table.scroll_into_view_if_needed()
+    # The grid is drawn on a canvas: rows of 35 px below a head of as much.
+    table.click(position={"x": 15, "y": 3.5 * 35})
+    visit.page.get_by_text("window: ").wait_for(timeout=90_000)
+    visit.page.get_by_text("Zoom: ").wait_for(timeout=90_000)
+    assert visit.page.get_by_role("radio", name="Galactic binaries").is_checked()
+    visit.heatmaps(4)
+    visit.page.get_by_role("button", name="Show everything").click()
+    visit.page.get_by_text("Zoom: ").wait_for(state="detached", timeout=90_000)
+    visit.page.get_by_role("button", name="Model card").click()
+    visit.page.get_by_role("dialog").get_by_text("Limits.").wait_for(timeout=60_000)
+    visit.check()
+
+
 def test_sinusoid_file_opens_with_its_parameters(visit):
     visit.open("/?file=sample_data/sinusoid-sample.h5&tab=Parameter")
     visit.page.wait_for_selector(".js-plotly-plot", timeout=180_000)

@@ -5,12 +5,21 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from gwiness.core.catalogue import SPACES, Catalogue
 from gwiness.core.item import Item
 from gwiness.core.separation import Separation
 from gwiness.core.tdi import TDI
 from gwiness.plots.correlation import channel_correlation, match_matrix, matrix_figure
-from gwiness.plots.scores import score_table, stem_scores
+from gwiness.plots.scores import (
+    per_source_scores,
+    score_table,
+    source_line,
+    source_table,
+    source_zoom,
+    stem_scores,
+)
 from gwiness.plots.streams import Processing, shown, shown_estimate, whitener_for
+from gwiness.signal.generation import to_second_generation
 from gwiness.signal.whiten import analytic_whitener, whiten, whiten_stems
 
 BAND = (1e-4, 4.9e-2)
@@ -66,6 +75,17 @@ def test_an_estimate_is_shown_on_the_footing_of_the_file(item, separation):
     assert ratio == pytest.approx(0.9, abs=0.01)
 
 
+def test_an_estimate_of_another_generation_is_brought_back_to_the_files(item, separation):
+    stem = to_second_generation(item.sources["gb"])
+    second = replace(item, mixture=to_second_generation(item.mixture), sources={"gb": stem})
+    whitener = whitener_for(second, Processing("E", "analytic", BAND))
+    assert whitener.generation == 2.0
+    shown_stem = shown_estimate(separation.estimates["gb"], whitener, "E", 2.0)
+    inside = slice(2000, -2000)
+    ratio = np.std(shown_stem.data[0, inside]) / np.std(shown(stem, whitener, "E").data[0, inside])
+    assert ratio == pytest.approx(0.9, abs=0.01)
+
+
 def test_scores_of_a_known_error(item, separation):
     scores = stem_scores(separation, whiten_stems(item, separation.mixture))
     gb, silent = scores["gb"], scores["mbhb"]
@@ -75,6 +95,39 @@ def test_scores_of_a_known_error(item, separation):
     assert (silent.nsdr_db, silent.match, silent.snr_injected) == (None, None, 0.0)
     assert "NSDR 20.0 dB" in gb.text
     assert score_table([gb, silent])["NSDR [dB]"] == [gb.nsdr_db, None]
+
+
+@pytest.fixture
+def catalogues(item):
+    """The line, and two binaries of 1e6 + 2e6 suns whose file says no SNR."""
+    theta = np.zeros((1, len(SPACES["gb"])))
+    theta[0, SPACES["gb"].index("frequency")] = 3e-3
+    line = Catalogue("gb", SPACES["gb"], theta, {"snr": np.array([1e9])})
+    theta = np.zeros((2, len(SPACES["mbhb"])))
+    theta[:, :2] = 1e6, 2e6
+    theta[:, SPACES["mbhb"].index("coalescence_time")] = 1e5, 2.5e5
+    return {"gb": line, "mbhb": Catalogue("mbhb", SPACES["mbhb"], theta)}
+
+
+def test_every_source_has_a_row_with_units_and_a_part_of_the_map(item, separation, catalogues):
+    grid = item.mixture.grid
+    injected = whiten_stems(item, separation.mixture)
+    scores = per_source_scores(separation, injected, catalogues)
+    table = source_table(scores, catalogues, grid)
+    assert table["class"] == ["GB", "MBHB", "MBHB"]
+    assert table["f₀ [mHz]"] == [pytest.approx(3.0), None, None]
+    assert table["merger [d]"] == [None, pytest.approx(1e5 / 86400), pytest.approx(2.5e5 / 86400)]
+    assert table["M [M☉]"] == [None, 3e6, 3e6]
+    assert table["NSDR [dB]"] == [pytest.approx(20.0, abs=1e-6), None, None]
+    assert table["SNR in file [1]"] == [1e9, None, None]
+    assert all("[" in name for name in table if name not in ("class", "source", "window"))
+    assert "NSDR 20.0 dB" in source_line(scores[0], catalogues)
+    low, high = source_zoom(scores[0], grid, 1e-5, BAND)[2:]
+    assert BAND[0] < low < 3e-3 - 8e-5
+    assert 3e-3 + 8e-5 < high < BAND[1]
+    first, last, *band = source_zoom(scores[1], grid, 1e-5, BAND)
+    assert (first, tuple(band)) == (0.0, BAND)
+    assert 1e5 < last < 2.5e5
 
 
 def test_channels_of_noise_are_uncorrelated_and_equal_ones_are_not(noise):

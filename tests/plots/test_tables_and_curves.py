@@ -1,5 +1,6 @@
 """Catalogues as tables, streams as thinned lines, runs as curves."""
 
+import json
 import os
 
 import numpy as np
@@ -19,7 +20,15 @@ from gwiness.plots.timeseries import (
     overlay_figure,
     spectrum_figure,
 )
-from gwiness.plots.training import RunLog, find_runs, history_figure, read_run, run_table
+from gwiness.plots.training import (
+    RunLog,
+    class_figure,
+    class_metrics,
+    find_runs,
+    history_figure,
+    read_run,
+    run_table,
+)
 
 
 @pytest.fixture
@@ -110,7 +119,7 @@ def test_runs_are_found_read_and_drawn(tmp_path):
         path.write_text('{"step": 1, "time": 5, "valid_nsdr": 2, "best_nsdr": 2}\n{"step": 2, "t')
         os.utime(path, (1000 - age, 1000 - age))
     paths = find_runs(tmp_path)
-    assert [path.parent.name for path in paths] == ["new", "old"]
+    assert [path.name for path in paths] == ["new", "old"]
     log = read_run(paths[0], "new")
     assert len(log.lines) == 1, "a line that is being written is passed over"
     assert log.metrics == ["valid_nsdr", "best_nsdr"]
@@ -124,7 +133,62 @@ def test_a_broken_metrics_file_says_which_line(tmp_path):
     path = tmp_path / "metrics.jsonl"
     path.write_text('{"step": 1}\nnonsense\n{"step": 2}\n')
     with pytest.raises(FileProblem, match="line 2"):
-        read_run(path, "x")
+        read_run(tmp_path, "x")
+
+
+def write_phases(folder, phases, torn='{"step": 300, "valid_'):
+    """Phases of (kinds, NSDR of each validation), the last one still being written."""
+    for number, (kinds, values) in enumerate(phases):
+        path = folder / f"phase{number}" / "metrics.jsonl"
+        path.parent.mkdir(parents=True)
+        lines = []
+        for index, value in enumerate(values, start=1):
+            line = {"step": 100 * index, "time": 1e9 + number * 60 + index, "minutes": index}
+            best = max(values[:index])
+            for name in ("", *(f"_{kind}" for kind in kinds)):
+                line |= {f"valid_nsdr{name}": value, f"best_nsdr{name}": best}
+            lines.append(json.dumps(line))
+        path.write_text("\n".join(lines) + "\n" + torn * (number == len(phases) - 1))
+
+
+PHASES = ((("mbhb",), (10.0, 20.0)), (("gb",), (5.0, 15.0, 12.0)), (("mbhb", "gb"), (18.0, 17.0)))
+
+
+def test_phases_of_a_run_share_one_axis_and_keep_their_own_best(tmp_path):
+    write_phases(tmp_path / "run", PHASES)
+    assert find_runs(tmp_path) == [tmp_path / "run"]
+    log = read_run(tmp_path / "run", "run")
+    assert log.starts == (0, 2, 5)
+    assert log.column("step") == [100, 200, 300, 400, 500, 600, 700]
+    assert log.column("minutes") == [1, 2, 3, 4, 5, 6, 7]
+    assert class_metrics([log]) == ["valid_nsdr", "valid_nsdr_mbhb", "valid_nsdr_gb"]
+    x, y = log.curve("valid_nsdr_gb", "step")
+    assert (x, y) == ([300, 400, 500, None, 600, 700], [5.0, 15.0, 12.0, None, 18.0, 17.0])
+    table = run_table([log])
+    assert (table["phases"], table["steps"]) == ([3], [700])
+    # The second phase reached 15, on other inputs; the weights are those of the third.
+    assert (table["GB last [dB]"], table["GB best [dB]"]) == ([17.0], [18.0])
+
+
+def test_every_class_has_a_panel_and_every_run_one_entry(tmp_path):
+    logs = []
+    for name in ("one", "two"):
+        write_phases(tmp_path / name, PHASES)
+        logs.append(read_run(tmp_path / name, name))
+    figure = class_figure([*logs, RunLog("empty", ())], "minutes")
+    titles = [note.text for note in figure.layout.annotations]
+    assert titles == ["<b>Mean</b>", "<b>MBHB</b>", "<b>GB</b>"]
+    # Valid and best of two runs in three panels.
+    assert len(figure.data) == 12
+    assert [trace.name for trace in figure.data if trace.showlegend] == ["one", "two"]
+
+
+def test_steps_done_again_after_a_resumption_count_once(tmp_path):
+    steps = (100, 200, 300, 200, 300)
+    lines = [json.dumps({"step": step, "valid_nsdr": index}) for index, step in enumerate(steps)]
+    (tmp_path / "metrics.jsonl").write_text("\n".join(lines))
+    log = read_run(tmp_path, "x")
+    assert (log.column("step"), log.column("valid_nsdr")) == ([100, 200, 300], [0, 3, 4])
 
 
 def test_class_colours_differ_and_are_plain_hex():
