@@ -51,14 +51,20 @@ class Separator:
         config: What it was built and trained with.
         name: Name and version, kept with every result.
         device: Device of torch.
+        half: Convolutions in bfloat16; None takes it where that is fast.
     """
 
     def __init__(
-        self, network: Cascade, config: SeparatorConfig, name: str, device: str = "cpu"
+        self,
+        network: Cascade,
+        config: SeparatorConfig,
+        name: str,
+        device: str = "cpu",
+        half: bool | None = None,
     ) -> None:
         self.network = network.to(device).eval()
         self.config, self.name, self.device = config, name, device
-        self._half = half_precision_is_fast(device)
+        self.half = half_precision_is_fast(device) if half is None else half
 
     @classmethod
     def from_checkpoint(
@@ -139,6 +145,6 @@ class Separator:
             batch = torch.from_numpy(data.astype(np.float32))[None].to(self.device)
             # Only the trunks' convolutions are cast, as in training: spectra, gates and taps stay
             # in float32.
-            with torch.autocast(batch.device.type, torch.bfloat16, enabled=self._half):
+            with torch.autocast(batch.device.type, torch.bfloat16, enabled=self.half):
                 stems = self.network(batch, passes=self.config.passes)[0]
         return stems.cpu().numpy().astype(np.float64)
