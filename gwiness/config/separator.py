@@ -91,6 +91,20 @@ class MixtureLaw(Config):
     emri_counts: tuple[float, ...] = (0.15, 0.65, 0.2)
     emri_snr: tuple[float, float] = (15.0, 120.0)
     gb_absent: float = Field(default=0.1, ge=0, le=1)
+    noise_spread: NonNegativeFloat = 0.0
+    """Deviation of the noise's amplitude from the model, smooth in frequency: standard deviation
+    of its logarithm."""
+    glitch_share: float = Field(default=0.0, ge=0, le=1)
+    """Share of mixtures with glitches at the rate of LISA Pathfinder; they belong to no stem."""
+    gap_share: float = Field(default=0.0, ge=0, le=1)
+    """Share of mixtures with a gap of some hours."""
+
+    def undisturbed(self) -> "MixtureLaw":
+        """The same without glitches, gaps and deviations of the noise."""
+        return self.model_copy(update=dict.fromkeys(_DISTURBANCES, 0.0))
+
+
+_DISTURBANCES = ("noise_spread", "glitch_share", "gap_share")
 
 
 class PhaseConfig(Config):

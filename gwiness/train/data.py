@@ -13,6 +13,7 @@ from torch.utils.data import IterableDataset
 from gwiness.config.separator import MixtureLaw, SeparatorConfig
 from gwiness.core.seeds import generator
 from gwiness.core.tdi import Whitener
+from gwiness.train.disturbance import GlitchPool, draw_gap, noise_colour
 from gwiness.train.pool import DayPool
 
 __all__ = ["Batch", "RemixedItems", "draw_stems", "white_noise"]
@@ -86,13 +87,28 @@ def draw_stems(
 
 
 def white_noise(
-    whitener: Whitener, shape: tuple[int, int], dt: float, rng: np.random.Generator
+    whitener: Whitener,
+    shape: tuple[int, int],
+    dt: float,
+    rng: np.random.Generator,
+    spread: float = 0.0,
 ) -> Float[np.ndarray, "C N"]:
-    """Whitened noise (C, N), float32: Gaussian, unit variance for the full band, band-limited."""
+    """Whitened noise (C, N), float32: Gaussian, unit variance for the full band, band-limited.
+
+    Arguments:
+        whitener: Its band and edge.
+        shape: Channels and samples.
+        dt: Sampling interval [s].
+        rng: Random generator.
+        spread: How far the noise is off its model; see `noise_colour`.
+    """
     freqs = np.fft.rfftfreq(shape[1], dt)
     inside = (freqs >= whitener.band[0]) & (freqs <= whitener.band[1])
     parts = rng.standard_normal((shape[0], len(freqs), 2), dtype=np.float32)
     parts *= (np.sqrt(shape[1] / 2) * inside)[:, None].astype(np.float32)
+    if spread:
+        colour = noise_colour(freqs, shape[0], spread, rng)
+        parts *= colour[..., None].astype(np.float32)
     noise = fft.irfft(parts.view(np.complex64)[..., 0], n=shape[1])
     noise[:, : whitener.edge] = noise[:, shape[1] - whitener.edge :] = 0
     return noise
@@ -107,6 +123,7 @@ class RemixedItems(IterableDataset):
         seed: Seed of the stream.
         first: Number of the first item; a resumed run goes on where it stopped.
         num: Number of items, None for no end.
+        disturbed: With the law's deviations of the noise, glitches and gaps.
     """
 
     def __init__(
@@ -116,16 +133,27 @@ class RemixedItems(IterableDataset):
         seed: int,
         first: int = 0,
         num: int | None = None,
+        disturbed: bool = True,
     ) -> None:
         self.pools, self.config, self.seed = pools, config, seed
         self.first, self.num = first, num
+        self.law = config.law if disturbed else config.law.undisturbed()
+        self.glitches: GlitchPool | None = None
+        if self.law.glitch_share:
+            self.glitches = GlitchPool.draw(config, generator(seed, "glitches"))
 
     def item(self, index: int) -> Batch:
         """Mixture (C, N) and stems (S, C, N) number ``index``."""
         rng = generator(self.seed, "item", index)
         pool = self.pools[int(rng.integers(len(self.pools)))]
-        stems = draw_stems(pool, self.config.kinds, self.config.law, rng)
-        noise = white_noise(pool.whitener, stems.shape[1:], pool.bank.grid.dt, rng)
+        law, dt = self.law, pool.bank.grid.dt
+        stems = draw_stems(pool, self.config.kinds, law, rng)
+        noise = white_noise(pool.whitener, stems.shape[1:], dt, rng, law.noise_spread)
+        if self.glitches is not None and rng.uniform() < law.glitch_share:
+            noise += self.glitches.scattered(stems.shape[-1], dt, rng)
+        if law.gap_share and rng.uniform() < law.gap_share:
+            window = draw_gap(pool.bank.grid, pool.whitener.edge, rng).astype(np.float32)
+            stems, noise = stems * window, noise * window
         return Batch(torch.from_numpy(stems.sum(axis=0) + noise), torch.from_numpy(stems))
 
     def __iter__(self) -> Iterator[Batch]:

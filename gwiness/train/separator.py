@@ -303,8 +303,13 @@ def train_separator(
     run_dir.mkdir(parents=True, exist_ok=True)
     (run_dir / "config.toml").write_text(config.to_toml(), encoding="utf-8")
     pools: list[DayPool] = []
+    # Undisturbed, so that runs with and without glitches, gaps and noise off its model compare.
     held = RemixedItems(
-        load_pools(banks, "valid", config, progress), config, config.run.seed + 1, num=_VALID_ITEMS
+        load_pools(banks, "valid", config, progress),
+        config,
+        config.run.seed + 1,
+        num=_VALID_ITEMS,
+        disturbed=False,
     )
     valid_loader: DataLoader = DataLoader(list(held), batch_size=1)  # type: ignore[arg-type]
     state: dict[str, Tensor] = dict(init or {})
