@@ -11,6 +11,7 @@ import typer
 from gwiness import __version__
 from gwiness.cli import models
 from gwiness.cli.analyse import analyse, infer, separate
+from gwiness.cli.benchmark import separator, train_peer
 from gwiness.cli.dashboard import dashboard
 from gwiness.cli.evaluate_separation import separation
 from gwiness.cli.evaluate_slotflow import slotflow
@@ -30,6 +31,7 @@ app = typer.Typer(
 )
 train = typer.Typer(help="Train a network; resumes where its run folder left off.")
 evaluate = typer.Typer(help="Compare a model's answers with injected truth.")
+benchmarks = typer.Typer(help="Speed and quality beside a peer's, in one run.")
 
 app.command()(inspect)
 app.command()(simulate)
@@ -41,10 +43,13 @@ train.command("separator")(train_separator)
 train.command("posterior")(train_posterior)
 evaluate.command("separation")(separation)
 evaluate.command("slotflow")(slotflow)
-for group in (train, evaluate):
+benchmarks.command("separator")(separator)
+benchmarks.command("train-peer")(train_peer)
+for group in (train, evaluate, benchmarks):
     group.info.no_args_is_help = True
 app.add_typer(train, name="train")
 app.add_typer(evaluate, name="evaluate")
+app.add_typer(benchmarks, name="benchmark")
 app.add_typer(models.app, name="models")
 
 

@@ -1,0 +1,159 @@
+"""The official SCNet as a peer to compare with: its architecture from the user's own checkout.
+
+Its code is not part of this package. `load_peer` imports it from a folder, under a name of its own
+so that nothing else called ``scnet`` is touched, and builds it with its published settings: window
+4096, hop 1024, widths ``[2 C, 32, 64, 128]``. It sees the same whitened samples as our separators.
+
+References:
+    SCNet: Sparse Compression Network for Music Source Separation (Tong et al., 2024),
+    https://arxiv.org/abs/2401.13276
+"""
+
+import hashlib
+import importlib
+import importlib.util
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from gwiness.config.separator import SeparatorConfig
+from gwiness.core.axes import ChannelSeries
+from gwiness.core.errors import FileProblem, ScopeProblem
+from gwiness.core.item import Item
+from gwiness.core.separation import Separation
+from gwiness.core.tdi import Whitened
+from gwiness.separate.consistency import by_chunks, masked
+from gwiness.separate.separator import model_whitener
+from gwiness.signal.whiten import whiten
+
+__all__ = ["PEER_HOP", "PEER_URL", "PEER_WINDOW", "PeerSeparator", "load_peer"]
+
+PEER_URL = "https://github.com/starrytong/SCNet"
+PEER_WINDOW, PEER_HOP = 4096, 1024
+"""Its published STFT [samples]; the window is rectangular."""
+_WIDTHS = (32, 64, 128)
+
+
+def _package(folder: Path) -> ModuleType:
+    """The checkout's ``scnet.SCNet``, imported under a name made from its path."""
+    source = folder / "scnet" / "SCNet.py"
+    if not source.is_file():
+        raise FileProblem(
+            f"{folder} holds no scnet/SCNet.py, expected a checkout of the official SCNet: "
+            f"git clone {PEER_URL}."
+        )
+    digest = hashlib.sha256(str(folder.resolve()).encode()).hexdigest()[:12]
+    name = f"_gwiness_peer_{digest}"
+    if name not in sys.modules:
+        package = ModuleType(name)
+        # A package with a path and no code: only what SCNet.py asks for is imported.
+        package.__path__ = [str(source.parent)]
+        sys.modules[name] = package
+    try:
+        return importlib.import_module(f"{name}.SCNet")
+    except (ImportError, SyntaxError) as error:
+        raise FileProblem(f"{source} cannot be imported ({error}).") from error
+
+
+def load_peer(folder: Path, kinds: Sequence[str], channels: int) -> nn.Module:
+    """The official architecture with random weights, (B, C, N) to (B, S, C, N).
+
+    Arguments:
+        folder: Checkout of the official repository.
+        kinds: Stems, axis S.
+        channels: Number of channels, axis C.
+
+    Raises:
+        FileProblem: If the folder holds no such code, or it cannot be imported.
+    """
+    module = _package(folder)
+    if not hasattr(module, "SCNet"):
+        raise FileProblem(f"{folder}/scnet/SCNet.py defines no class SCNet, expected the official")
+    return module.SCNet(
+        sources=list(kinds),
+        audio_channels=channels,
+        dims=[2 * channels, *_WIDTHS],
+        nfft=PEER_WINDOW,
+        hop_size=PEER_HOP,
+        win_size=PEER_WINDOW,
+    )
+
+
+class PeerSeparator:
+    """Takes whitened mixtures apart with a network that gives stems in one go.
+
+    Arguments:
+        network: From `load_peer`, or anything (B, C, N) → (B, S, C, N).
+        config: Stems, channels, whitening and length of a segment.
+        name: What it is called in results.
+        device: Device of torch.
+    """
+
+    def __init__(
+        self, network: nn.Module, config: SeparatorConfig, name: str, device: str = "cpu"
+    ) -> None:
+        self.network = network.to(device).eval()
+        self.config, self.name, self.device = config, name, device
+
+    @classmethod
+    def from_checkpoint(
+        cls,
+        folder: Path,
+        config: SeparatorConfig,
+        state: dict[str, Tensor],
+        name: str,
+        device: str = "cpu",
+    ) -> "PeerSeparator":
+        """Build the official network and load trained weights.
+
+        Raises:
+            FileProblem: If the checkout is not there or the weights do not fit it.
+        """
+        network = load_peer(folder, config.kinds, len(config.channels))
+        try:
+            network.load_state_dict(state)
+        except RuntimeError as error:
+            raise FileProblem(f"the peer's weights do not fit {folder} ({error}).") from error
+        return cls(network, config, name, device)
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """Stems, axis S."""
+        return self.config.kinds
+
+    def prepare(self, item: Item) -> Whitened:
+        """Whiten an item's mixture exactly as for our separators.
+
+        Raises:
+            ScopeProblem: If a channel is missing.
+        """
+        missing = [name for name in self.config.channels if name not in item.mixture.channels]
+        if missing:
+            raise ScopeProblem(
+                f"{self.name} needs channels {', '.join(self.config.channels)}; the data has "
+                f"{', '.join(item.mixture.channels)}, so {missing[0]} is missing."
+            )
+        chosen = item.mixture.select(self.config.channels)
+        whitener = model_whitener(self.config, chosen.grid, chosen.generation)
+        return whiten(chosen, whitener, item.gaps)
+
+    def separate(
+        self, mixture: Whitened, progress: Callable[[float, str], None] | None = None
+    ) -> Separation:
+        """Stems and residual of whitened data of any length, in segments as it was trained."""
+        stems = by_chunks(mixture.data, self.config.num, self._estimate, progress)
+        stems = masked(stems, mixture.valid)
+        estimates = dict(zip(self.kinds, stems, strict=True))
+        return Separation.from_estimates(mixture, estimates, self.name)
+
+    def _estimate(self, data: ChannelSeries) -> Float[np.ndarray, "S C N"]:
+        with torch.inference_mode():
+            batch = torch.from_numpy(data.astype(np.float32))[None].to(self.device)
+            stems = self.network(batch)[0]
+        return stems.cpu().numpy().astype(np.float64)
