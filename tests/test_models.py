@@ -1,13 +1,18 @@
 """Every shipped checkpoint is sound, loads, and states where it comes from."""
 
 import shutil
+from pathlib import Path
 
 import pytest
 
 from gwiness import store
 from gwiness.core.errors import FileProblem
 from gwiness.core.grid import TimeGrid
+from gwiness.evaluate.card import item_metrics
+from gwiness.evaluate.separation import measure_item
+from gwiness.io.formats import open_recording
 
+SAMPLE = Path(__file__).parent.parent / "sample_data" / "lisa-sample.h5"
 CARDS = store.list_cards()
 
 
@@ -30,6 +35,22 @@ def test_card_says_on_what_how_long_how_good_and_where_not(card):
     assert card.training.steps > 0
     assert len(card.limits.text) > 40
     assert card.summary
+
+
+@pytest.mark.parametrize(
+    "card", [card for card in CARDS if card.kind == "separator"], ids=lambda card: card.name
+)
+def test_figures_of_the_card_can_be_derived_again(card):
+    stated = card.metrics["items_of_lisa-sample"]
+    _, separator = store.load(card.name)
+    with open_recording([SAMPLE]) as recording:
+        scores = measure_item(recording.item(0), separator)
+    found = item_metrics([scores])
+    assert set(found) == {name for name in stated if name.startswith("item0_")}
+    assert len(found) >= 2
+    for name, value in found.items():
+        # bfloat16, where the machine has it, changes an NSDR by up to 0.25 dB.
+        assert value == pytest.approx(stated[name], abs=0.4)
 
 
 def test_damaged_weights_are_refused(tmp_path):

@@ -148,6 +148,10 @@ def separation(
     record: Annotated[
         bool, typer.Option("--record", help="Keep the figures in the model's card.")
     ] = False,
+    record_items: Annotated[
+        bool,
+        typer.Option("--record-items", help="Keep every item's NSDR in the card, to be checked."),
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """NSDR, match, SNR and leakage of every separated class against the injected sources.
@@ -156,7 +160,8 @@ def separation(
     bound. With --save an interrupted evaluation goes on where it stopped.
     """
     from gwiness import store
-    from gwiness.evaluate.separation import ALL_ORACLES, ORACLE_WINDOWS, card_metrics, report
+    from gwiness.evaluate.card import card_metrics, item_metrics
+    from gwiness.evaluate.separation import ALL_ORACLES, ORACLE_WINDOWS, report
 
     _check_folder(save)
     windows = ALL_ORACLES if baselines else ORACLE_WINDOWS if oracle else {}
@@ -178,6 +183,8 @@ def separation(
         first = f" from {start} on" if start else ""
         metrics = card_metrics(figures, f"{file.name}, {len(indices)} items{first}")
         store.record(job.root / model, metrics)
+    if record_items:
+        store.record(job.root / model, {f"items_of_{file.stem}": item_metrics(scores, start)})
     if as_json:
         print(json.dumps(figures))
     else:

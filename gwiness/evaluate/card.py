@@ -1,9 +1,11 @@
 """What a model's card keeps of a report on separation."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-__all__ = ["card_metrics"]
+from gwiness.evaluate.scores import ItemScores
+
+__all__ = ["card_metrics", "item_metrics"]
 
 
 def card_metrics(figures: Mapping[str, Any], test_set: str) -> dict[str, Any]:
@@ -30,6 +32,24 @@ def card_metrics(figures: Mapping[str, Any], test_set: str) -> dict[str, Any]:
         "residual": _residual(figures.get("residual", {})),
     }
     return metrics | {name: table for name, table in tables.items() if table}
+
+
+def item_metrics(scores: Sequence[ItemScores], first: int = 0) -> dict[str, float]:
+    """NSDR of every stem of every item [dB], so that anyone with the file can check the card.
+
+    Arguments:
+        scores: Of consecutive items.
+        first: Number of the first.
+
+    Returns:
+        ``item<number>_<kind>_nsdr_db``; absent classes have none.
+    """
+    return {
+        f"item{number}_{score.kind}_nsdr_db": round(score.nsdr, 3)
+        for number, item in enumerate(scores, start=first)
+        for score in item
+        if score.snr > 0
+    }
 
 
 def _class_rows(kind: str, values: Mapping[str, Any]) -> dict[str, dict[str, float]]:

@@ -19,7 +19,7 @@ from gwiness.separate.consistency import by_chunks, masked
 from gwiness.signal.psd import NoiseLevels
 from gwiness.signal.whiten import analytic_whitener, whiten
 
-__all__ = ["Separator", "half_precision_is_fast", "model_whitener"]
+__all__ = ["Separator", "half_precision_is_fast", "model_whitener", "prepared"]
 
 
 def half_precision_is_fast(device: str) -> bool:
@@ -41,6 +41,24 @@ def model_whitener(config: SeparatorConfig, grid: TimeGrid, generation: float) -
         NoiseLevels(settings.oms, settings.acc, "of the model"),
         settings.foreground_years,
     )
+
+
+def prepared(item: Item, config: SeparatorConfig, name: str) -> Whitened:
+    """An item's mixture whitened as model ``name`` was trained.
+
+    Raises:
+        ScopeProblem: If a channel is missing.
+    """
+    mixture = item.mixture
+    missing = [channel for channel in config.channels if channel not in mixture.channels]
+    if missing:
+        raise ScopeProblem(
+            f"{name} needs channels {', '.join(config.channels)}; the data has "
+            f"{', '.join(mixture.channels)}, so {missing[0]} is missing."
+        )
+    chosen = mixture.select(config.channels)
+    whitener = model_whitener(config, chosen.grid, config.generation)
+    return whiten(chosen, whitener, item.gaps)
 
 
 class Separator:
@@ -99,16 +117,7 @@ class Separator:
         Raises:
             ScopeProblem: If a channel is missing.
         """
-        mixture = item.mixture
-        missing = [name for name in self.channels if name not in mixture.channels]
-        if missing:
-            raise ScopeProblem(
-                f"{self.name} needs channels {', '.join(self.channels)}; the data has "
-                f"{', '.join(mixture.channels)}, so {missing[0]} is missing."
-            )
-        chosen = mixture.select(self.channels)
-        whitener = model_whitener(self.config, chosen.grid, self.config.generation)
-        return whiten(chosen, whitener, item.gaps)
+        return prepared(item, self.config, self.name)
 
     def separate(
         self, mixture: Whitened, progress: Callable[[float, str], None] | None = None

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from gwiness import store
 from gwiness.config.base import Config
-from gwiness.config.separator import SeparatorConfig
+from gwiness.config.separator import MixtureLaw, SeparatorConfig
 from gwiness.config.slotflow import SlotFlowConfig
 from gwiness.core.card import DataCard, LimitsCard, ModelCard, ScopeCard, TrainingCard
 from gwiness.train.run import RunResult
@@ -93,6 +93,34 @@ def export_slotflow(
     return store.save(folder, card, config, state)
 
 
+def _disturbances(law: MixtureLaw) -> str:
+    """What of the real world's noise the training knew, and what not."""
+    known = [
+        text
+        for part, text in (
+            (law.glitch_share, f"glitches in {law.glitch_share:.0%} of the mixtures"),
+            (law.gap_share, f"a gap in {law.gap_share:.0%}"),
+            (law.noise_spread, f"noise {law.noise_spread:.0%} off its model"),
+        )
+        if part
+    ]
+    unknown = [
+        text
+        for part, text in (
+            (law.glitch_share, "glitches"),
+            (law.gap_share, "gaps"),
+            (law.noise_spread, "other noise levels"),
+        )
+        if not part
+    ]
+    sentence = "Trained on Gaussian noise with the Sangria levels and a one-year foreground"
+    if known:
+        sentence += f", with {', '.join(known)}"
+    if unknown:
+        sentence += f"; {', '.join(unknown)} and more sources than stated were never seen"
+    return sentence + "."
+
+
 def export_separator(
     config: SeparatorConfig,
     state: dict[str, Tensor],
@@ -138,10 +166,8 @@ def export_separator(
             f"each, {law.gb_count[0]}-{law.gb_count[1]} of them.",
         ),
         limits=LimitsCard(
-            text="Trained on stationary Gaussian noise with the Sangria levels and a one-year "
-            "foreground: gaps, glitches, other noise and more sources than stated were never "
-            "seen. Stems are point estimates without uncertainty: do not fit parameters to a "
-            "stem as if it were data. Faint EMRIs are mostly missed."
+            text=f"{_disturbances(law)} Stems are point estimates without uncertainty: do not fit "
+            "parameters to a stem as if it were data. Faint EMRIs are mostly missed."
         ),
     )
     return store.save(folder, card, config, state)
