@@ -34,9 +34,10 @@ def train_separator(
     banks: Annotated[
         Path | None, typer.Option(help="Folder of the banks; else $GWINESS_BANKS or the cache.")
     ] = None,
-    workers: Annotated[
-        int, typer.Option(min=1, help="Processes that make the banks that are missing.")
-    ] = 1,
+    make_banks: Annotated[
+        bool, typer.Option("--make-banks", help="First make the day banks that are missing.")
+    ] = False,
+    workers: Annotated[int, typer.Option(min=1, help="Processes that make banks.")] = 1,
     minutes: Annotated[float | None, typer.Option(help="Length of the whole schedule.")] = None,
     init: Annotated[
         Path | None,
@@ -59,7 +60,8 @@ def train_separator(
         raise typer.BadParameter("--evaluate scores the exported checkpoint: give --export too.")
     settings = SeparatorConfig.load(config, set_ or [])
     folder = banks or default_folder()
-    _make_banks(folder, workers)
+    if make_banks:
+        _make_banks(folder, workers)
     begin = _initial(settings, init) if init is not None else None
     state, results = train(settings, folder, out, minutes, begin)
     if export is not None:
