@@ -4,7 +4,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import torch
 
@@ -68,13 +68,20 @@ class Engine:
             raise ScopeProblem(f"model {name!r} is a {card.kind}; a {kind} is needed here.")
         return card, model
 
-    def separate(self, item: Item, model: str, progress: Progress | None = None) -> Separation:
+    def separate(
+        self,
+        item: Item,
+        model: str,
+        progress: Progress | None = None,
+        passes: int | None = None,
+    ) -> Separation:
         """Separate one item.
 
         Arguments:
             item: Data; its truth is not looked at.
             model: Name of a separator.
             progress: Called with (fraction done, what is being done).
+            passes: How often the network runs over the mixture; None for as it was trained.
 
         Raises:
             FileProblem: If the model is missing or damaged.
@@ -83,12 +90,15 @@ class Engine:
         if item.is_sinusoid:
             raise ScopeProblem("a sinusoid item has no stems to separate; infer its posterior.")
         with self._lock:
-            card, separator = self._load(model, "separator")
+            card, loaded = self._load(model, "separator")
+            separator = cast("Separator", loaded)
             tdi = item.mixture
             warnings = store.scope_warnings(
                 card, tdi.grid, tdi.channels, tdi.generation, item.gaps
             )
-            separation = separator.separate(separator.prepare(item), progress)  # type: ignore[union-attr]
+            if passes is not None:
+                separator = separator.with_passes(passes)
+            separation = separator.separate(separator.prepare(item), progress)
         return replace(separation, warnings=(*warnings, *separation.warnings))
 
     def infer(

@@ -30,6 +30,10 @@ def separate(
     file: _File,
     out: _Out,
     model: Annotated[str, typer.Option(help="Separator.")] = "scnet-lisa",
+    passes: Annotated[
+        int | None,
+        typer.Option(min=1, help="Passes over an item; one is twice as fast as two."),
+    ] = None,
     items: _Items = None,
     config: _Config = None,
     set_: _Set = None,
@@ -42,7 +46,9 @@ def separate(
     as_json: Json = False,
 ) -> None:
     """Separate every item of a file into one stem for each class of source."""
-    settings = AnalysisConfig.load(config, [*(set_ or []), f"separator={json.dumps(model)}"])
+    chosen = [f"separator={json.dumps(model)}"]
+    chosen += [f"passes={passes}"] if passes is not None else []
+    settings = AnalysisConfig.load(config, [*(set_ or []), *chosen])
     options = read_options(dt, channels, dataset, item_days, generation)
     _run("separate", file, out, items, settings, models, options, as_json)
 
@@ -147,7 +153,8 @@ def _one(
         )
         writer.put(index, posteriors=[posterior])
     else:
-        writer.put(index, separation=engine.separate(item, settings.separator))
+        separation = engine.separate(item, settings.separator, passes=settings.passes)
+        writer.put(index, separation=separation)
 
 
 def _header(verb: str, file: Path, settings: AnalysisConfig, engine: "Engine") -> "ResultHeader":

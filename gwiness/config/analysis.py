@@ -12,6 +12,9 @@ class AnalysisConfig(Config):
 
     separator: str = "scnet-lisa"
     """Checkpoint that separates LISA items."""
+    passes: PositiveInt | None = None
+    """How often the separator runs over an item; None for as it was trained. One pass takes half
+    the time of two."""
     posterior: str = "slotflow-sinusoid"
     """Checkpoint that infers the posterior of sinusoid items."""
     num_samples: PositiveInt = 1000

@@ -97,6 +97,13 @@ class Separator:
         network.load_state_dict(state)
         return cls(network, config, name, device)
 
+    def with_passes(self, passes: int) -> "Separator":
+        """The same network, run so many times over the mixture; weights are shared."""
+        config = self.config.model_copy(update={"passes": passes})
+        plural = "es" if passes > 1 else ""
+        name = f"{self.name}, {passes} pass{plural}"
+        return Separator(self.network, config, name, self.device, self.half)
+
     @property
     def kinds(self) -> tuple[str, ...]:
         """Stems, axis S."""

@@ -28,9 +28,10 @@ def run(*arguments):
 
 def test_separate_writes_stems_that_resemble_the_injections(tmp_path):
     out = tmp_path / "r.h5"
-    result = run("separate", LISA, "--out", out, "--items", "0", "--json")
+    result = run("separate", LISA, "--out", out, "--items", "0", "--passes", "1", "--json")
     assert json.loads(result.stdout)["items"] == 1
     separation = read_separation(out, 0)
+    assert separation.model.endswith("1 pass")
     with open_recording(LISA) as recording:
         item = recording.item(0)
     for kind, floor in (("mbhb", 15.0), ("gb", 10.0)):

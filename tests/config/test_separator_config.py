@@ -13,7 +13,7 @@ def test_presets_build_small_networks(preset):
     assert sorted(config.kinds) == sorted(KINDS)
     for stage in network.stages:
         parameters = sum(p.numel() for p in stage.parameters())
-        assert 1e5 < parameters < 4e5
+        assert 1e5 < parameters < 2e6
 
 
 def test_goes_through_toml(tmp_path):
