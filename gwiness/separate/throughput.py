@@ -14,8 +14,7 @@ __all__ = ["CudaMemory", "batch_throughput", "by_passes", "forward"]
 def by_passes(separator: Separator) -> dict[int, Separator]:
     """The separator with one pass, two, …, up to those it was trained for; weights are shared."""
     return {
-        passes: separator.with_passes(passes)
-        for passes in range(1, separator.config.passes + 1)
+        passes: separator.with_passes(passes) for passes in range(1, separator.config.passes + 1)
     }
 
 
