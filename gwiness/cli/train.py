@@ -74,7 +74,7 @@ def train_separator(
 
 
 def _make_banks(folder: Path, workers: int) -> None:
-    """Make the day banks that are missing; it takes half an hour on two cores, once."""
+    """Make the day banks that are missing; it takes forty minutes on two cores, once."""
     from gwiness.config.simulation import SimulationConfig
     from gwiness.simulate.bank import build_banks
 

@@ -13,23 +13,15 @@ import hashlib
 import importlib
 import importlib.util
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
 
-import numpy as np
-import torch
-from jaxtyping import Float
 from torch import Tensor, nn
 
 from gwiness.config.separator import SeparatorConfig
-from gwiness.core.axes import ChannelSeries
 from gwiness.core.errors import FileProblem
-from gwiness.core.item import Item
-from gwiness.core.separation import Separation
-from gwiness.core.tdi import Whitened
-from gwiness.separate.consistency import by_chunks, masked
-from gwiness.separate.separator import half_precision_is_fast, prepared
+from gwiness.separate.separator import NetworkSeparator
 
 __all__ = ["PEER_HOP", "PEER_URL", "PEER_WINDOW", "PeerSeparator", "load_peer"]
 
@@ -84,28 +76,8 @@ def load_peer(folder: Path, kinds: Sequence[str], channels: int) -> nn.Module:
     )
 
 
-class PeerSeparator:
-    """Takes whitened mixtures apart with a network that gives stems in one go.
-
-    Arguments:
-        network: From `load_peer`, or anything (B, C, N) → (B, S, C, N).
-        config: Stems, channels, whitening and length of a segment.
-        name: What it is called in results.
-        device: Device of torch.
-        half: bfloat16 where torch casts by itself; None takes it where that is fast, as ours.
-    """
-
-    def __init__(
-        self,
-        network: nn.Module,
-        config: SeparatorConfig,
-        name: str,
-        device: str = "cpu",
-        half: bool | None = None,
-    ) -> None:
-        self.network = network.to(device).eval()
-        self.config, self.name, self.device = config, name, device
-        self.half = half_precision_is_fast(device) if half is None else half
+class PeerSeparator(NetworkSeparator):
+    """The official network, whitened, cut and cast exactly as ours."""
 
     @classmethod
     def from_checkpoint(
@@ -127,32 +99,3 @@ class PeerSeparator:
         except RuntimeError as error:
             raise FileProblem(f"the peer's weights do not fit {folder} ({error}).") from error
         return cls(network, config, name, device)
-
-    @property
-    def kinds(self) -> tuple[str, ...]:
-        """Stems, axis S."""
-        return self.config.kinds
-
-    def prepare(self, item: Item) -> Whitened:
-        """Whiten an item's mixture exactly as for our separators.
-
-        Raises:
-            ScopeProblem: If a channel is missing.
-        """
-        return prepared(item, self.config, self.name)
-
-    def separate(
-        self, mixture: Whitened, progress: Callable[[float, str], None] | None = None
-    ) -> Separation:
-        """Stems and residual of whitened data of any length, in segments as it was trained."""
-        stems = by_chunks(mixture.data, self.config.num, self._estimate, progress)
-        stems = masked(stems, mixture.valid)
-        estimates = dict(zip(self.kinds, stems, strict=True))
-        return Separation.from_estimates(mixture, estimates, self.name)
-
-    def _estimate(self, data: ChannelSeries) -> Float[np.ndarray, "S C N"]:
-        with torch.inference_mode():
-            batch = torch.from_numpy(data.astype(np.float32))[None].to(self.device)
-            with torch.autocast(batch.device.type, torch.bfloat16, enabled=self.half):
-                stems = self.network(batch)[0]
-        return stems.float().cpu().numpy().astype(np.float64)

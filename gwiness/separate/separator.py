@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 import torch
 from jaxtyping import Float
-from torch import Tensor
+from torch import Tensor, nn
 
 from gwiness.config.separator import SeparatorConfig
 from gwiness.core.axes import ChannelSeries
@@ -19,7 +19,7 @@ from gwiness.separate.consistency import by_chunks, masked
 from gwiness.signal.psd import NoiseLevels
 from gwiness.signal.whiten import analytic_whitener, whiten
 
-__all__ = ["Separator", "half_precision_is_fast", "model_whitener", "prepared"]
+__all__ = ["NetworkSeparator", "Separator", "half_precision_is_fast", "model_whitener"]
 
 
 def half_precision_is_fast(device: str) -> bool:
@@ -43,29 +43,11 @@ def model_whitener(config: SeparatorConfig, grid: TimeGrid, generation: float) -
     )
 
 
-def prepared(item: Item, config: SeparatorConfig, name: str) -> Whitened:
-    """An item's mixture whitened as model ``name`` was trained.
-
-    Raises:
-        ScopeProblem: If a channel is missing.
-    """
-    mixture = item.mixture
-    missing = [channel for channel in config.channels if channel not in mixture.channels]
-    if missing:
-        raise ScopeProblem(
-            f"{name} needs channels {', '.join(config.channels)}; the data has "
-            f"{', '.join(mixture.channels)}, so {missing[0]} is missing."
-        )
-    chosen = mixture.select(config.channels)
-    whitener = model_whitener(config, chosen.grid, config.generation)
-    return whiten(chosen, whitener, item.gaps)
-
-
-class Separator:
-    """Takes whitened mixtures apart.
+class NetworkSeparator:
+    """Takes whitened mixtures of any length apart with a network of one length.
 
     Arguments:
-        network: The cascade.
+        network: Whitened batches (B, C, N) to stems (B, S, C, N).
         config: What it was built and trained with.
         name: Name and version, kept with every result.
         device: Device of torch.
@@ -74,7 +56,7 @@ class Separator:
 
     def __init__(
         self,
-        network: Cascade,
+        network: nn.Module,
         config: SeparatorConfig,
         name: str,
         device: str = "cpu",
@@ -84,25 +66,16 @@ class Separator:
         self.config, self.name, self.device = config, name, device
         self.half = half_precision_is_fast(device) if half is None else half
 
-    @classmethod
-    def from_checkpoint(
-        cls, config: SeparatorConfig, state: dict[str, Tensor], name: str, device: str = "cpu"
-    ) -> "Separator":
-        """Build the network and load its weights.
+    def stems(self, batch: Float[Tensor, "B C N"]) -> Float[Tensor, "B S C N"]:
+        """Stems, float32, of whitened samples of the network's own length, on its device."""
+        # Convolutions are cast, as in training: a cascade's spectra, gates and taps stay in
+        # float32.
+        half = torch.autocast(batch.device.type, torch.bfloat16, enabled=self.half)
+        with torch.inference_mode(), half:
+            return self._forward(batch).float()
 
-        Raises:
-            RuntimeError: If the weights do not fit the configuration.
-        """
-        network = Cascade(**config.network())
-        network.load_state_dict(state)
-        return cls(network, config, name, device)
-
-    def with_passes(self, passes: int) -> "Separator":
-        """The same network, run so many times over the mixture; weights are shared."""
-        config = self.config.model_copy(update={"passes": passes})
-        plural = "es" if passes > 1 else ""
-        name = f"{self.name}, {passes} pass{plural}"
-        return Separator(self.network, config, name, self.device, self.half)
+    def _forward(self, batch: Float[Tensor, "B C N"]) -> Float[Tensor, "B S C N"]:
+        return self.network(batch)
 
     @property
     def kinds(self) -> tuple[str, ...]:
@@ -124,7 +97,16 @@ class Separator:
         Raises:
             ScopeProblem: If a channel is missing.
         """
-        return prepared(item, self.config, self.name)
+        mixture = item.mixture
+        missing = [name for name in self.channels if name not in mixture.channels]
+        if missing:
+            raise ScopeProblem(
+                f"{self.name} needs channels {', '.join(self.channels)}; the data has "
+                f"{', '.join(mixture.channels)}, so {missing[0]} is missing."
+            )
+        chosen = mixture.select(self.channels)
+        whitener = model_whitener(self.config, chosen.grid, self.config.generation)
+        return whiten(chosen, whitener, item.gaps)
 
     def separate(
         self, mixture: Whitened, progress: Callable[[float, str], None] | None = None
@@ -157,10 +139,32 @@ class Separator:
         )
 
     def _estimate(self, data: ChannelSeries) -> Float[np.ndarray, "S C N"]:
-        with torch.inference_mode():
-            batch = torch.from_numpy(data.astype(np.float32))[None].to(self.device)
-            # Only the trunks' convolutions are cast, as in training: spectra, gates and taps stay
-            # in float32.
-            with torch.autocast(batch.device.type, torch.bfloat16, enabled=self.half):
-                stems = self.network(batch, passes=self.config.passes)[0]
-        return stems.cpu().numpy().astype(np.float64)
+        batch = torch.from_numpy(data.astype(np.float32))[None].to(self.device)
+        return self.stems(batch)[0].cpu().numpy().astype(np.float64)
+
+
+class Separator(NetworkSeparator):
+    """A cascade, run over a mixture as often as its configuration says."""
+
+    @classmethod
+    def from_checkpoint(
+        cls, config: SeparatorConfig, state: dict[str, Tensor], name: str, device: str = "cpu"
+    ) -> "Separator":
+        """Build the network and load its weights.
+
+        Raises:
+            RuntimeError: If the weights do not fit the configuration.
+        """
+        network = Cascade(**config.network())
+        network.load_state_dict(state)
+        return cls(network, config, name, device)
+
+    def with_passes(self, passes: int) -> "Separator":
+        """The same network, run so many times over the mixture; weights are shared."""
+        config = self.config.model_copy(update={"passes": passes})
+        plural = "es" if passes > 1 else ""
+        name = f"{self.name}, {passes} pass{plural}"
+        return Separator(self.network, config, name, self.device, self.half)
+
+    def _forward(self, batch: Float[Tensor, "B C N"]) -> Float[Tensor, "B S C N"]:
+        return self.network(batch, passes=self.config.passes)

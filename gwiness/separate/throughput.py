@@ -8,7 +8,7 @@ from torch import Tensor
 from gwiness.separate.peer import PeerSeparator
 from gwiness.separate.separator import Separator
 
-__all__ = ["CudaMemory", "batch_throughput", "by_passes", "forward"]
+__all__ = ["CudaMemory", "batch_throughput", "by_passes"]
 
 
 def by_passes(separator: Separator) -> dict[int, Separator]:
@@ -16,13 +16,6 @@ def by_passes(separator: Separator) -> dict[int, Separator]:
     return {
         passes: separator.with_passes(passes) for passes in range(1, separator.config.passes + 1)
     }
-
-
-def forward(separator: Separator | PeerSeparator) -> Callable[[Tensor], Tensor]:
-    """The network alone, whitened batches (B, C, N) to stems (B, S, C, N)."""
-    if isinstance(separator, PeerSeparator):
-        return separator.network
-    return lambda batch: separator.network(batch, passes=separator.config.passes)
 
 
 class CudaMemory:
@@ -60,16 +53,14 @@ def batch_throughput(
         measured: Wall time [s] of a call, all work on the device included.
         sizes: Numbers of items in a batch, rising.
     """
-    network, config = forward(separator), separator.config
-    shape = (len(config.channels), config.num)
+    shape = (len(separator.config.channels), separator.config.num)
     rates: dict[int, float] = {}
     for size in sizes:
         generator = torch.Generator().manual_seed(size)
         batch = torch.randn(size, *shape, generator=generator).to(separator.device)
 
         def call(batch: Tensor = batch) -> object:
-            with torch.inference_mode():
-                return network(batch)
+            return separator.stems(batch)
 
         try:
             measured(call)  # the first call plans and allocates

@@ -11,9 +11,10 @@ def test_presets_build_small_networks(preset):
     config = SeparatorConfig.load(preset)
     network = Cascade(**config.network())
     assert sorted(config.kinds) == sorted(KINDS)
-    for stage in network.stages:
-        parameters = sum(p.numel() for p in stage.parameters())
-        assert 1e5 < parameters < 2e6
+    sizes = [sum(p.numel() for p in stage.parameters()) for stage in network.stages]
+    assert min(sizes) > 1e5
+    # A checkpoint may have 16 MiB, four bytes a weight.
+    assert 4 * sum(sizes) <= 16 * 2**20
 
 
 def test_goes_through_toml(tmp_path):

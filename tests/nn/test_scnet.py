@@ -92,3 +92,25 @@ def test_a_stage_learns_a_line_in_noise():
         optimizer.step()
     # Reached: about -15 dB.
     assert loss.item() < -10
+
+
+def test_two_stages_of_a_kind_add_up():
+    stage = {"head": "taps", "window": 128, "bins": (2, 60), "taps": (3, 3), **TRUNK}
+    cascade = Cascade(2, 2, [[0], [0], [1]], [stage, stage, stage])
+    x = torch.randn(1, 2, NUM)
+    parts = cascade.sweep(x, cascade.nothing(x))
+    torch.testing.assert_close(cascade.stems(parts)[:, :1], parts[0] + parts[1])
+    # The second stage of the kind sees what the first has left.
+    torch.testing.assert_close(parts[1], cascade.stages[1](x - parts[0][:, 0])[0])
+
+
+def test_longer_windows_show_a_line_in_its_own_bin():
+    stage = StageNet(1, 1, 128, (2, 60), long_windows=(256, 512), **TRUNK)
+    line = 20 * 4 + 1  # in bins of the window of 512: one above the centre of bin 20 of 128
+    x = torch.cos(2 * torch.pi * line * torch.arange(NUM) / 512)[None, None]
+    half, quarter = stage._fine_power(x)
+    middle = quarter[0, :, half.shape[2] // 2]  # (4, F)
+    found = divmod(int(middle.T.argmax()), 4)
+    # Sub-bins run from -2 to +1 around the centre; bin 20 is the 18th that the stage sees.
+    assert found == (18, 2 + 1)
+    assert half.shape[1:] == (2, *quarter.shape[2:])
