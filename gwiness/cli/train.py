@@ -86,7 +86,7 @@ def _make_banks(folder: Path, workers: int) -> None:
 def _initial(settings: "SeparatorConfig", folder: Path) -> "dict[str, Tensor]":
     from gwiness import store
     from gwiness.separate.separator import Separator
-    from gwiness.train.separator import transplanted
+    from gwiness.train.transplant import transplanted
 
     card, model = store.load(folder.name, folder.parent)
     if not isinstance(model, Separator):

@@ -47,6 +47,9 @@ class StageConfig(Config):
     """Frames to each side in those sums."""
     long_windows: tuple[PositiveInt, ...] = ()
     """Longer windows, multiples of ``window``, whose power is a further feature [samples]."""
+    chirplets: tuple[tuple[PositiveInt, float], ...] = ()
+    """Longer windows [samples], each with a drift that is undone in it [its bins over its length]:
+    features like ``long_windows``, and in these the stage also keeps what it finds."""
     mask_weight: NonNegativeFloat = 1.0
     """Weight of the cross-entropy to the ratio mask [dB]."""
 
@@ -59,7 +62,8 @@ class StageConfig(Config):
             raise ValueError(f"{len(self.edges)} edges make {bands} bands: a stride for each")
         if self.window % 4 or any(size % 2 == 0 for size in self.taps):
             raise ValueError("the window must be a multiple of 4 and the taps odd")
-        if any(length % (2 * self.window) for length in self.long_windows):
+        longer = (*self.long_windows, *(length for length, _ in self.chirplets))
+        if any(length % (2 * self.window) for length in longer):
             raise ValueError("longer windows must be even multiples of the window")
         return self
 
@@ -166,7 +170,11 @@ class SeparatorConfig(Config):
 
     def _stage_arguments(self, stage: StageConfig) -> dict[str, Any]:
         trunk = ("widths", "edges", "strides", "time_strides", "dilations", "mixer")
-        taps = ("taps", "slopes", "slope_reach", "long_windows") if stage.head == "taps" else ()
+        taps = (
+            ("taps", "slopes", "slope_reach", "long_windows", "chirplets")
+            if stage.head == "taps"
+            else ()
+        )
         names = ("head", "window", *trunk, *taps)
         return {"bins": self.stage_bins(stage)} | {name: getattr(stage, name) for name in names}
 

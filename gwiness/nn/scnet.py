@@ -10,6 +10,7 @@ References:
     https://arxiv.org/abs/2401.13276
 """
 
+import math
 from collections.abc import Sequence
 from typing import Any, Literal
 
@@ -20,6 +21,7 @@ from torch.nn import functional
 
 from gwiness.nn.bands import SparseDown, SparseUp, band_sizes, compressed
 from gwiness.nn.dualpath import DualPath
+from gwiness.nn.fine import FineBasis
 from gwiness.nn.layers import GatedTaps, PhaseFreeFeatures, ResidualConv
 from gwiness.nn.stft import STFT
 
@@ -103,11 +105,20 @@ class Trunk(nn.Module):
         for up, fuse in zip(self.up, self.fuse, strict=True):
             skip = skips.pop()
             x = fuse(skip, up(x, skip.shape[2]))
-        # As a matrix product, because it leaves planes in memory and the convolution would not:
-        # what follows works feature by feature.
-        planes = functional.silu(x).flatten(2)
-        out = torch.matmul(self.head.weight.flatten(1), planes).unflatten(2, x.shape[2:])
-        return out if self.head.bias is None else out + self.head.bias[:, None, None]
+        return self._planes(functional.silu(x))
+
+    def _planes(self, x: Float[Tensor, "B D T F"]) -> Float[Tensor, "B E T F"]:
+        """The head, feature by feature in memory and in float32, as what follows works.
+
+        A convolution would leave features side by side, and under autocast bfloat16: two more
+        copies of the network's widest tensor.
+        """
+        weight, bias = self.head.weight.flatten(1), self.head.bias
+        assert bias is not None
+        with torch.autocast(x.device.type, enabled=False):
+            planes = x.flatten(2).to(weight.dtype)
+            out = torch.baddbmm(bias[:, None], weight.expand(len(x), -1, -1), planes)
+        return out.unflatten(2, x.shape[2:])
 
 
 class _Banded(nn.Module):
@@ -141,6 +152,7 @@ class StageNet(_Banded):
         slope_reach: See `PhaseFreeFeatures`.
         long_windows: Further, longer windows [samples] whose power is a feature; multiples of
             ``window``.
+        chirplets: See `FineBasis`; what is kept of them adds to the stems.
         trunk: Further arguments of `Trunk`.
     """
 
@@ -154,48 +166,41 @@ class StageNet(_Banded):
         slopes: Sequence[float] = (),
         slope_reach: int = 4,
         long_windows: Sequence[int] = (),
+        chirplets: Sequence[tuple[int, float]] = (),
         **trunk: Any,
     ) -> None:
         super().__init__(window, bins)
         place = (bins[0], bins[1] - bins[0], window // 4, window)
-        self.long = nn.ModuleList(STFT(length, window // 4) for length in long_windows)
-        num_fine = sum(length // window for length in long_windows)
+        self.fine = FineBasis(window, bins, long_windows, chirplets)
+        num_fine = self.fine.num_features
         self.features = PhaseFreeFeatures(channels, *place, slopes, slope_reach, num_fine)
         self.taps = GatedTaps(channels, stems, taps, *place)
-        self.trunk = Trunk(self.features.num_features, self.taps.num_inputs, place[1], **trunk)
+        self.kept_shape = (stems, channels, self.fine.num_kept)
+        outputs = self.taps.num_inputs + math.prod(self.kept_shape)
+        self.trunk = Trunk(self.features.num_features, outputs, place[1], **trunk)
         # Start as a gate nearly closed, without taps: most bins hold noise. The small weights let
         # gradients into the trunk.
         with torch.no_grad():
             self.trunk.head.weight.mul_(0.1)
-            start = torch.zeros(stems * channels, self.taps.num_inputs // (stems * channels))
-            start[:, 0] = -2.0
-            self.trunk.head.bias = nn.Parameter(start.flatten())
+            start = torch.zeros(outputs)
+            start[: self.taps.num_inputs : self.taps.num_inputs // (stems * channels)] = -2.0
+            self.trunk.head.bias = nn.Parameter(start)
 
     def forward(
         self, x: Float[Tensor, "B C N"]
     ) -> tuple[Float[Tensor, "B S C N"], Float[Tensor, "B S C T F"]]:
         """Stems, and logits of their gates."""
-        z = self.spectrum(x)
-        raw = self.trunk(self.features(z, self._fine_power(x)))
-        estimate, logits = self.taps(raw, z)
-        return self.samples(estimate, x.shape[-1]), logits
-
-    def _fine_power(self, x: Float[Tensor, "B C N"]) -> list[Float[Tensor, "B _ T F"]]:
-        """Power (mean over channels) in the longer windows.
-
-        Frames have the same centres as the stage's own; the bins around each of its bins, as many
-        as the window is longer, lie along the second axis.
-        """
-        out = []
-        for stft in self.long:
-            assert isinstance(stft, STFT)
-            ratio = stft.length // self.stft.length
-            # Centred: bin k of the stage has bins ratio k - ratio/2 … of the longer window.
-            low, high = (ratio * edge - ratio // 2 for edge in (self.first, self.last))
-            z = stft(x)[..., low:high]
-            power = (z.real.square() + z.imag.square()).mean(dim=1)
-            out.append(power.unflatten(-1, (-1, ratio)).movedim(-1, 1))
-        return out
+        z, num = self.spectrum(x), x.shape[-1]
+        powers, spectra = self.fine(x)
+        raw = self.trunk(self.features(z, powers))
+        taps, shares = raw.split([self.taps.num_inputs, math.prod(self.kept_shape)], dim=1)
+        estimate, logits = self.taps(taps, z)
+        stems = self.samples(estimate, num)
+        if spectra:
+            shares = shares.unflatten(1, self.kept_shape)
+            # The same gates: they say where a source is, the shares in which windows to keep it.
+            stems = stems + self.fine.kept(shares, torch.sigmoid(logits), spectra, num)
+        return stems, logits
 
 
 class SCNet(_Banded):

@@ -49,16 +49,24 @@ class STFT(nn.Module):
 
     def forward(self, x: Float[Tensor, "*B N"]) -> Complex[Tensor, "*B T F"]:
         """STFT (*B, T, F) with F = length/2 + 1; frame t is centred on sample ``t * hop``."""
+        return torch.fft.rfft(self.frames(x))
+
+    def frames(self, x: Float[Tensor, "*B N"]) -> Float[Tensor, "*B T L"]:
+        """Windowed stretches of ``x``, before the transform."""
         num = x.shape[-1]
         total = (self.num_frames(num) - 1) * self.hop + self.length
         left = self.length // 2
-        frames = functional.pad(x, (left, total - num - left)).unfold(-1, self.length, self.hop)
-        return torch.fft.rfft(frames * self.window.to(x.dtype))
+        stretches = functional.pad(x, (left, total - num - left)).unfold(-1, self.length, self.hop)
+        return stretches * self.window.to(x.dtype)
 
     def inverse(self, spectrum: Complex[Tensor, "*B T F"], num: int) -> Float[Tensor, "*B N"]:
         """Samples (*B, N); exact for what `forward` gives, least squares otherwise."""
-        window = self.window.to(spectrum.real.dtype)
-        frames = torch.fft.irfft(spectrum, n=self.length) * window
+        return self.overlapped(torch.fft.irfft(spectrum, n=self.length), num)
+
+    def overlapped(self, frames: Float[Tensor, "*B T L"], num: int) -> Float[Tensor, "*B N"]:
+        """Samples from stretches, after the inverse transform; the inverse of `frames`."""
+        window = self.window.to(frames.dtype)
+        frames = frames * window
         weight = self._overlap_add(window.square().expand(frames.shape[-2], -1))
         inside = slice(self.length // 2, self.length // 2 + num)
         return self._overlap_add(frames)[..., inside] / weight[inside]

@@ -12,6 +12,7 @@ import torch
 from jaxtyping import Float
 from lightning.pytorch import LightningModule
 from lightning.pytorch.callbacks import Timer
+from pytorch_optimizer import Muon
 from torch import Tensor
 from torch.utils.data import DataLoader
 
@@ -24,7 +25,7 @@ from gwiness.train.data import Batch, RemixedItems
 from gwiness.train.pool import DayPool
 from gwiness.train.run import RunResult, fit, resume_step
 
-__all__ = ["SeparatorModule", "imperfect", "load_pools", "train_separator", "transplanted"]
+__all__ = ["SeparatorModule", "imperfect", "load_pools", "train_separator"]
 
 _WARM_UP = 50
 _LATE_SCALE = 0.02
@@ -66,11 +67,29 @@ class SeparatorModule(LightningModule):
         self._scores: list[Tensor] = []
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
-        """AdamW on the stages that learn."""
-        chosen = [weight for weight in self.net.parameters() if weight.requires_grad]
+        """Muon on the matrices inside the stages that learn, AdamW on the rest.
+
+        Needs about half the steps of AdamW alone, see the checkpoint's card.
+
+        References:
+            Jordan et al.: Muon, 2024, https://kellerjordan.github.io/posts/muon/
+            Liu et al.: Muon is scalable for LLM training, 2025, https://arxiv.org/abs/2502.16982
+        """
         settings = self.config.run
         rate = self.phase.learning_rate or settings.learning_rate
-        return torch.optim.AdamW(chosen, lr=rate, weight_decay=settings.weight_decay)
+        inner: list[Tensor] = []
+        outer: list[Tensor] = []
+        for name, weight in self.net.named_parameters():
+            if weight.requires_grad:
+                # The first and the last layer see features and gates, which have units.
+                at_end = ".stem." in name or ".head." in name
+                (outer if weight.ndim < 2 or at_end else inner).append(weight)
+        common = {"lr": rate, "weight_decay": settings.weight_decay}
+        groups = [
+            {"params": inner, "use_muon": True, "use_adjusted_lr": True, **common},
+            {"params": outer, "use_muon": False, "betas": (0.9, 0.999), **common},
+        ]
+        return Muon(groups)
 
     def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
         """Cosine schedule on whichever limit is nearer, steps or minutes, after a warm-up."""
@@ -252,29 +271,6 @@ def _learnt(folder: Path, phase: PhaseConfig) -> dict[str, Tensor]:
     end = torch.load(folder / "last.ckpt", map_location="cpu", weights_only=True)["state_dict"]
     stages = tuple(f"net.stages.{index}." for index in phase.stages)
     return {name: value for name, value in end.items() if name.startswith(stages)}
-
-
-def transplanted(
-    config: SeparatorConfig, other: SeparatorConfig, state: dict[str, Tensor]
-) -> dict[str, Tensor]:
-    """Weights of those stages that ``config`` has in common with another separator.
-
-    Arguments:
-        config: What is to be trained.
-        other: Configuration of the trained separator.
-        state: Its weights.
-    """
-    out: dict[str, Tensor] = {}
-    for index, stage in enumerate(config.stages):
-        if stage not in other.stages:
-            continue
-        found = f"stages.{other.stages.index(stage)}."
-        out |= {
-            f"net.stages.{index}.{name.removeprefix(found)}": value
-            for name, value in state.items()
-            if name.startswith(found)
-        }
-    return out
 
 
 def train_separator(

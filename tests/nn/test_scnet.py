@@ -108,9 +108,25 @@ def test_longer_windows_show_a_line_in_its_own_bin():
     stage = StageNet(1, 1, 128, (2, 60), long_windows=(256, 512), **TRUNK)
     line = 20 * 4 + 1  # in bins of the window of 512: one above the centre of bin 20 of 128
     x = torch.cos(2 * torch.pi * line * torch.arange(NUM) / 512)[None, None]
-    half, quarter = stage._fine_power(x)
+    half, quarter = stage.fine(x)[0]
     middle = quarter[0, :, half.shape[2] // 2]  # (4, F)
     found = divmod(int(middle.T.argmax()), 4)
     # Sub-bins run from -2 to +1 around the centre; bin 20 is the 18th that the stage sees.
     assert found == (18, 2 + 1)
     assert half.shape[1:] == (2, *quarter.shape[2:])
+
+
+def test_a_stage_with_chirplets_can_keep_a_line_whole():
+    stage = StageNet(2, 1, 128, (2, 60), chirplets=((256, 0.0), (512, 10.0)), **TRUNK)
+    x = torch.randn(1, 2, NUM)
+    stems, logits = stage(x)
+    assert stems.shape == (1, 1, 2, NUM)
+    stems.square().sum().backward()
+    _, spectra = stage.fine(x)
+    shares = torch.zeros(1, 1, 2, 6, *logits.shape[-2:])
+    shares[:, :, :, 2:] = 1  # all of the second chirplet
+    wanted = stage.samples(stage.spectrum(x)[:, None], NUM)
+    kept = stage.fine.kept(shares, torch.ones_like(logits), spectra, NUM)
+    # The band's ends are half a bin of the stage apart.
+    error = (kept - wanted).square().sum() / wanted.square().sum()
+    assert error < 0.03
