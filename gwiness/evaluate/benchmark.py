@@ -263,11 +263,31 @@ def card_rows(figures: Mapping[str, Any]) -> dict[str, dict[str, float]]:
 
     Returns:
         ``speed`` (of one item: ``cpu_s``, ``wall_s``, ``threads``, where known ``peak_mb``, and
-        beside a peer ``cpu_ratio_to_official``) and, where a trained peer was scored,
-        ``official_scnet`` with ``<kind>_nsdr_db`` and ``mean_class_nsdr_db``, medians.
+        beside a peer ``cpu_ratio_to_official``); ``fast``, the same of the model's cheapest
+        setting with its NSDR; where a trained peer was scored, ``official_scnet`` with
+        ``<kind>_nsdr_db`` and ``mean_class_nsdr_db``, medians; and ``outside_<case>`` with the
+        model's medians for every case outside the training law.
     """
-    names, speed = figures["methods"], figures["speed"]["cpu"]
-    cost = speed["methods"][names["ours"]]
+    names, quality = figures["methods"], figures["quality"]
+    ours, peer = names["ours"], names["peer"]
+    own = [name for name in names["all"] if name != peer]
+    costs = figures["speed"]["cpu"]["methods"]
+    fastest = min(own, key=lambda name: costs[name]["cpu_s"]["median"])
+    rows = {"speed": _speed_row(figures, ours)}
+    if fastest != ours and fastest in quality:
+        rows["fast"] = _speed_row(figures, fastest) | _medians(quality[fastest])
+    if peer in quality:
+        rows["official_scnet"] = {"items": float(figures["items"]), **_medians(quality[peer])}
+    for case, table in figures.get("out_of_distribution", {}).items():
+        report = table["methods"].get(ours)
+        if report is not None:
+            rows[f"outside_{case.replace(' ', '_')}"] = _medians(report)
+    return rows
+
+
+def _speed_row(figures: Mapping[str, Any], name: str) -> dict[str, float]:
+    speed = figures["speed"]["cpu"]
+    cost = speed["methods"][name]
     row = {
         "threads": float(figures["machine"]["threads"]),
         "cpu_s": round(cost["cpu_s"]["median"], 3),
@@ -276,15 +296,13 @@ def card_rows(figures: Mapping[str, Any]) -> dict[str, dict[str, float]]:
     if cost["peak_bytes"] is not None:
         row["peak_mb"] = round(cost["peak_bytes"]["median"] / 1e6)
     if speed["ratio_to_peer"] is not None:
-        row["cpu_ratio_to_official"] = round(speed["ratio_to_peer"][names["ours"]]["cpu"], 3)
-    rows = {"speed": row}
-    report = figures["quality"].get(names["peer"])
-    if report is not None:
-        medians = {
-            f"{kind}_nsdr_db": part["nsdr_db"]["median"]
-            for kind, part in report["classes"].items()
-        }
-        medians["mean_class_nsdr_db"] = report["mean_class_nsdr_db"]
-        known = {name: round(value, 3) for name, value in medians.items() if value is not None}
-        rows["official_scnet"] = {"items": float(figures["items"]), **known}
-    return rows
+        row["cpu_ratio_to_official"] = round(speed["ratio_to_peer"][name]["cpu"], 3)
+    return row
+
+
+def _medians(report: Mapping[str, Any]) -> dict[str, float]:
+    medians = {
+        f"{kind}_nsdr_db": part["nsdr_db"]["median"] for kind, part in report["classes"].items()
+    }
+    medians["mean_class_nsdr_db"] = report["mean_class_nsdr_db"]
+    return {name: round(value, 3) for name, value in medians.items() if value is not None}

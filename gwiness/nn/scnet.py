@@ -111,13 +111,15 @@ class Trunk(nn.Module):
         """The head, feature by feature in memory and in float32, as what follows works.
 
         A convolution would leave features side by side, and under autocast bfloat16: two more
-        copies of the network's widest tensor.
+        copies of the network's widest tensor. The input is read in its own layout, so that its
+        gradient comes back in that layout, too.
         """
         weight, bias = self.head.weight.flatten(1), self.head.bias
         assert bias is not None
         with torch.autocast(x.device.type, enabled=False):
-            planes = x.flatten(2).to(weight.dtype)
-            out = torch.baddbmm(bias[:, None], weight.expand(len(x), -1, -1), planes)
+            rows = x.permute(0, 2, 3, 1).flatten(1, 2).to(weight.dtype)
+            matrix = weight.expand(len(x), -1, -1)
+            out = torch.baddbmm(bias[:, None], matrix, rows.transpose(1, 2))
         return out.unflatten(2, x.shape[2:])
 
 

@@ -134,14 +134,23 @@ def test_card_keeps_the_comparison_and_leaves_out_what_is_unknown():
             "emri": {"nsdr_db": {"median": None}},
         },
     }
-    cost = summary([Cost(4.0, 5.0, None)])
+    cost, cheap = summary([Cost(4.0, 5.0, None)]), summary([Cost(2.0, 2.0, None)])
     figures = {
-        "methods": {"ours": "a", "peer": "b"},
+        "methods": {"ours": "a", "peer": "b", "all": ["a", "a, 1 pass", "b"]},
         "items": 7,
         "machine": {"threads": 2},
-        "speed": {"cpu": {"methods": {"a": cost}, "ratio_to_peer": None}},
+        "speed": {"cpu": {"methods": {"a": cost, "a, 1 pass": cheap}, "ratio_to_peer": None}},
         "quality": {"a": report},
     }
     assert card_rows(figures) == {"speed": {"threads": 2.0, "cpu_s": 4.0, "wall_s": 5.0}}
     figures["quality"]["b"] = report
     assert card_rows(figures)["official_scnet"] == {"items": 7.0, "gb_nsdr_db": 3.142}
+    figures["quality"]["a, 1 pass"] = report
+    assert card_rows(figures)["fast"] == {
+        "threads": 2.0,
+        "cpu_s": 2.0,
+        "wall_s": 2.0,
+        "gb_nsdr_db": 3.142,
+    }
+    figures["out_of_distribution"] = {"two mergers": {"methods": {"a": report, "b": report}}}
+    assert card_rows(figures)["outside_two_mergers"] == {"gb_nsdr_db": 3.142}
