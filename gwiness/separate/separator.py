@@ -1,6 +1,7 @@
 """The separator: a trained cascade with its whitening, for data of any length."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -16,10 +17,15 @@ from gwiness.core.separation import Separation
 from gwiness.core.tdi import Whitened, Whitener
 from gwiness.nn.cascade import Cascade
 from gwiness.separate.consistency import by_chunks, masked
+from gwiness.signal.level import noise_level
 from gwiness.signal.psd import NoiseLevels
 from gwiness.signal.whiten import analytic_whitener, whiten
 
 __all__ = ["NetworkSeparator", "Separator", "half_precision_is_fast", "model_whitener"]
+
+_NOISE_OFF = 1.3
+"""Amplitude by which noise must be off its model to be noticed: of nominal mixtures, sources and
+all, none comes out beyond 1.2."""
 
 
 def half_precision_is_fast(device: str) -> bool:
@@ -90,6 +96,8 @@ class NetworkSeparator:
     def prepare(self, item: Item) -> Whitened:
         """Whiten an item's mixture as in training: channels, noise model, band, edges, gaps.
 
+        Where the noise is plainly another than the model's, by its `noise_level`, the model is
+        scaled to it: what the network was trained on is noise of unit variance.
         Data of another TDI generation than the model's is brought to it; see
         `gwiness.signal.generation`. The whitener does the same with whatever truth is whitened
         like this mixture.
@@ -106,7 +114,13 @@ class NetworkSeparator:
             )
         chosen = mixture.select(self.channels)
         whitener = model_whitener(self.config, chosen.grid, self.config.generation)
-        return whiten(chosen, whitener, item.gaps)
+        whitened = whiten(chosen, whitener, item.gaps)
+        level = noise_level(whitened)
+        if np.abs(np.log(level)).max() < np.log(_NOISE_OFF):
+            return whitened
+        name = f"{whitener.name}, scaled to the noise of the data"
+        scaled = replace(whitener, asd=whitener.asd * level, name=name)
+        return whiten(chosen, scaled, item.gaps)
 
     def separate(
         self, mixture: Whitened, progress: Callable[[float, str], None] | None = None
@@ -131,6 +145,20 @@ class NetworkSeparator:
         return Separation.from_estimates(mixture, estimates, self.name, self._warnings(mixture))
 
     def _warnings(self, mixture: Whitened) -> tuple[str, ...]:
+        return (*self._noise_warning(mixture), *self._length_warning(mixture))
+
+    def _noise_warning(self, mixture: Whitened) -> tuple[str, ...]:
+        model = model_whitener(self.config, mixture.grid, self.config.generation)
+        ratio = mixture.whitener.asd / model.asd
+        low, high = float(ratio.min()), float(ratio.max())
+        if (low, high) == (1.0, 1.0):
+            return ()
+        return (
+            f"the noise is {low:.2f} to {high:.2f} times that of {model.name}, by frequency; the "
+            "data was whitened with its own level.",
+        )
+
+    def _length_warning(self, mixture: Whitened) -> tuple[str, ...]:
         if mixture.grid.num >= self.config.num:
             return ()
         return (

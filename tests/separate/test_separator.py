@@ -12,6 +12,7 @@ from gwiness.core.tdi import TDI, Gaps
 from gwiness.nn.cascade import Cascade
 from gwiness.separate.separator import Separator
 from gwiness.signal.generation import to_second_generation
+from gwiness.signal.psd import analytic_psd
 
 NUM = 4096
 
@@ -41,9 +42,14 @@ def separator():
     return Separator.from_checkpoint(config, state, "tiny v1", "cpu")
 
 
-def _item(num=NUM, channels=("A", "E", "T"), gaps=None, seed=0):
-    data = np.random.default_rng(seed).standard_normal((len(channels), num)) * 1e-20
-    tdi = TDI(data, TimeGrid(0.0, 10.0, num), channels)
+def _item(num=NUM, channels=("A", "E", "T"), gaps=None, seed=0, scale=1.0):
+    """Noise of the model, times ``scale``."""
+    grid = TimeGrid(0.0, 10.0, num)
+    asd = np.sqrt(analytic_psd(grid, channels) / (2 * grid.dt))
+    asd[:, 0] = 0
+    white = np.random.default_rng(seed).standard_normal((len(channels), num))
+    data = scale * np.fft.irfft(np.fft.rfft(white) * asd, n=num)
+    tdi = TDI(data, grid, channels)
     return Item(tdi, gaps=gaps or Gaps.none())
 
 
@@ -67,6 +73,18 @@ def test_one_chunk_is_the_network_itself(separator):
         batch = torch.from_numpy(whitened.data).float()[None]
         expected = separator.network(batch, passes=2)[0, 0].numpy()
     np.testing.assert_allclose(stems["mbhb"].data, expected * whitened.valid, atol=1e-5)
+
+
+@pytest.mark.parametrize("scale", [0.5, 3.0])
+def test_noise_off_the_model_is_whitened_with_its_own_level_and_said(separator, scale):
+    plain, scaled = (separator.prepare(_item(4 * NUM, scale=by)) for by in (1.0, scale))
+    inside = (plain.grid.freqs > 1e-3) & (plain.grid.freqs < 4.8e-2)
+    ratio = (scaled.whitener.asd / plain.whitener.asd)[:, inside]
+    assert np.median(ratio) == pytest.approx(scale, rel=0.1)
+    assert np.std(scaled.data) == pytest.approx(np.std(plain.data), rel=0.1)
+    assert separator.separate(plain).warnings == ()
+    (warning,) = separator.separate(scaled).warnings
+    assert "whitened with its own level" in warning
 
 
 def test_half_precision_changes_little(separator):
