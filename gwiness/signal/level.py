@@ -25,8 +25,8 @@ _MIN_BINS = 24
 def noise_level(whitened: Whitened) -> Float[np.ndarray, "C F"]:
     """Amplitude of the noise over that of its model (C, F), smooth, on the grid's frequencies.
 
-    Good to 10 to 20 % for a month: enough to see that a noise model is wrong, not to replace a right one. One
-    outside the whitener's band, and for data of fewer than eight windows of 512 samples.
+    Good to 10 to 20 % for a month: enough to see that a noise model is wrong, not to replace a
+    right one. One outside the whitener's band, and for data shorter than eight windows of 512.
 
     Arguments:
         whitened: Data with sources; unit variance where its noise model is right.
