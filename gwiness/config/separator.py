@@ -50,6 +50,8 @@ class StageConfig(Config):
     chirplets: tuple[tuple[PositiveInt, float], ...] = ()
     """Longer windows [samples], each with a drift that is undone in it [its bins over its length]:
     features like ``long_windows``, and in these the stage also keeps what it finds."""
+    feedback: bool = False
+    """The stage sees what it found in the pass before."""
     mask_weight: NonNegativeFloat = 1.0
     """Weight of the cross-entropy to the ratio mask [dB]."""
 
@@ -171,7 +173,7 @@ class SeparatorConfig(Config):
     def _stage_arguments(self, stage: StageConfig) -> dict[str, Any]:
         trunk = ("widths", "edges", "strides", "time_strides", "dilations", "mixer")
         taps = (
-            ("taps", "slopes", "slope_reach", "long_windows", "chirplets")
+            ("taps", "slopes", "slope_reach", "long_windows", "chirplets", "feedback")
             if stage.head == "taps"
             else ()
         )

@@ -73,7 +73,7 @@ class Cascade(nn.Module):
         parts = list(parts)
         for index, stage in enumerate(self.stages):
             seen = mixture - self.stems(parts, without=index).sum(dim=1)
-            parts[index], _ = stage(seen)
+            parts[index], _ = stage(seen, parts[index])
         return parts
 
     def forward(

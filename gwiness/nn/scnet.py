@@ -155,6 +155,8 @@ class StageNet(_Banded):
         long_windows: Further, longer windows [samples] whose power is a feature; multiples of
             ``window``.
         chirplets: See `FineBasis`; what is kept of them adds to the stems.
+        feedback: See what the stage itself found in the pass before: once the loud lines of a
+            comb are clear of noise, they say where to look for the faint ones.
         trunk: Further arguments of `Trunk`.
     """
 
@@ -169,12 +171,14 @@ class StageNet(_Banded):
         slope_reach: int = 4,
         long_windows: Sequence[int] = (),
         chirplets: Sequence[tuple[int, float]] = (),
+        feedback: bool = False,
         **trunk: Any,
     ) -> None:
         super().__init__(window, bins)
         place = (bins[0], bins[1] - bins[0], window // 4, window)
         self.fine = FineBasis(window, bins, long_windows, chirplets)
-        num_fine = self.fine.num_features
+        self.feedback = feedback
+        num_fine = self.fine.num_features + (stems * channels if feedback else 0)
         self.features = PhaseFreeFeatures(channels, *place, slopes, slope_reach, num_fine)
         self.taps = GatedTaps(channels, stems, taps, *place)
         self.kept_shape = (stems, channels, self.fine.num_kept)
@@ -189,11 +193,20 @@ class StageNet(_Banded):
             self.trunk.head.bias = nn.Parameter(start)
 
     def forward(
-        self, x: Float[Tensor, "B C N"]
+        self, x: Float[Tensor, "B C N"], before: Float[Tensor, "B S C N"] | None = None
     ) -> tuple[Float[Tensor, "B S C N"], Float[Tensor, "B S C T F"]]:
-        """Stems, and logits of their gates."""
+        """Stems, and logits of their gates.
+
+        Arguments:
+            x: Mixture without the other stages' parts.
+            before: Its stems in the pass before, None in the first.
+        """
         z, num = self.spectrum(x), x.shape[-1]
         powers, spectra = self.fine(x)
+        if self.feedback:
+            shape = (len(z), self.kept_shape[0] * z.shape[1], *z.shape[2:])
+            found = None if before is None else self.spectrum(before).flatten(1, 2)
+            powers.append(z.real.new_zeros(shape) if found is None else found.abs().square())
         raw = self.trunk(self.features(z, powers))
         taps, shares = raw.split([self.taps.num_inputs, math.prod(self.kept_shape)], dim=1)
         estimate, logits = self.taps(taps, z)
@@ -223,8 +236,11 @@ class SCNet(_Banded):
         self.shape = (stems, channels, 2)
         self.trunk = Trunk(2 * channels, 2 * channels * stems, bins[1] - bins[0], **trunk)
 
-    def forward(self, x: Float[Tensor, "B C N"]) -> tuple[Float[Tensor, "B S C N"], None]:
-        """Stems; there are no gates."""
+    def forward(
+        self, x: Float[Tensor, "B C N"], before: Float[Tensor, "B S C N"] | None = None
+    ) -> tuple[Float[Tensor, "B S C N"], None]:
+        """Stems; there are no gates, and what was found before is not looked at."""
+        del before
         z = self.spectrum(x)
         parts = torch.view_as_real(z).permute(0, 1, 4, 2, 3).flatten(1, 2)
         scale = parts.std(dim=(1, 2, 3), keepdim=True) + 1e-5

@@ -112,6 +112,7 @@ class SeparatorModule(LightningModule):
         seen: Float[Tensor, "B C N"],
         others: Float[Tensor, "B S C N"],
         stems: Float[Tensor, "B S C N"],
+        before: Float[Tensor, "B M C N"] | None = None,
     ) -> tuple[Tensor, Float[Tensor, "B M C N"]]:
         """Loss of one stage [dB], and its parts without gradient.
 
@@ -120,10 +121,11 @@ class SeparatorModule(LightningModule):
             seen: Its input.
             others: What other stages have of all stems.
             stems: All true stems.
+            before: Its parts in the pass before.
         """
         members = self.net.members[index]
         truth, others = stems[:, members], others[:, members]
-        part, logits = self.net.stages[index](seen)
+        part, logits = self.net.stages[index](seen, before)
         loss = log_error_db(others + part, truth).mean()
         weight = self.config.stages[index].mask_weight
         if logits is not None and weight > 0:
@@ -168,7 +170,16 @@ class SeparatorModule(LightningModule):
             for later in self.net.members[index + 1 :]:
                 known[:, later] = 0
         seen, others = self._without(index, batch.mixture, known)
-        return self.stage_loss(index, seen, others, batch.stems)[0]
+        return self.stage_loss(index, seen, others, batch.stems, self._before(index, seen))[0]
+
+    @torch.no_grad()
+    def _before(self, index: int, seen: Float[Tensor, "B C N"]) -> Float[Tensor, "B M C N"] | None:
+        """What a stage with feedback found in the pass before; half of the time there was none."""
+        if not self.config.stages[index].feedback:
+            return None
+        if torch.rand((), generator=self.random) < 0.5:
+            return None
+        return self.net.stages[index](seen)[0]
 
     @torch.no_grad()
     def _without(
@@ -204,11 +215,13 @@ class SeparatorModule(LightningModule):
             others = self.net.stems(parts, without=index)
             seen = batch.mixture - others.sum(dim=1)
             if index in self.phase.stages:
-                loss, parts[index] = self.stage_loss(index, seen, others, batch.stems)
+                loss, parts[index] = self.stage_loss(
+                    index, seen, others, batch.stems, parts[index]
+                )
                 losses.append(loss)
             else:
                 with torch.no_grad():
-                    parts[index], _ = self.net.stages[index](seen)
+                    parts[index], _ = self.net.stages[index](seen, parts[index])
         return losses
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
@@ -221,8 +234,11 @@ class SeparatorModule(LightningModule):
             estimates = torch.zeros_like(batch.stems)
             for index in self.phase.stages:
                 seen, others = self._without(index, batch.mixture, known)
-                members = self.net.members[index]
-                estimates[:, members] = others[:, members] + self.net.stages[index](seen)[0]
+                members, stage = self.net.members[index], self.net.stages[index]
+                part = stage(seen)[0]
+                if self.config.stages[index].feedback:
+                    part = stage(seen, part)[0]
+                estimates[:, members] = others[:, members] + part
         self._scores.append(nsdr_db(estimates, batch.stems))
 
     def on_validation_epoch_end(self) -> None:

@@ -17,8 +17,8 @@ def transplanted(
 ) -> dict[str, Tensor]:
     """Weights of those stages that another separator has too, as they are or smaller.
 
-    A stage may have grown in ``widths`` and by further ``chirplets``: it then computes what the
-    smaller one did, and the new parts learn from there.
+    A stage may have grown in ``widths``, by further ``chirplets`` and by ``feedback``: it then
+    computes what the smaller one did, and the new parts learn from there.
 
     Arguments:
         config: What is to be trained.
@@ -43,12 +43,16 @@ def transplanted(
 
 def _grown_from(old: StageConfig, new: StageConfig) -> bool:
     """True if ``new`` is ``old``, or a larger network for the same bins and features."""
-    free = {"widths", "chirplets", "mask_weight"}
+    free = {"widths", "chirplets", "feedback", "mask_weight"}
     same = old.model_dump(exclude=free) == new.model_dump(exclude=free)
     wider = len(old.widths) == len(new.widths) and all(
         a <= b for a, b in zip(old.widths, new.widths, strict=True)
     )
-    return same and wider and new.chirplets[: len(old.chirplets)] == old.chirplets
+    longer = new.chirplets[: len(old.chirplets)] == old.chirplets
+    if old.feedback:
+        # Its feature is the last one, which further chirplets would displace.
+        longer = new.feedback and new.chirplets == old.chirplets
+    return same and wider and longer
 
 
 def _grown(name: str, old: Tensor, fresh: Tensor) -> Tensor:

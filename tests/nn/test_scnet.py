@@ -130,3 +130,18 @@ def test_a_stage_with_chirplets_can_keep_a_line_whole():
     # The band's ends are half a bin of the stage apart.
     error = (kept - wanted).square().sum() / wanted.square().sum()
     assert error < 0.03
+
+
+def test_feedback_shows_a_stage_what_it_found_before():
+    torch.manual_seed(0)
+    stage = {"head": "taps", "window": 128, "bins": (2, 60), "taps": (3, 3), **TRUNK}
+    cascade = Cascade(2, 1, [[0]], [{**stage, "feedback": True}])
+    net = cascade.stages[0]
+    torch.nn.init.normal_(net.trunk.head.weight, std=0.1)
+    x = torch.randn(1, 2, NUM)
+    first = net(x)[0]
+    second = net(x, first)[0]
+    assert (second - first).abs().max() > 1e-4
+    # The first pass knows nothing: nothing is what silence looks like.
+    torch.testing.assert_close(net(x, torch.zeros_like(first))[0], first)
+    torch.testing.assert_close(cascade(x, passes=2), second)

@@ -29,7 +29,9 @@ def test_equal_stages_are_taken_over_wherever_they_stand():
     torch.testing.assert_close(taken[f"net.stages.2.{name}"], state[f"stages.1.{name}"])
 
 
-@pytest.mark.parametrize("extra", [{}, {"chirplets": [[1024, 0.0], [2048, 20.0]]}])
+@pytest.mark.parametrize(
+    "extra", [{}, {"chirplets": [[1024, 0.0], [2048, 20.0]]}, {"feedback": True}]
+)
 def test_a_grown_stage_computes_what_the_smaller_one_did(extra):
     torch.manual_seed(0)
     old = Cascade(**OLD.network())
