@@ -22,7 +22,7 @@ class StageConfig(Config):
 
     kinds: tuple[str, ...]
     window: PositiveInt
-    """Length of the Hann window [samples]; the hop is a quarter."""
+    """Length of the Hann window [samples]."""
     band_hz: tuple[float, float]
     """Frequencies that the network sees and fills [Hz]."""
     head: Literal["taps", "mapping"] = "taps"
@@ -39,6 +39,8 @@ class StageConfig(Config):
     mixer: Literal["conv", "rnn"] = "conv"
     dilations: tuple[PositiveInt, ...] = (1, 2, 4, 1)
     """One dual-path block each, with convolutions so dilated."""
+    overlap: Literal[2, 4, 8] = 4
+    """Windows that cover a sample: the hop is the window over this."""
     taps: tuple[PositiveInt, PositiveInt] = (3, 3)
     """Neighbourhood of a bin, (frequency, time), odd."""
     slopes: tuple[float, ...] = ()
@@ -62,8 +64,8 @@ class StageConfig(Config):
             raise ValueError(f"{levels} levels need {levels + 1} widths, {levels} time strides")
         if any(len(row) != bands for row in self.strides):
             raise ValueError(f"{len(self.edges)} edges make {bands} bands: a stride for each")
-        if self.window % 4 or any(size % 2 == 0 for size in self.taps):
-            raise ValueError("the window must be a multiple of 4 and the taps odd")
+        if self.window % (2 * self.overlap) or any(size % 2 == 0 for size in self.taps):
+            raise ValueError("the window must be a multiple of twice the overlap and the taps odd")
         longer = (*self.long_windows, *(length for length, _ in self.chirplets))
         if any(length % (2 * self.window) for length in longer):
             raise ValueError("longer windows must be even multiples of the window")

@@ -50,14 +50,17 @@ class Chirplet(nn.Module):
         drift: Drift [bins over the window's length].
         bins: First bin of the stage and bin after the last, of its own window.
         ratio: Length over the stage's own window.
+        step: Hop over the stage's own.
     """
 
     undo: Tensor
 
-    def __init__(self, length: int, drift: float, bins: tuple[int, int], ratio: int) -> None:
+    def __init__(
+        self, length: int, drift: float, bins: tuple[int, int], ratio: int, step: int
+    ) -> None:
         super().__init__()
         self.stft = STFT(length, length // 4)
-        self.ratio = ratio
+        self.ratio, self.step = ratio, step
         # Centred: bin k of the stage has bins ratio * k - ratio / 2 … of the longer window.
         self.low, self.high = (ratio * edge - ratio // 2 for edge in bins)
         place = torch.arange(length, dtype=torch.float64) / length - 0.5
@@ -81,7 +84,8 @@ class FineBasis(nn.Module):
     """Windows longer than a stage's own.
 
     Arguments:
-        window: Window of the stage [samples]; its hop is a quarter.
+        window: Window of the stage [samples].
+        hop: Its step between frames [samples].
         bins: First bin of the stage and bin after the last.
         long_windows: Windows [samples], even multiples of ``window``, whose power is a feature.
         chirplets: Window [samples] and drift [its bins over its length] of each chirplet.
@@ -90,20 +94,21 @@ class FineBasis(nn.Module):
     def __init__(
         self,
         window: int,
+        hop: int,
         bins: tuple[int, int],
         long_windows: Sequence[int],
         chirplets: Sequence[tuple[int, float]] = (),
     ) -> None:
         super().__init__()
         self.first, self.last = bins
-        self.hop, self.factor = window // 4, 1
+        self.hop, self.factor = hop, 1
         # The band of a stage may end far below the Nyquist frequency of the data.
         while 4 * self.last * self.factor <= _TOP * window and self.hop % (2 * self.factor) == 0:
             self.factor *= 2
         step = self.hop // self.factor
         self.still = nn.ModuleList(STFT(length // self.factor, step) for length in long_windows)
         self.chirplets = nn.ModuleList(
-            Chirplet(length // self.factor, drift, bins, length // window)
+            Chirplet(length // self.factor, drift, bins, length // window, length // 4 // hop)
             for length, drift in chirplets
         )
         self.ratios = [length // window for length in long_windows]
@@ -126,11 +131,11 @@ class FineBasis(nn.Module):
             powers.append(_power(stft(x)[..., :frames, low:high], ratio))
         for chirplet in self.chirplets:
             assert isinstance(chirplet, Chirplet)
-            ratio = chirplet.ratio
-            spectra.append(chirplet(x)[..., : -(-frames // ratio), :])
-            nearest = (torch.arange(frames, device=x.device) + ratio // 2) // ratio
+            step = chirplet.step
+            spectra.append(chirplet(x)[..., : -(-frames // step), :])
+            nearest = (torch.arange(frames, device=x.device) + step // 2) // step
             nearest = nearest.clamp(max=spectra[-1].shape[-2] - 1)
-            powers.append(_power(spectra[-1], ratio)[:, :, nearest])
+            powers.append(_power(spectra[-1], chirplet.ratio)[:, :, nearest])
         return powers, spectra
 
     def kept(
@@ -155,8 +160,8 @@ class FineBasis(nn.Module):
         parts = shares.split([chirplet.ratio for chirplet in self.chirplets], dim=3)
         for chirplet, part, z in zip(self.chirplets, parts, spectra, strict=True):
             assert isinstance(chirplet, Chirplet)
-            ratio = chirplet.ratio
-            part = part[:, :, :, :, ::ratio] * gates[:, :, :, None, ::ratio]
+            step = chirplet.step
+            part = part[:, :, :, :, ::step] * gates[:, :, :, None, ::step]
             part = part.movedim(3, -1).flatten(-2)
             total = total + chirplet.inverse(part * z.unsqueeze(1), short)
         return interpolated(total, self.factor, num)

@@ -126,9 +126,9 @@ class Trunk(nn.Module):
 class _Banded(nn.Module):
     """A network on bins ``first`` to ``last`` of one STFT."""
 
-    def __init__(self, window: int, bins: tuple[int, int]) -> None:
+    def __init__(self, window: int, bins: tuple[int, int], overlap: int = 4) -> None:
         super().__init__()
-        self.stft = STFT(window, window // 4)
+        self.stft = STFT(window, window // overlap)
         self.first, self.last = bins
 
     def spectrum(self, x: Float[Tensor, "B *C N"]) -> Complex[Tensor, "B *C T F"]:
@@ -147,8 +147,9 @@ class StageNet(_Banded):
     Arguments:
         channels: Number of channels C.
         stems: Number of stems S.
-        window: Window length [samples]; the hop is a quarter.
+        window: Window length [samples].
         bins: First bin and bin after the last.
+        overlap: Windows that cover a sample, at least 2; the hop is ``window / overlap``.
         taps: Neighbourhood of a bin (frequency, time).
         slopes: See `PhaseFreeFeatures`.
         slope_reach: See `PhaseFreeFeatures`.
@@ -166,6 +167,7 @@ class StageNet(_Banded):
         stems: int,
         window: int,
         bins: tuple[int, int],
+        overlap: int = 4,
         taps: tuple[int, int] = (3, 3),
         slopes: Sequence[float] = (),
         slope_reach: int = 4,
@@ -174,9 +176,9 @@ class StageNet(_Banded):
         feedback: bool = False,
         **trunk: Any,
     ) -> None:
-        super().__init__(window, bins)
-        place = (bins[0], bins[1] - bins[0], window // 4, window)
-        self.fine = FineBasis(window, bins, long_windows, chirplets)
+        super().__init__(window, bins, overlap)
+        place = (bins[0], bins[1] - bins[0], self.stft.hop, window)
+        self.fine = FineBasis(window, self.stft.hop, bins, long_windows, chirplets)
         self.feedback = feedback
         num_fine = self.fine.num_features + (stems * channels if feedback else 0)
         self.features = PhaseFreeFeatures(channels, *place, slopes, slope_reach, num_fine)

@@ -16,7 +16,7 @@ def _drifting_line(drift: float) -> torch.Tensor:
 
 
 def test_a_chirplet_brings_a_drifting_line_back_into_one_bin():
-    basis = FineBasis(128, (2, 60), (512,), ((512, 10.0), (512, 20.0)))
+    basis = FineBasis(128, 32, (2, 60), (512,), ((512, 10.0), (512, 20.0)))
     powers, _ = basis(_drifting_line(20.0))
     still, half, whole = (power[0, :, power.shape[2] // 2] for power in powers)
     assert whole.max() > 3 * still.max()
@@ -26,7 +26,7 @@ def test_a_chirplet_brings_a_drifting_line_back_into_one_bin():
 
 
 def test_chirplets_invert():
-    chirplet = Chirplet(512, 20.0, (2, 60), 4)
+    chirplet = Chirplet(512, 20.0, (2, 60), 4, 4)
     x = _drifting_line(20.0)
     inside = slice(256, -256)  # at the ends a line is cut off, and leaks out of the band
     found = chirplet.inverse(chirplet(x), NUM)
@@ -34,7 +34,7 @@ def test_chirplets_invert():
 
 
 def test_decimated_windows_see_what_full_ones_see():
-    basis = FineBasis(128, (2, 14), (256,))
+    basis = FineBasis(128, 32, (2, 14), (256,))
     assert basis.factor == 4
     x = torch.randn(1, 1, NUM)
     full = STFT(256, 32)(x).abs().square()[:, 0, :, 2 * 2 - 1 : 2 * 14 - 1]

@@ -116,8 +116,10 @@ def test_longer_windows_show_a_line_in_its_own_bin():
     assert half.shape[1:] == (2, *quarter.shape[2:])
 
 
-def test_a_stage_with_chirplets_can_keep_a_line_whole():
-    stage = StageNet(2, 1, 128, (2, 60), chirplets=((256, 0.0), (512, 10.0)), **TRUNK)
+@pytest.mark.parametrize("overlap", [2, 4])
+def test_a_stage_with_chirplets_can_keep_a_line_whole(overlap):
+    chirplets = ((256, 0.0), (512, 10.0))
+    stage = StageNet(2, 1, 128, (2, 60), overlap, chirplets=chirplets, **TRUNK)
     x = torch.randn(1, 2, NUM)
     stems, logits = stage(x)
     assert stems.shape == (1, 1, 2, NUM)
