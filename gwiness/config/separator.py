@@ -72,6 +72,14 @@ class StageConfig(Config):
         return self
 
 
+_NOT_OF_NETWORKS = {"kinds", "band_hz", "mask_weight"}
+_OF_GATES = {
+    *("overlap", "taps", "slopes", "slope_reach"),
+    *("long_windows", "chirplets", "feedback"),
+}
+"""What a plain SCNet has not."""
+
+
 class WhiteningConfig(Config):
     """The analytic whitener; see `gwiness.signal.whiten.analytic_whitener`."""
 
@@ -173,13 +181,8 @@ class SeparatorConfig(Config):
         }
 
     def _stage_arguments(self, stage: StageConfig) -> dict[str, Any]:
-        trunk = ("widths", "edges", "strides", "time_strides", "dilations", "mixer")
-        taps = (
-            ("taps", "slopes", "slope_reach", "long_windows", "chirplets", "feedback")
-            if stage.head == "taps"
-            else ()
-        )
-        names = ("head", "window", *trunk, *taps)
+        left_out = _NOT_OF_NETWORKS if stage.head == "taps" else _NOT_OF_NETWORKS | _OF_GATES
+        names = StageConfig.model_fields.keys() - left_out
         return {"bins": self.stage_bins(stage)} | {name: getattr(stage, name) for name in names}
 
     def stage_bins(self, stage: StageConfig) -> tuple[int, int]:
