@@ -45,6 +45,8 @@ def model_card(card: ModelCard) -> None:
             f"- {card.data.num_items} items, seed {card.data.seed}\n"
             f"- made with gwiness {plain(card.gwiness)}"
         )
+        if training.resumed_from:
+            st.markdown(f"- goes on from {plain(training.resumed_from)}")
         if card.data.text:
             st.caption(plain(card.data.text))
     if card.metrics:

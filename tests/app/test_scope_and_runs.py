@@ -45,12 +45,16 @@ def test_what_only_the_separation_tells_is_marked_too(page, lisa_file, engine):
 
 @pytest.mark.parametrize("view", ["explore", "compare"])
 def test_the_models_card_is_one_click_away(page, lisa_file, engine, view):
+    card = engine._cards[0]
+    training = card.training.model_copy(update={"resumed_from": "an older one (3 minutes)"})
+    engine._cards[0] = card.model_copy(update={"training": training})
     at = page(lisa_file, engine, sep="Hide")
     at.switch_page(f"views/{view}.py").run()
     assert "For tests only" not in texts(at)
     at.button(key="card-button").click().run()
     assert "For tests only" in texts(clean(at))
     assert "classes mbhb, emri, gb" in texts(at)
+    assert "goes on from an older one" in texts(at)
 
 
 def test_training_page_joins_phases_and_passes_over_a_broken_run(
