@@ -6,7 +6,9 @@ from gwiness.core.errors import GwinessError
 from gwiness.nn.cascade import Cascade
 
 
-@pytest.mark.parametrize("preset", ["separator-cascade", "separator-scnet"])
+@pytest.mark.parametrize(
+    "preset", ["separator-cascade", "separator-cascade-gpu", "separator-fast", "separator-scnet"]
+)
 def test_presets_build_small_networks(preset):
     config = SeparatorConfig.load(preset)
     network = Cascade(**config.network())
