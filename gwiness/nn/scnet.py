@@ -206,9 +206,8 @@ class StageNet(_Banded):
         z, num = self.spectrum(x), x.shape[-1]
         powers, spectra = self.fine(x)
         if self.feedback:
-            shape = (len(z), self.kept_shape[0] * z.shape[1], *z.shape[2:])
-            found = None if before is None else self.spectrum(before).flatten(1, 2)
-            powers.append(z.real.new_zeros(shape) if found is None else found.abs().square())
+            found = x.new_zeros(len(x), *self.kept_shape[:2], num) if before is None else before
+            powers.append(self.spectrum(found).flatten(1, 2).abs().square())
         raw = self.trunk(self.features(z, powers))
         taps, shares = raw.split([self.taps.num_inputs, math.prod(self.kept_shape)], dim=1)
         estimate, logits = self.taps(taps, z)

@@ -20,13 +20,16 @@ _WINDOW = 8192
 _BANDS_PER_OCTAVE = 3
 _QUANTILE = 0.3
 _MIN_BINS = 24
+_NO_NOISE = 0.1
+"""Amplitude below which there is no noise: injections by themselves, or zeros."""
 
 
 def noise_level(whitened: Whitened) -> Float[np.ndarray, "C F"]:
     """Amplitude of the noise over that of its model (C, F), smooth, on the grid's frequencies.
 
     Good to 10 to 20 % for a month: enough to see that a noise model is wrong, not to replace a
-    right one. One outside the whitener's band, and for data shorter than eight windows of 512.
+    right one. One outside the whitener's band, and everywhere if there is nothing to measure: in
+    data shorter than eight windows of 512, or without noise of at least a tenth of the model's.
 
     Arguments:
         whitened: Data with sources; unit variance where its noise model is right.
@@ -45,6 +48,8 @@ def noise_level(whitened: Whitened) -> Float[np.ndarray, "C F"]:
     freqs = np.fft.rfftfreq(length, grid.dt)
     steady = np.quantile(power, _QUANTILE, axis=-1)
     edges = _edges(freqs, band)
+    if len(edges) < 2:
+        return out
     centres = np.sqrt(freqs[edges[:-1]] * freqs[edges[1:] - 1])
     expected = _expected(power.shape[-1])
     levels = np.stack(
@@ -54,6 +59,8 @@ def noise_level(whitened: Whitened) -> Float[np.ndarray, "C F"]:
         ],
         axis=1,
     )
+    if not np.isfinite(levels).all() or levels.min() < _NO_NOISE**2:
+        return out
     inside = (grid.freqs >= band[0]) & (grid.freqs <= band[1])
     for row, level in zip(out, 0.5 * np.log(levels), strict=True):
         row[inside] = np.exp(np.interp(np.log(grid.freqs[inside]), np.log(centres), level))
@@ -72,6 +79,8 @@ def _valid_share(valid: SampleMask, length: int, frames: int) -> Float[np.ndarra
 def _edges(freqs: np.ndarray, band: tuple[float, float]) -> np.ndarray:
     """First bins of the bands, and the bin after the last: thirds of an octave, or wider."""
     first, last = np.searchsorted(freqs, band)
+    if first >= last:
+        return np.zeros(0, dtype=int)
     edges = [int(first)]
     while edges[-1] < last:
         wide = int(np.ceil(edges[-1] * 2 ** (1 / _BANDS_PER_OCTAVE)))

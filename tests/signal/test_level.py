@@ -1,5 +1,7 @@
 """The level of noise under sources."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -56,3 +58,16 @@ def test_lines_mergers_and_gaps_are_no_noise():
 @pytest.mark.parametrize("num", [16, 1000, 4000])
 def test_short_data_is_left_alone(num):
     assert (noise_level(_whitened(np.ones((2, num)))) == 1).all()
+
+
+@pytest.mark.parametrize("noise", [0.0, 1e-3])
+def test_data_without_noise_is_left_alone(noise):
+    data = noise * _noise()
+    data[:, 5000:5100] += 10.0
+    assert (noise_level(_whitened(data)) == 1).all()
+
+
+def test_a_band_without_bins_is_left_alone():
+    whitened = _whitened(_noise())
+    narrow = replace(whitened, whitener=replace(whitened.whitener, band=(4e-2, 4e-2)))
+    assert (noise_level(narrow) == 1).all()
