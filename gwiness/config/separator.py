@@ -54,6 +54,8 @@ class StageConfig(Config):
     features like ``long_windows``, and in these the stage also keeps what it finds."""
     feedback: bool = False
     """The stage sees what it found in the pass before."""
+    mixing: bool = False
+    """The channels of a bin are combined before gates and taps: a source is polarised."""
     mask_weight: NonNegativeFloat = 1.0
     """Weight of the cross-entropy to the ratio mask [dB]."""
 
@@ -75,7 +77,7 @@ class StageConfig(Config):
 _NOT_OF_NETWORKS = {"kinds", "band_hz", "mask_weight"}
 _OF_GATES = {
     *("overlap", "taps", "slopes", "slope_reach"),
-    *("long_windows", "chirplets", "feedback"),
+    *("long_windows", "chirplets", "feedback", "mixing"),
 }
 """What a plain SCNet has not."""
 

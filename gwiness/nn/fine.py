@@ -13,6 +13,7 @@ from jaxtyping import Complex, Float
 from torch import Tensor, nn
 from torch.nn import functional
 
+from gwiness.nn.layers import combined
 from gwiness.nn.stft import STFT
 
 __all__ = ["Chirplet", "FineBasis", "decimated", "interpolated"]
@@ -142,6 +143,7 @@ class FineBasis(nn.Module):
         self,
         shares: Float[Tensor, "B S C _ T F"],
         gates: Float[Tensor, "B S C T F"],
+        mix: Complex[Tensor, "B S C _ T F"],
         spectra: Sequence[Complex[Tensor, "B C _ _"]],
         num: int,
     ) -> Float[Tensor, "B S C N"]:
@@ -151,6 +153,7 @@ class FineBasis(nn.Module):
             shares: Factor of every bin; the bins that share one of the stage's lie along the
                 fourth axis, chirplet after chirplet.
             gates: A further factor for all that share a bin of the stage.
+            mix: Factors of the other channels there, see `gwiness.nn.layers.combined`.
             spectra: From `forward`.
             num: Samples.
         """
@@ -163,7 +166,8 @@ class FineBasis(nn.Module):
             step = chirplet.step
             part = part[:, :, :, :, ::step] * gates[:, :, :, None, ::step]
             part = part.movedim(3, -1).flatten(-2)
-            total = total + chirplet.inverse(part * z.unsqueeze(1), short)
+            factors = mix[..., ::step, :].repeat_interleave(chirplet.ratio, dim=-1)
+            total = total + chirplet.inverse(part * combined(z, factors), short)
         return interpolated(total, self.factor, num)
 
 

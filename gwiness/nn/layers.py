@@ -14,7 +14,14 @@ from jaxtyping import Complex, Float
 from torch import Tensor, nn
 from torch.nn import functional
 
-__all__ = ["GatedTaps", "PhaseFreeFeatures", "ResidualConv", "frame_turn", "shifted"]
+__all__ = [
+    "GatedTaps",
+    "PhaseFreeFeatures",
+    "ResidualConv",
+    "combined",
+    "frame_turn",
+    "shifted",
+]
 
 
 def frame_turn(first: int, num: int, hop: int, length: int) -> Complex[Tensor, " F"]:
@@ -32,6 +39,20 @@ def shifted(z: Tensor, bins: int, frames: int) -> Tensor:
     num_frames, num_bins = z.shape[-2:]
     row, column = max(bins, 0), max(frames, 0)
     return wide[..., column : column + num_frames, row : row + num_bins]
+
+
+def combined(
+    z: Complex[Tensor, "B C T F"], mix: Complex[Tensor, "B S C _ T F"]
+) -> Complex[Tensor, "B _ C T F"]:
+    """Each channel plus the others times their factors, the next channel's first.
+
+    In one bin a source has one polarisation, noise has none: two channels that say the same
+    together say it more clearly.
+    """
+    out = z.unsqueeze(1)
+    for step, factor in enumerate(mix.unbind(3), 1):
+        out = out + factor * z.roll(-step, 1).unsqueeze(1)
+    return out
 
 
 def _compressed(z: Complex[Tensor, "B C T F"]) -> list[Float[Tensor, "B C T F"]]:
@@ -175,86 +196,86 @@ class GatedTaps(nn.Module):
         self.register_buffer("turn", turn, persistent=False)
 
     def forward(
-        self, raw: Float[Tensor, "B D T F"], z: Complex[Tensor, "B C T F"]
+        self, raw: Float[Tensor, "B D T F"], z: Complex[Tensor, "B _ C T F"]
     ) -> tuple[Complex[Tensor, "B S C T F"], Float[Tensor, "B S C T F"]]:
         """Estimates, and logits of the gates.
 
         Arguments:
             raw: Network output with ``num_inputs`` features.
-            z: Spectrogram of the input.
+            z: Spectrogram of the input, the same for all stems or each stem's own.
         """
         raw = raw.float().contiguous()
         raw = raw.reshape(len(z), self.stems, self.channels, -1, *z.shape[-2:])
         count = len(self.offsets)
         logits, real, imag = torch.split(raw, [1, count, count], dim=3)
         logits = logits.squeeze(3)
-        blend = torch.complex(*_Blend.apply(real, imag, self._turned(z), self.offsets))
+        blend = torch.complex(*_Blend.apply(real, imag, self.offsets, *self._turned(z)))
         gate = torch.sigmoid(logits)
-        return gate * (z.unsqueeze(1) + 4 * (1 - gate) * blend), logits
+        return gate * (z + 4 * (1 - gate) * blend), logits
 
-    def _turned(self, z: Complex[Tensor, "B C T F"]) -> dict[int, tuple[Tensor, Tensor]]:
-        """By offset in frames: parts of the padded input with a line's turn so far undone.
+    def _turned(self, z: Complex[Tensor, "B S C T F"]) -> list[Tensor]:
+        """Real and imaginary part, padded, for each offset in frames from the most negative on.
 
-        The turn is that of the neighbour's own bin; the constant factor that this leaves
-        between neighbouring bins is the taps' to learn.
+        A line's turn so far is undone. The turn is that of the neighbour's own bin; the constant
+        factor that this leaves between neighbouring bins is the taps' to learn.
         """
-        reach = (max(k for k, _ in self.offsets), max(t for _, t in self.offsets))
-        pad = (reach[0], reach[0], reach[1], reach[1])
-        out = {}
-        for frames in {t for _, t in self.offsets}:
+        rows, columns = (max(reach) for reach in zip(*self.offsets, strict=True))
+        out = []
+        for frames in range(-columns, columns + 1):
             turn = self.turn**frames if frames >= 0 else self.turn.conj() ** (-frames)
-            wide = functional.pad((z * turn).unsqueeze(1), pad)
-            out[frames] = (wide.real.contiguous(), wide.imag.contiguous())
+            wide = functional.pad(z * turn, (rows, rows, columns, columns))
+            out += [wide.real.contiguous(), wide.imag.contiguous()]
         return out
 
 
 class _Blend(torch.autograd.Function):
-    """Sum over neighbours (axis 3) of tap times neighbour; gradients for the taps only.
+    """Sum over neighbours (axis 3) of tap times neighbour.
 
     Autograd's own backward of the same sum writes ten times as much memory.
     """
 
     @staticmethod
     def forward(
-        ctx: Any,
-        real: Tensor,
-        imag: Tensor,
-        turned: dict[int, tuple[Tensor, Tensor]],
-        offsets: list[tuple[int, int]],
+        ctx: Any, real: Tensor, imag: Tensor, offsets: list[tuple[int, int]], *turned: Tensor
     ) -> tuple[Tensor, Tensor]:
-        ctx.neighbours = _neighbours(turned, offsets, real.shape[-2:])
+        ctx.offsets = offsets
+        ctx.save_for_backward(real, imag, *turned)
         total_real = torch.zeros_like(real[:, :, :, 0])
         total_imag = torch.zeros_like(total_real)
-        for index, (x, y) in enumerate(ctx.neighbours):
+        for index, (x, y) in enumerate(_neighbours(turned, offsets, real.shape[-2:])):
             a, b = real[:, :, :, index], imag[:, :, :, index]
             total_real.addcmul_(a, x).addcmul_(b, y, value=-1)
             total_imag.addcmul_(a, y).addcmul_(b, x)
         return total_real, total_imag
 
     @staticmethod
-    def backward(
-        ctx: Any, grad_real: Tensor, grad_imag: Tensor
-    ) -> tuple[Tensor, Tensor, None, None]:
-        shape = list(grad_real.shape)
-        shape.insert(3, len(ctx.neighbours))
-        real, imag = grad_real.new_empty(shape), grad_real.new_empty(shape)
-        for index, (x, y) in enumerate(ctx.neighbours):
-            torch.mul(grad_real, x, out=real[:, :, :, index]).addcmul_(grad_imag, y)
-            torch.mul(grad_imag, x, out=imag[:, :, :, index]).addcmul_(grad_real, y, value=-1)
-        return real, imag, None, None
+    def backward(ctx: Any, grad_real: Tensor, grad_imag: Tensor) -> tuple[Tensor | None, ...]:
+        real, imag, *turned = ctx.saved_tensors
+        of_real, of_imag = torch.empty_like(real), torch.empty_like(imag)
+        shape = real.shape[-2:]
+        for index, (x, y) in enumerate(_neighbours(turned, ctx.offsets, shape)):
+            torch.mul(grad_real, x, out=of_real[:, :, :, index]).addcmul_(grad_imag, y)
+            torch.mul(grad_imag, x, out=of_imag[:, :, :, index]).addcmul_(grad_real, y, value=-1)
+        if not ctx.needs_input_grad[3]:
+            # The spectrogram is a constant unless its channels were combined.
+            return of_real, of_imag, None, *(None for _ in turned)
+        of_turned = [torch.zeros_like(x) for x in turned]
+        for index, (x, y) in enumerate(_neighbours(of_turned, ctx.offsets, shape)):
+            a, b = real[:, :, :, index], imag[:, :, :, index]
+            x.addcmul_(a, grad_real).addcmul_(b, grad_imag)
+            y.addcmul_(a, grad_imag).addcmul_(b, grad_real, value=-1)
+        return of_real, of_imag, None, *of_turned
 
 
 def _neighbours(
-    turned: dict[int, tuple[Tensor, Tensor]],
-    offsets: list[tuple[int, int]],
-    shape: Sequence[int],
+    turned: Sequence[Tensor], offsets: Sequence[tuple[int, int]], shape: Sequence[int]
 ) -> list[tuple[Tensor, Tensor]]:
-    """Views of the padded parts, one pair for each offset."""
-    reach = (max(t for _, t in offsets), max(k for k, _ in offsets))
+    """Views of the padded parts, real and imaginary, one pair for each offset."""
+    rows, columns = (max(reach) for reach in zip(*offsets, strict=True))
     out = []
     for bins, frames in offsets:
-        row, column = reach[0] + frames, reach[1] + bins
+        row, column = columns + frames, rows + bins
         part = (..., slice(row, row + shape[0]), slice(column, column + shape[1]))
-        real, imag = turned[frames]
-        out.append((real[part], imag[part]))
+        first = 2 * (columns + frames)
+        out.append((turned[first][part], turned[first + 1][part]))
     return out

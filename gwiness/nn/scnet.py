@@ -22,7 +22,7 @@ from torch.nn import functional
 from gwiness.nn.bands import SparseDown, SparseUp, band_sizes, compressed
 from gwiness.nn.dualpath import DualPath
 from gwiness.nn.fine import FineBasis
-from gwiness.nn.layers import GatedTaps, PhaseFreeFeatures, ResidualConv
+from gwiness.nn.layers import GatedTaps, PhaseFreeFeatures, ResidualConv, combined
 from gwiness.nn.stft import STFT
 
 __all__ = ["Fusion", "SCNet", "StageNet", "Trunk"]
@@ -158,6 +158,7 @@ class StageNet(_Banded):
         chirplets: See `FineBasis`; what is kept of them adds to the stems.
         feedback: See what the stage itself found in the pass before: once the loud lines of a
             comb are clear of noise, they say where to look for the faint ones.
+        mixing: Combine the channels of every bin before gates and taps, see `combined`.
         trunk: Further arguments of `Trunk`.
     """
 
@@ -174,6 +175,7 @@ class StageNet(_Banded):
         long_windows: Sequence[int] = (),
         chirplets: Sequence[tuple[int, float]] = (),
         feedback: bool = False,
+        mixing: bool = False,
         **trunk: Any,
     ) -> None:
         super().__init__(window, bins, overlap)
@@ -184,7 +186,9 @@ class StageNet(_Banded):
         self.features = PhaseFreeFeatures(channels, *place, slopes, slope_reach, num_fine)
         self.taps = GatedTaps(channels, stems, taps, *place)
         self.kept_shape = (stems, channels, self.fine.num_kept)
-        outputs = self.taps.num_inputs + math.prod(self.kept_shape)
+        self.mix_shape = (stems, channels, channels - 1 if mixing else 0, 2)
+        self.parts = [self.taps.num_inputs, math.prod(self.kept_shape), math.prod(self.mix_shape)]
+        outputs = sum(self.parts)
         self.trunk = Trunk(self.features.num_features, outputs, place[1], **trunk)
         # Start as a gate nearly closed, without taps: most bins hold noise. The small weights let
         # gradients into the trunk.
@@ -209,13 +213,16 @@ class StageNet(_Banded):
             found = x.new_zeros(len(x), *self.kept_shape[:2], num) if before is None else before
             powers.append(self.spectrum(found).flatten(1, 2).abs().square())
         raw = self.trunk(self.features(z, powers))
-        taps, shares = raw.split([self.taps.num_inputs, math.prod(self.kept_shape)], dim=1)
-        estimate, logits = self.taps(taps, z)
+        taps, shares, mix = raw.split(self.parts, dim=1)
+        mix = mix.unflatten(1, self.mix_shape)
+        factors = torch.complex(mix[:, :, :, :, 0], mix[:, :, :, :, 1])
+        estimate, logits = self.taps(taps, combined(z, factors))
         stems = self.samples(estimate, num)
         if spectra:
             shares = shares.unflatten(1, self.kept_shape)
             # The same gates: they say where a source is, the shares in which windows to keep it.
-            stems = stems + self.fine.kept(shares, torch.sigmoid(logits), spectra, num)
+            gates = torch.sigmoid(logits)
+            stems = stems + self.fine.kept(shares, gates, factors, spectra, num)
         return stems, logits
 
 

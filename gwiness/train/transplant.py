@@ -17,8 +17,8 @@ def transplanted(
 ) -> dict[str, Tensor]:
     """Weights of those stages that another separator has too, as they are or smaller.
 
-    A stage may have grown in ``widths``, by further ``chirplets`` and by ``feedback``: it then
-    computes what the smaller one did, and the new parts learn from there.
+    A stage may have grown in ``widths``, by further ``chirplets``, by ``feedback`` and by
+    ``mixing``: it then computes what the smaller one did, and the new parts learn from there.
 
     Arguments:
         config: What is to be trained.
@@ -43,16 +43,17 @@ def transplanted(
 
 def _grown_from(old: StageConfig, new: StageConfig) -> bool:
     """True if ``new`` is ``old``, or a larger network for the same bins and features."""
-    free = {"widths", "chirplets", "feedback", "mask_weight"}
+    free = {"widths", "chirplets", "feedback", "mixing", "mask_weight"}
     same = old.model_dump(exclude=free) == new.model_dump(exclude=free)
     wider = len(old.widths) == len(new.widths) and all(
         a <= b for a, b in zip(old.widths, new.widths, strict=True)
     )
     longer = new.chirplets[: len(old.chirplets)] == old.chirplets
-    if old.feedback:
-        # Its feature is the last one, which further chirplets would displace.
-        longer = new.feedback and new.chirplets == old.chirplets
-    return same and wider and longer
+    if old.feedback or old.mixing:
+        # Their weights are the last ones, which further chirplets would displace.
+        longer = new.chirplets == old.chirplets
+    more = new.feedback >= old.feedback and new.mixing >= old.mixing
+    return same and wider and longer and more
 
 
 def _grown(name: str, old: Tensor, fresh: Tensor) -> Tensor:

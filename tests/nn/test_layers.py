@@ -2,7 +2,7 @@ import math
 
 import torch
 
-from gwiness.nn.layers import GatedTaps, PhaseFreeFeatures, frame_turn, shifted
+from gwiness.nn.layers import GatedTaps, PhaseFreeFeatures, combined, frame_turn, shifted
 from gwiness.nn.stft import STFT
 
 LENGTH, HOP, NUM = 256, 64, 4096
@@ -58,24 +58,24 @@ def _taps(stems: int = 2) -> GatedTaps:
 
 
 def test_open_gate_keeps_and_closed_gate_silences():
-    taps, z = _taps(), torch.randn(1, 2, 6, 20, dtype=torch.complex64)
+    taps, z = _taps(), torch.randn(1, 1, 2, 6, 20, dtype=torch.complex64)
     raw = torch.zeros(1, taps.num_inputs, 6, 20)
     gates = raw.view(1, 4, -1, 6, 20)[:, :, 0]
     gates[:, :2], gates[:, 2:] = 40.0, -40.0
     estimate, _ = taps(raw, z)
-    torch.testing.assert_close(estimate[:, 0], z)
+    torch.testing.assert_close(estimate[:, :1], z)
     assert estimate[:, 1].abs().max() < 1e-12
 
 
 def test_silence_in_silence_out():
     taps = _taps()
-    estimate, _ = taps(torch.randn(1, taps.num_inputs, 6, 20), torch.zeros(1, 2, 6, 20) + 0j)
+    estimate, _ = taps(torch.randn(1, taps.num_inputs, 6, 20), torch.zeros(1, 1, 2, 6, 20) + 0j)
     assert estimate.abs().max() == 0
 
 
 def test_gradient_of_the_blend():
     taps = GatedTaps(1, 1, (3, 3), 5, 4, HOP, LENGTH)
-    z = torch.randn(1, 1, 3, 4, dtype=torch.complex64)
+    z = torch.randn(1, 1, 1, 3, 4, dtype=torch.complex64)
     raw = torch.randn(1, taps.num_inputs, 3, 4, requires_grad=True)
 
     def loss(values: torch.Tensor) -> torch.Tensor:
@@ -87,3 +87,28 @@ def test_gradient_of_the_blend():
         numeric = (loss(raw + 1e-2 * step) - loss(raw - 1e-2 * step)) / 2e-2
     # Central differences in float32: second-order error about 1e-4, rounding about as much.
     torch.testing.assert_close((grad * step).sum(), numeric, rtol=5e-3, atol=1e-2)
+
+
+def test_taps_have_the_gradients_of_their_inputs():
+    torch.manual_seed(0)
+    taps = GatedTaps(2, 1, (3, 5), 5, 6, HOP, LENGTH)
+    raw = torch.randn(1, taps.num_inputs, 4, 6)
+    z = torch.randn(1, 1, 2, 4, 6, dtype=torch.complex64, requires_grad=True)
+    direction = torch.randn_like(z)
+
+    def energy(step: float) -> torch.Tensor:
+        return taps(raw, z + step * direction)[0].abs().square().sum()
+
+    energy(0.0).backward()
+    slope = (z.grad.conj() * direction).real.sum()
+    # Quadratic in z: the central difference is exact up to rounding.
+    torch.testing.assert_close(slope, (energy(0.5) - energy(-0.5)).detach(), rtol=1e-4, atol=0)
+
+
+def test_polarised_signal_is_doubled_by_its_other_channel():
+    torch.manual_seed(0)
+    first = torch.randn(1, 4, 6, dtype=torch.complex64)
+    ratio = 0.5 - 2j
+    z = torch.stack([first, ratio * first], dim=1)
+    mix = torch.tensor([1 / ratio, ratio]).reshape(1, 1, 2, 1, 1, 1)
+    torch.testing.assert_close(combined(z, mix.expand(-1, -1, -1, -1, 4, 6)), 2 * z.unsqueeze(1))
