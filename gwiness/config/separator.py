@@ -54,8 +54,9 @@ class StageConfig(Config):
     features like ``long_windows``, and in these the stage also keeps what it finds."""
     feedback: bool = False
     """The stage sees what it found in the pass before."""
-    mixing: bool = False
-    """The channels of a bin are combined before gates and taps: a source is polarised."""
+    polarised: tuple[PositiveInt, PositiveInt] | None = None
+    """Neighbourhood (frequency, time), odd, from which the polarisation of a bin is taken; the
+    channels are combined accordingly before gates and taps. None leaves them apart."""
     mask_weight: NonNegativeFloat = 1.0
     """Weight of the cross-entropy to the ratio mask [dB]."""
 
@@ -66,8 +67,10 @@ class StageConfig(Config):
             raise ValueError(f"{levels} levels need {levels + 1} widths, {levels} time strides")
         if any(len(row) != bands for row in self.strides):
             raise ValueError(f"{len(self.edges)} edges make {bands} bands: a stride for each")
-        if self.window % (2 * self.overlap) or any(size % 2 == 0 for size in self.taps):
-            raise ValueError("the window must be a multiple of twice the overlap and the taps odd")
+        if self.window % (2 * self.overlap):
+            raise ValueError("the window must be a multiple of twice the overlap")
+        if any(size % 2 == 0 for size in (*self.taps, *(self.polarised or ()))):
+            raise ValueError("the sizes of neighbourhoods must be odd")
         longer = (*self.long_windows, *(length for length, _ in self.chirplets))
         if any(length % (2 * self.window) for length in longer):
             raise ValueError("longer windows must be even multiples of the window")
@@ -77,7 +80,7 @@ class StageConfig(Config):
 _NOT_OF_NETWORKS = {"kinds", "band_hz", "mask_weight"}
 _OF_GATES = {
     *("overlap", "taps", "slopes", "slope_reach"),
-    *("long_windows", "chirplets", "feedback", "mixing"),
+    *("long_windows", "chirplets", "feedback", "polarised"),
 }
 """What a plain SCNet has not."""
 

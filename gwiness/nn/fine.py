@@ -143,7 +143,7 @@ class FineBasis(nn.Module):
         self,
         shares: Float[Tensor, "B S C _ T F"],
         gates: Float[Tensor, "B S C T F"],
-        mix: Complex[Tensor, "B S C _ T F"],
+        matrix: Complex[Tensor, "B S C C T F"] | None,
         spectra: Sequence[Complex[Tensor, "B C _ _"]],
         num: int,
     ) -> Float[Tensor, "B S C N"]:
@@ -153,7 +153,7 @@ class FineBasis(nn.Module):
             shares: Factor of every bin; the bins that share one of the stage's lie along the
                 fourth axis, chirplet after chirplet.
             gates: A further factor for all that share a bin of the stage.
-            mix: Factors of the other channels there, see `gwiness.nn.layers.combined`.
+            matrix: What combines the channels there; None leaves them apart.
             spectra: From `forward`.
             num: Samples.
         """
@@ -166,8 +166,12 @@ class FineBasis(nn.Module):
             step = chirplet.step
             part = part[:, :, :, :, ::step] * gates[:, :, :, None, ::step]
             part = part.movedim(3, -1).flatten(-2)
-            factors = mix[..., ::step, :].repeat_interleave(chirplet.ratio, dim=-1)
-            total = total + chirplet.inverse(part * combined(z, factors), short)
+            if matrix is None:
+                seen = z.unsqueeze(1)
+            else:
+                fine = matrix[..., ::step, :].repeat_interleave(chirplet.ratio, dim=-1)
+                seen = combined(fine, z)
+            total = total + chirplet.inverse(part * seen, short)
         return interpolated(total, self.factor, num)
 
 

@@ -17,6 +17,7 @@ from torch.nn import functional
 __all__ = [
     "GatedTaps",
     "PhaseFreeFeatures",
+    "Polarisation",
     "ResidualConv",
     "combined",
     "frame_turn",
@@ -42,17 +43,11 @@ def shifted(z: Tensor, bins: int, frames: int) -> Tensor:
 
 
 def combined(
-    z: Complex[Tensor, "B C T F"], mix: Complex[Tensor, "B S C _ T F"]
-) -> Complex[Tensor, "B _ C T F"]:
-    """Each channel plus the others times their factors, the next channel's first.
-
-    In one bin a source has one polarisation, noise has none: two channels that say the same
-    together say it more clearly.
-    """
-    out = z.unsqueeze(1)
-    for step, factor in enumerate(mix.unbind(3), 1):
-        out = out + factor * z.roll(-step, 1).unsqueeze(1)
-    return out
+    matrix: Complex[Tensor, "B S C C T F"], z: Complex[Tensor, "B C T F"]
+) -> Complex[Tensor, "B S C T F"]:
+    """Product of the matrix of every bin with the channels there."""
+    parts = (matrix[:, :, :, i] * z[:, None, None, i] for i in range(1, z.shape[1]))
+    return sum(parts, start=matrix[:, :, :, 0] * z[:, None, None, 0])
 
 
 def _compressed(z: Complex[Tensor, "B C T F"]) -> list[Float[Tensor, "B C T F"]]:
@@ -135,6 +130,71 @@ class PhaseFreeFeatures(nn.Module):
             parts = (shifted(power, round(slope * step), step) for step in offsets)
             rows.append(sum(parts, start=torch.zeros_like(power)) / len(offsets))
         return 3.0 * torch.log(torch.stack(rows, dim=1) + 0.05)
+
+
+class Polarisation(nn.Module):
+    r"""Matrix that keeps the polarisation which a neighbourhood shows.
+
+    $$M = 1 + \beta\,\Big(\frac{R}{\operatorname{tr} R} - 1\Big), \qquad
+      R = \sum_j \rho_j z_j z_j^\dagger$$
+
+    A source has one polarisation in a bin and hardly another in the next; noise has none. With
+    $\rho$ where the source is, $R / \operatorname{tr} R$ projects on it and leaves out the noise
+    of all other combinations of the channels.
+
+    Arguments:
+        stems: Number of stems S.
+        reach: Size of the neighbourhood (frequency, time), odd.
+
+    References:
+        Heymann, Drude, Haeb-Umbach: Neural network based spectral mask estimation for acoustic
+        beamforming, 2016 (masks into covariances)
+    """
+
+    def __init__(self, stems: int, reach: tuple[int, int]) -> None:
+        super().__init__()
+        self.size = (reach[1], reach[0])
+        self.num_inputs = 2 * stems
+
+    def forward(
+        self, raw: Float[Tensor, "B D T F"], z: Complex[Tensor, "B C T F"]
+    ) -> Complex[Tensor, "B S C C T F"]:
+        """Matrices.
+
+        Arguments:
+            raw: Network output with ``num_inputs`` features: β / 4 and the logit of ρ.
+            z: Spectrogram.
+        """
+        share, where = raw.float().unflatten(1, (2, -1)).unbind(1)
+        share, weight = 4 * share, torch.sigmoid(where)
+        num = z.shape[1]
+        power = z.real.square() + z.imag.square()
+        pairs = [(i, j) for i in range(num) for j in range(i + 1, num)]
+        cross = torch.stack([z[:, i] * z[:, j].conj() for i, j in pairs], dim=1)
+        products = torch.cat([power, cross.real, cross.imag], dim=1).unsqueeze(1)
+        power, real, imag = self._sum(weight.unsqueeze(2) * products).split(
+            [num, len(pairs), len(pairs)], dim=2
+        )
+        # Silence has no polarisation: there the matrix is 1 - share.
+        unit = share.unsqueeze(2) / (power.sum(dim=2, keepdim=True) + 1e-6)
+        rows = [[torch.empty(0)] * num for _ in range(num)]
+        for i in range(num):
+            own = 1 - share + unit[:, :, 0] * power[:, :, i]
+            rows[i][i] = torch.complex(own, torch.zeros_like(own))
+        for (i, j), c in zip(pairs, (unit * torch.complex(real, imag)).unbind(2), strict=True):
+            rows[i][j], rows[j][i] = c, c.conj()
+        return torch.stack([torch.stack(row, dim=2) for row in rows], dim=2)
+
+    def _sum(self, x: Float[Tensor, "B S D T F"]) -> Float[Tensor, "B S D T F"]:
+        """Sum over the neighbourhood, one axis after the other; pooling is five times slower."""
+        for axis, size in ((-2, self.size[0]), (-1, self.size[1])):
+            half, num = size // 2, x.shape[axis]
+            wide = functional.pad(x, (0, 0, half, half) if axis == -2 else (half, half))
+            total = wide.narrow(axis, 0, num).clone()
+            for step in range(1, size):
+                total += wide.narrow(axis, step, num)
+            x = total
+        return x
 
 
 class ResidualConv(nn.Module):

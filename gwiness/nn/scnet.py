@@ -22,7 +22,7 @@ from torch.nn import functional
 from gwiness.nn.bands import SparseDown, SparseUp, band_sizes, compressed
 from gwiness.nn.dualpath import DualPath
 from gwiness.nn.fine import FineBasis
-from gwiness.nn.layers import GatedTaps, PhaseFreeFeatures, ResidualConv, combined
+from gwiness.nn.layers import GatedTaps, PhaseFreeFeatures, Polarisation, ResidualConv, combined
 from gwiness.nn.stft import STFT
 
 __all__ = ["Fusion", "SCNet", "StageNet", "Trunk"]
@@ -158,7 +158,8 @@ class StageNet(_Banded):
         chirplets: See `FineBasis`; what is kept of them adds to the stems.
         feedback: See what the stage itself found in the pass before: once the loud lines of a
             comb are clear of noise, they say where to look for the faint ones.
-        mixing: Combine the channels of every bin before gates and taps, see `combined`.
+        polarised: Neighbourhood (frequency, time) from which the polarisation of a bin is taken,
+            see `Polarisation`; None leaves the channels apart.
         trunk: Further arguments of `Trunk`.
     """
 
@@ -175,7 +176,7 @@ class StageNet(_Banded):
         long_windows: Sequence[int] = (),
         chirplets: Sequence[tuple[int, float]] = (),
         feedback: bool = False,
-        mixing: bool = False,
+        polarised: tuple[int, int] | None = None,
         **trunk: Any,
     ) -> None:
         super().__init__(window, bins, overlap)
@@ -186,8 +187,12 @@ class StageNet(_Banded):
         self.features = PhaseFreeFeatures(channels, *place, slopes, slope_reach, num_fine)
         self.taps = GatedTaps(channels, stems, taps, *place)
         self.kept_shape = (stems, channels, self.fine.num_kept)
-        self.mix_shape = (stems, channels, channels - 1 if mixing else 0, 2)
-        self.parts = [self.taps.num_inputs, math.prod(self.kept_shape), math.prod(self.mix_shape)]
+        self.polarisation = Polarisation(stems, polarised) if polarised else None
+        self.parts = [
+            self.taps.num_inputs,
+            math.prod(self.kept_shape),
+            self.polarisation.num_inputs if self.polarisation else 0,
+        ]
         outputs = sum(self.parts)
         self.trunk = Trunk(self.features.num_features, outputs, place[1], **trunk)
         # Start as a gate nearly closed, without taps: most bins hold noise. The small weights let
@@ -213,16 +218,16 @@ class StageNet(_Banded):
             found = x.new_zeros(len(x), *self.kept_shape[:2], num) if before is None else before
             powers.append(self.spectrum(found).flatten(1, 2).abs().square())
         raw = self.trunk(self.features(z, powers))
-        taps, shares, mix = raw.split(self.parts, dim=1)
-        mix = mix.unflatten(1, self.mix_shape)
-        factors = torch.complex(mix[:, :, :, :, 0], mix[:, :, :, :, 1])
-        estimate, logits = self.taps(taps, combined(z, factors))
+        taps, shares, channels = raw.split(self.parts, dim=1)
+        matrix = self.polarisation(channels, z) if self.polarisation else None
+        seen = z.unsqueeze(1) if matrix is None else combined(matrix, z)
+        estimate, logits = self.taps(taps, seen)
         stems = self.samples(estimate, num)
         if spectra:
             shares = shares.unflatten(1, self.kept_shape)
             # The same gates: they say where a source is, the shares in which windows to keep it.
             gates = torch.sigmoid(logits)
-            stems = stems + self.fine.kept(shares, gates, factors, spectra, num)
+            stems = stems + self.fine.kept(shares, gates, matrix, spectra, num)
         return stems, logits
 
 

@@ -18,7 +18,7 @@ def transplanted(
     """Weights of those stages that another separator has too, as they are or smaller.
 
     A stage may have grown in ``widths``, by further ``chirplets``, by ``feedback`` and by
-    ``mixing``: it then computes what the smaller one did, and the new parts learn from there.
+    ``polarised``: it then computes what the smaller one did, and the new parts learn from there.
 
     Arguments:
         config: What is to be trained.
@@ -43,16 +43,16 @@ def transplanted(
 
 def _grown_from(old: StageConfig, new: StageConfig) -> bool:
     """True if ``new`` is ``old``, or a larger network for the same bins and features."""
-    free = {"widths", "chirplets", "feedback", "mixing", "mask_weight"}
+    free = {"widths", "chirplets", "feedback", "polarised", "mask_weight"}
     same = old.model_dump(exclude=free) == new.model_dump(exclude=free)
     wider = len(old.widths) == len(new.widths) and all(
         a <= b for a, b in zip(old.widths, new.widths, strict=True)
     )
     longer = new.chirplets[: len(old.chirplets)] == old.chirplets
-    if old.feedback or old.mixing:
+    if old.feedback or old.polarised:
         # Their weights are the last ones, which further chirplets would displace.
         longer = new.chirplets == old.chirplets
-    more = new.feedback >= old.feedback and new.mixing >= old.mixing
+    more = new.feedback >= old.feedback and old.polarised in (None, new.polarised)
     return same and wider and longer and more
 
 

@@ -2,7 +2,14 @@ import math
 
 import torch
 
-from gwiness.nn.layers import GatedTaps, PhaseFreeFeatures, combined, frame_turn, shifted
+from gwiness.nn.layers import (
+    GatedTaps,
+    PhaseFreeFeatures,
+    Polarisation,
+    combined,
+    frame_turn,
+    shifted,
+)
 from gwiness.nn.stft import STFT
 
 LENGTH, HOP, NUM = 256, 64, 4096
@@ -105,10 +112,21 @@ def test_taps_have_the_gradients_of_their_inputs():
     torch.testing.assert_close(slope, (energy(0.5) - energy(-0.5)).detach(), rtol=1e-4, atol=0)
 
 
-def test_polarised_signal_is_doubled_by_its_other_channel():
+def test_polarisation_keeps_a_source_and_halves_the_noise():
     torch.manual_seed(0)
-    first = torch.randn(1, 4, 6, dtype=torch.complex64)
-    ratio = 0.5 - 2j
-    z = torch.stack([first, ratio * first], dim=1)
-    mix = torch.tensor([1 / ratio, ratio]).reshape(1, 1, 2, 1, 1, 1)
-    torch.testing.assert_close(combined(z, mix.expand(-1, -1, -1, -1, 4, 6)), 2 * z.unsqueeze(1))
+    layer = Polarisation(1, (3, 5))
+    raw = torch.tensor([0.25, 0.0])[None, :, None, None].expand(1, 2, 40, 60)
+    source = torch.randn(1, 1, 40, 60, dtype=torch.complex64)
+    source = torch.cat([source, (0.5 - 2j) * source], dim=1)
+    noise = 1e-3 * torch.randn(1, 2, 40, 60, dtype=torch.complex64)
+    kept = combined(layer(raw, source + noise), source)[:, 0]
+    torch.testing.assert_close(kept, source, rtol=0, atol=0.02)
+    left = combined(layer(raw, source + noise), noise)
+    ratio = left.abs().square().mean() / noise.abs().square().mean()
+    assert 0.45 < ratio < 0.55
+
+
+def test_without_a_share_the_channels_stay_apart():
+    z = torch.randn(2, 3, 8, 9, dtype=torch.complex64)
+    matrix = Polarisation(2, (3, 3))(torch.zeros(2, 4, 8, 9), z)
+    torch.testing.assert_close(combined(matrix, z), z.unsqueeze(1).expand(-1, 2, -1, -1, -1))

@@ -30,7 +30,8 @@ def test_equal_stages_are_taken_over_wherever_they_stand():
 
 
 @pytest.mark.parametrize(
-    "extra", [{}, {"chirplets": [[1024, 0.0], [2048, 20.0]]}, {"feedback": True}, {"mixing": True}]
+    "extra",
+    [{}, {"chirplets": [[1024, 0.0], [2048, 20.0]]}, {"feedback": True}, {"polarised": [3, 5]}],
 )
 def test_a_grown_stage_computes_what_the_smaller_one_did(extra):
     torch.manual_seed(0)
