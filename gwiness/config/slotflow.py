@@ -61,8 +61,13 @@ class StreamConfig(Config):
 class SinusoidConfig(Config):
     """Law of the signals; the defaults are the task's "nominal" law.
 
+    Neighbours are at least ``min_separation_hz`` apart, except inside clusters: there a gap is
+    uniform in ``tight_hz``. Of the K - 1 gaps of a signal a number is tight that is uniform between
+    the shares ``tight_share``, and any of them with equal probability.
+
     Raises:
-        GwinessError: If ``num_max`` sources so far apart do not fit into the band.
+        GwinessError: If ``num_max`` sources so far apart do not fit into the band, or gaps can be
+            neither tight nor wide.
     """
 
     num_min: int = Field(default=1, ge=0)
@@ -74,10 +79,21 @@ class SinusoidConfig(Config):
     amplitude_max: float = Field(default=1.5, gt=0)
     frequency_min_hz: float = Field(default=2.5, gt=0)
     frequency_max_hz: float = Field(default=3.0, gt=0)
+    tight_hz: tuple[float, float] | None = None
+    """Smallest and largest gap inside a cluster [Hz]; None: there are no clusters."""
+    tight_share: tuple[float, float] = (0.0, 1.0)
+    """Smallest and largest share of tight gaps in a signal."""
     streams: StreamConfig = StreamConfig()
 
     @model_validator(mode="after")
     def _sources_fit(self) -> "SinusoidConfig":
+        if self.tight_hz is not None:
+            low, high = self.tight_hz
+            if not 0 < low < high <= self.min_separation_hz:
+                raise ValueError(
+                    f"gaps inside clusters must lie between 0 and min_separation_hz = "
+                    f"{self.min_separation_hz}, got {low} to {high}"
+                )
         if self.free_band_hz(self.num_max) <= 0:
             raise ValueError(
                 f"{self.num_max} sources {self.min_separation_hz} Hz apart do not fit into "
@@ -85,10 +101,22 @@ class SinusoidConfig(Config):
             )
         return self
 
+    @property
+    def closest_hz(self) -> float:
+        """Smallest distance of two sources [Hz]."""
+        return self.tight_hz[0] if self.tight_hz else self.min_separation_hz
+
     def free_band_hz(self, num: int) -> float:
-        """Band [Hz] left to ``num`` sources once their separations are taken out."""
+        """Band [Hz] left to ``num`` sources, none in a cluster, less their separations."""
         width = self.frequency_max_hz - self.frequency_min_hz
         return width - max(num - 1, 0) * self.min_separation_hz
+
+    def tight_numbers(self, num: int) -> tuple[int, int]:
+        """Smallest and largest number of tight gaps among ``num`` sources."""
+        if self.tight_hz is None or num < 2:
+            return 0, 0
+        low, high = (round(share * (num - 1)) for share in self.tight_share)
+        return low, high
 
 
 class SlotFlowNetworkConfig(Config):

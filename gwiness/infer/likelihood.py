@@ -10,9 +10,6 @@ With the weights 1/v_n
     p(d | θ) = ∫_0^∞ p(d | θ, σ) dσ ∝ χ²(θ)^{−(N−1)/2},
 
 a flat prior on σ of density 1; N = 8,020 samples fix σ to 0.8 %, so its ends do not matter.
-
-The prior on θ, given K: A and φ uniform, frequencies uniform where all neighbours are at least
-``min_separation`` apart. Sources carry no names, so densities are those of the ordered set.
 """
 
 from dataclasses import dataclass
@@ -20,17 +17,18 @@ from functools import cached_property, lru_cache
 
 import numpy as np
 from jaxtyping import Complex, Float
-from scipy.special import gammaln, log_ndtr
+from scipy.special import gammaln
 
-from gwiness.config.slotflow import SinusoidConfig, StreamConfig
+from gwiness.config.slotflow import StreamConfig
 from gwiness.core.axes import Series
 from gwiness.core.errors import ScopeProblem
 from gwiness.core.grid import TimeGrid
 from gwiness.core.item import Item
+from gwiness.infer.overlaps import Overlaps, line_tables
 from gwiness.infer.transforms import to_tone
 from gwiness.signal.tones import phasors
 
-__all__ = ["SourcePrior", "Streams", "log_likelihood", "streams_of"]
+__all__ = ["Streams", "log_likelihood", "streams_of"]
 
 
 _NUM_NODES = 128
@@ -58,6 +56,9 @@ class Streams:
         num: Number of samples behind it all.
         log_weight: Σ log(1/v) over all samples.
         time_ref: Reference time on the item's clock [s]: the weighted mean of all times.
+        start: Start of the streams on the item's clock [s].
+        raw: All samples of the long and of the short stream that count.
+        config: The sampling.
     """
 
     grid: TimeGrid
@@ -69,6 +70,15 @@ class Streams:
     num: int
     log_weight: float
     time_ref: float
+    start: float
+    raw: tuple[np.ndarray, np.ndarray]
+    config: StreamConfig
+
+    def overlaps(self, band: tuple[float, float]) -> Overlaps:
+        """The inner products that a search in ``band`` [Hz] needs."""
+        tables = line_tables(self.config, band, self.time_ref - self.start)
+        long, short = self.raw
+        return tables.overlaps(self.raw, float(self.weight @ long**2 + short @ short), self.num)
 
     @cached_property
     def times(self) -> Float[np.ndarray, " Q"]:
@@ -163,6 +173,9 @@ def streams_of(item: Item, streams: StreamConfig) -> Streams:
         num=part.num + short.grid.num,
         log_weight=float(np.log(weight).sum()),
         time_ref=time_ref,
+        start=long.grid.start,
+        raw=(long.data[0, skip:], short.data[0]),
+        config=streams,
     )
 
 
@@ -180,82 +193,3 @@ def log_likelihood(
     half = (streams.num - 1) / 2
     constant = streams.log_weight - streams.num * np.log(2 * np.pi)
     return np.asarray(0.5 * constant - np.log(2) + gammaln(half) - half * np.log(chi2 / 2))
-
-
-@dataclass(frozen=True)
-class SourcePrior:
-    """Prior of K sources in (f, ψ, A), a density over ordered sets.
-
-    Arguments:
-        frequency: Lowest and highest frequency [Hz].
-        amplitude: Smallest and largest amplitude [1].
-        min_separation: Smallest distance of two frequencies [Hz].
-        num: Smallest and largest number of sources, all equally likely.
-    """
-
-    frequency: tuple[float, float]
-    amplitude: tuple[float, float]
-    min_separation: float
-    num: tuple[int, int]
-
-    @classmethod
-    def from_config(cls, config: SinusoidConfig) -> "SourcePrior":
-        """The law of a configuration."""
-        return cls(
-            (config.frequency_min_hz, config.frequency_max_hz),
-            (config.amplitude_min, config.amplitude_max),
-            config.min_separation_hz,
-            (config.num_min, config.num_max),
-        )
-
-    def log_num(self, num: int) -> float:
-        """Log p(K) [nat]."""
-        low, high = self.num
-        return -float(np.log(high - low + 1)) if low <= num <= high else -np.inf
-
-    def log_density(self, num: int) -> float:
-        """Log density [nat] inside the allowed region, which is constant.
-
-        The ordered frequencies fill (W − (K−1) d)^K / K! of the band W.
-        """
-        width = self.frequency[1] - self.frequency[0]
-        free = width - max(num - 1, 0) * self.min_separation
-        if num == 0:
-            return 0.0
-        if free <= 0:
-            return -np.inf
-        one = np.log(free) + np.log(2 * np.pi) + np.log(self.amplitude[1] - self.amplitude[0])
-        return float(gammaln(num + 1) - num * one)
-
-    def log_prob(self, solver: Float[np.ndarray, "n K 3"]) -> Float[np.ndarray, " n"]:
-        """Log density (n,) [nat] of configurations; −inf outside the allowed region."""
-        num = solver.shape[1]
-        frequency, amplitude = np.sort(solver[..., 0], axis=1), solver[..., 2]
-        inside = (
-            (frequency >= self.frequency[0]).all(axis=1)
-            & (frequency <= self.frequency[1]).all(axis=1)
-            & (amplitude >= self.amplitude[0]).all(axis=1)
-            & (amplitude <= self.amplitude[1]).all(axis=1)
-            & (np.diff(frequency, axis=1) >= self.min_separation).all(axis=1)
-        )
-        return np.where(inside, self.log_density(num), -np.inf)
-
-    def log_mass(
-        self, centre: Float[np.ndarray, "K 3"], covariance: Float[np.ndarray, "K3 K3"]
-    ) -> float:
-        """Log of the share of a Gaussian in (f, ψ, A) that lies in the allowed region [nat].
-
-        Each bound is taken by itself, on its own marginal: exact for one active bound.
-        """
-        order = np.argsort(centre[:, 0])
-        deviation = np.sqrt(np.diag(covariance)).reshape(-1, 3)
-        total = 0.0
-        for column, (low, high) in ((0, self.frequency), (2, self.amplitude)):
-            value, scale = centre[:, column], deviation[:, column]
-            total += log_ndtr((value - low) / scale).sum()
-            total += log_ndtr((high - value) / scale).sum()
-        rows = 3 * order
-        cov = covariance[np.ix_(rows, rows)]
-        variance = np.diag(cov)[1:] + np.diag(cov)[:-1] - 2 * np.diag(cov, 1)
-        gaps = np.diff(centre[order, 0]) - self.min_separation
-        return float(total + log_ndtr(gaps / np.sqrt(np.maximum(variance, 1e-300))).sum())

@@ -23,6 +23,7 @@ from gwiness.io.sinusoid import SinusoidWriter
 from gwiness.signal.tones import phasors
 
 __all__ = [
+    "CLUSTERS",
     "NOMINAL",
     "STRESS",
     "SinusoidSignal",
@@ -39,6 +40,15 @@ NOMINAL = SinusoidConfig()
 """The task's own law: K 1..10, separations of 10 mHz or more, σ U(0, 1.5)."""
 STRESS = SinusoidConfig(num_min=5, min_separation_hz=0.004, sigma_min=1.0, sigma_max=2.0)
 """Its authors' harder test set: K 5..10, separations of 4 mHz or more, σ U(1, 2)."""
+CLUSTERS = SinusoidConfig(
+    num_min=10,
+    num_max=10,
+    tight_hz=(0.003, 0.0035),
+    tight_share=(1.0, 1.0),
+    sigma_min=1.5,
+    sigma_max=1.5,
+)
+"""Ten sources in one cluster, 3 to 3.5 mHz apart: about one Fourier bin each."""
 
 
 @dataclass(frozen=True)
@@ -67,13 +77,23 @@ def tones(theta: Float[np.ndarray, "K 3"], grid: TimeGrid) -> Series:
 def draw_sources(config: SinusoidConfig, rng: np.random.Generator) -> Float[np.ndarray, "K 3"]:
     """Parameters (K, 3) of one signal, by rising frequency.
 
-    Frequencies are uniform under the condition that neighbours lie at least ``min_separation_hz``
-    apart. Sorted uniform numbers on the band less all separations, with the separations put back,
-    have exactly that law, without rejection.
+    Without clusters frequencies are uniform under the condition that neighbours lie at least
+    ``min_separation_hz`` apart. Sorted uniform numbers on the band less all separations, with the
+    separations put back, have exactly that law, without rejection. A cluster is placed like a
+    single source that is as wide as its tight gaps.
     """
     num = int(rng.integers(config.num_min, config.num_max + 1))
-    offsets = np.sort(rng.uniform(0.0, config.free_band_hz(num), num))
-    frequency = config.frequency_min_hz + offsets + config.min_separation_hz * np.arange(num)
+    gaps = np.full(max(num - 1, 0), config.min_separation_hz)
+    tight = np.zeros(len(gaps), dtype=bool)
+    if config.tight_hz is not None:
+        low, high = config.tight_numbers(num)
+        tight[rng.permutation(len(gaps))[: rng.integers(low, high + 1)]] = True
+        gaps[tight] = rng.uniform(*config.tight_hz, int(tight.sum()))
+    group = np.concatenate([np.zeros(min(num, 1), dtype=int), np.cumsum(~tight)])
+    free = config.frequency_max_hz - config.frequency_min_hz - gaps.sum()
+    offsets = np.sort(rng.uniform(0.0, free, num - int(tight.sum())))
+    places = np.concatenate([np.zeros(min(num, 1)), np.cumsum(gaps)])
+    frequency = config.frequency_min_hz + offsets[group] + places
     amplitude = rng.uniform(config.amplitude_min, config.amplitude_max, num)
     phase = rng.uniform(0.0, 2 * np.pi, num)
     return np.stack([amplitude, phase, frequency], axis=1)

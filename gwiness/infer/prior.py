@@ -1,0 +1,122 @@
+r"""Prior of the sinusoid task: which sets of sources are possible, and how probable each is.
+
+Given K, amplitudes and phases are uniform. Frequencies follow `SinusoidConfig`: of the K − 1 gaps
+between neighbours m are tight, m uniform in its range, any of them; tight gaps are uniform in their
+range, the groups that are left are uniform where they are far enough apart. Sources carry no
+names, so densities are those of the ordered set:
+
+.. math:: p(f | K) = \frac{1}{M \binom{K-1}{m}} \frac{1}{(b - a)^m} \frac{G!}{F^G},
+          \qquad G = K - m
+
+with M numbers m possible, tight gaps between a and b, and the free band F that is left without all
+tight gaps and all smallest wide ones. Without clusters m = 0, G = K, and the density is constant.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Bool, Float
+from scipy.special import gammaln
+
+from gwiness.config.slotflow import SinusoidConfig
+
+__all__ = ["SourcePrior"]
+
+_ROUNDING = 1e-12
+"""Sums of gaps are good to this [Hz]."""
+
+
+@dataclass(frozen=True)
+class SourcePrior:
+    """Prior of K sources in (f, ψ, A), a density over ordered sets.
+
+    Arguments:
+        law: The law.
+    """
+
+    law: SinusoidConfig
+
+    @property
+    def band(self) -> tuple[float, float]:
+        """Lowest and highest frequency [Hz]."""
+        return self.law.frequency_min_hz, self.law.frequency_max_hz
+
+    @property
+    def amplitude(self) -> tuple[float, float]:
+        """Smallest and largest amplitude [1]."""
+        return self.law.amplitude_min, self.law.amplitude_max
+
+    def log_num(self, num: int) -> float:
+        """Log p(K) [nat]."""
+        low, high = self.law.num_min, self.law.num_max
+        return -float(np.log(high - low + 1)) if low <= num <= high else -np.inf
+
+    def tight(self, frequency: Float[np.ndarray, "*n K"]) -> Bool[np.ndarray, "*n K1"]:
+        """Which gaps of rising frequencies are inside clusters."""
+        gaps = np.diff(frequency, axis=-1)
+        if self.law.tight_hz is None:
+            return np.zeros(gaps.shape, dtype=bool)
+        return gaps < self.law.tight_hz[1]
+
+    def bounds(
+        self, frequency: Float[np.ndarray, " K"]
+    ) -> tuple[Float[np.ndarray, " D"], Float[np.ndarray, " D"]]:
+        """Bounds (3K,) on the ladder (f_1, gaps, ψ, A) for sets with the same tight gaps."""
+        num = len(frequency)
+        tight = self.tight(frequency)
+        narrow = self.law.tight_hz or (0.0, 0.0)
+        low = [
+            self.band[:1],
+            np.where(tight, narrow[0], self.law.min_separation_hz),
+            np.full(num, -np.inf),
+            np.full(num, self.amplitude[0]),
+        ]
+        high = [
+            self.band[1:],
+            np.where(tight, narrow[1], np.inf),
+            np.full(num, np.inf),
+            np.full(num, self.amplitude[1]),
+        ]
+        return np.concatenate(low), np.concatenate(high)
+
+    def log_density(
+        self,
+        frequency: Float[np.ndarray, "*n K"],
+        tight: Bool[np.ndarray, "*n K1"] | None = None,
+    ) -> Float[np.ndarray, "*n"]:
+        """Log density [nat] of sets with phases and amplitudes inside their bounds.
+
+        Arguments:
+            frequency: Frequencies [Hz], rising.
+            tight: Which gaps are inside clusters, where that is known; a gap on a bound could be
+                either.
+        """
+        num = frequency.shape[-1]
+        if num == 0:
+            return np.zeros(frequency.shape[:-1])
+        if tight is None:
+            tight = self.tight(frequency)
+        gaps = np.diff(frequency, axis=-1)
+        count = tight.sum(axis=-1)
+        fewest, most = self.law.tight_numbers(num)
+        groups = num - count
+        width = self.band[1] - self.band[0] - np.where(tight, gaps, 0.0).sum(axis=-1)
+        free = width - (groups - 1) * self.law.min_separation_hz
+        narrow = self.law.tight_hz or (0.0, 1.0)
+        choices = gammaln(num) - gammaln(count + 1) - gammaln(num - count)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            density = gammaln(groups + 1) - groups * np.log(free) - choices
+        density = density - np.log(most - fewest + 1) - count * np.log(narrow[1] - narrow[0])
+        one = np.log(2 * np.pi) + np.log(self.amplitude[1] - self.amplitude[0])
+        possible = (free > 0) & (count >= fewest) & (count <= most)
+        smallest = np.where(tight, narrow[0], self.law.min_separation_hz)
+        possible &= (gaps >= smallest - _ROUNDING).all(axis=-1)
+        possible &= (frequency[..., 0] >= self.band[0]) & (frequency[..., -1] <= self.band[1])
+        return np.where(possible, density - num * one, -np.inf)
+
+    def log_prob(self, solver: Float[np.ndarray, "n K 3"]) -> Float[np.ndarray, " n"]:
+        """Log density (n,) [nat] of sets (f, ψ, A); −inf outside the allowed region."""
+        amplitude = solver[..., 2]
+        low, high = self.amplitude
+        inside = ((amplitude >= low) & (amplitude <= high)).all(axis=1)
+        return np.where(inside, self.log_density(np.sort(solver[..., 0], axis=1)), -np.inf)
