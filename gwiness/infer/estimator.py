@@ -20,8 +20,9 @@ from gwiness.core.errors import ScopeProblem
 from gwiness.core.item import Item
 from gwiness.core.posterior import Posterior, SampleSet
 from gwiness.infer.importance import importance_sample
-from gwiness.infer.likelihood import SourcePrior, streams_of
-from gwiness.infer.refine import IMPLAUSIBLE, Refined, refine
+from gwiness.infer.likelihood import Streams, streams_of
+from gwiness.infer.prior import SourcePrior
+from gwiness.infer.refine import Refined, Search
 from gwiness.nn.slotflow import Encoding, LocalFrame, SlotFlow
 from gwiness.nn.slots import from_local
 
@@ -31,6 +32,10 @@ _SPACE = SPACES["sinusoid"]
 _LOW_EFFICIENCY = 0.05
 _POOR_FIT = 1.3
 """Residual power over noise power; for a good fit it scatters by 0.03."""
+_IMPLAUSIBLE = 20.0
+"""Log likelihood [nat] that the law's bounds may cost: six widths."""
+_NUM_STARTS = 2
+"""Numbers of sources to begin the search with."""
 _NUM_BESIDE = 250
 """Samples of the network's own posterior when it is only shown beside the refined one."""
 
@@ -106,7 +111,7 @@ class SlotFlowEstimator:
     ) -> None:
         self.network = network.to(device).eval()
         self.config, self.name, self.device = config, name, device
-        self.prior = SourcePrior.from_config(config.data)
+        self.prior = SourcePrior(config.data)
 
     @classmethod
     def from_checkpoint(
@@ -158,7 +163,7 @@ class SlotFlowEstimator:
         frequency = ((bins + offset) * self.network.spacing).cpu().numpy()
         # Two sources are never nearer than the smallest separation of the training law.
         kept, score = suppress(
-            frequency, probability.double().cpu().numpy(), self.prior.min_separation / 2
+            frequency, probability.double().cpu().numpy(), self.prior.law.closest_hz / 2
         )
         take = torch.from_numpy(kept).to(self.device)
         return Proposal(
@@ -232,8 +237,9 @@ class SlotFlowEstimator:
         if not refine:
             return self.amortised(proposal, num_samples, rng)
         amortised = self.amortised(proposal, min(num_samples, _NUM_BESIDE), rng)
-        refined = self._refine(item, proposal)
-        samples = importance_sample(refined.best, self.prior, num_samples, rng)
+        streams = streams_of(item, self.config.data.streams)
+        refined = Search(streams, self.prior).climb(self._starts(proposal))
+        samples = importance_sample(streams, refined.best, self.prior, num_samples, rng)
         if not np.isfinite(samples.log_weight).any():
             raise ScopeProblem(
                 f"no sample lies inside {self._law}, the law that {self.name} knows."
@@ -241,16 +247,20 @@ class SlotFlowEstimator:
         log_p_num = self._log_p_num(refined, samples)
         posterior = Posterior(
             log_p_num,
-            {len(refined.best.solver): samples},
+            {refined.best.num: samples},
             _SPACE,
             f"{self.name} + exact likelihood",
-            notes=self._notes(refined, samples),
+            notes=self._notes(streams, refined, samples),
         )
         return replace(posterior, amortised=amortised)
 
-    def _refine(self, item: Item, proposal: Proposal) -> Refined:
-        streams = streams_of(item, self.config.data.streams)
-        return refine(streams, proposal.frequency[: proposal.best_num], self.prior)
+    def _starts(self, proposal: Proposal) -> list[Float[np.ndarray, " K"]]:
+        """Sets of frequencies to begin with: the surest slots, for the likeliest numbers."""
+        likely = np.argsort(-proposal.log_p_num)[:_NUM_STARTS].tolist()
+        numbers = dict.fromkeys([proposal.best_num, *likely])
+        return [
+            np.sort(proposal.frequency[:num]) for num in numbers if num <= len(proposal.frequency)
+        ]
 
     def _log_p_num(self, refined: Refined, samples: SampleSet) -> Float[np.ndarray, " K1"]:
         """Normalised log p(K | d): importance-sampled at the best K, Laplace beside it.
@@ -260,26 +270,28 @@ class SlotFlowEstimator:
         log_p = np.full(self.prior.num[1] + 1, -np.inf)
         for num, evidence in refined.log_evidence.items():
             log_p[num] = evidence
-        best = len(refined.best.solver)
+        best = refined.best.num
         log_p[best] = samples.log_evidence + self.prior.log_num(best)
         return log_p - np.logaddexp.reduce(log_p)
 
     @property
     def _law(self) -> str:
         low, high = self.prior.amplitude
-        gap = 1e3 * self.prior.min_separation
+        gap = 1e3 * self.prior.law.closest_hz
         return f"amplitudes of {low:g} to {high:g} and separations of {gap:g} mHz or more"
 
-    def _notes(self, refined: Refined, samples: SampleSet) -> tuple[str, ...]:
+    def _notes(
+        self, streams: Streams, refined: Refined, samples: SampleSet
+    ) -> tuple[str, ...]:
         """What the reader of a refined posterior should know."""
         notes = []
         fit = refined.best
-        if self.prior.log_mass(fit.solver, fit.covariance) < IMPLAUSIBLE:
+        if fit.pressure > _IMPLAUSIBLE:
             notes.append(
                 f"The best fit lies outside {self._law}, the law that {self.name} knows: "
                 "the samples are pressed against its bounds."
             )
-        excess = fit.noise_sigma**2 / fit.streams.noise_variance
+        excess = fit.chi2 / (streams.num - 3 * fit.num) / streams.noise_variance
         if excess > _POOR_FIT:
             notes.append(
                 f"The residual has {excess:.1f} times the power of the noise: "

@@ -1,8 +1,8 @@
 r"""Importance sampling of the joint posterior around the refined optimum.
 
-The proposal q is the Laplace Gaussian of all sources at once, cut off at the prior's bounds on the
-amplitudes, mixed with a tenth of the same Gaussian at twice the width, so that no weight can grow
-without limit. The weights w = p(d | θ) p(θ) / q(θ) are exact, hence so are the posterior and the
+The proposal q is the Gaussian of all sources at once around the optimum, cut off at the law's bounds
+on amplitudes and gaps, mixed with a tenth of the same Gaussian at twice the width, so that no
+weight can grow without limit. The weights w = p(d | θ) p(θ) / q(θ) are exact, hence so are the posterior and the
 evidence, mean w, up to sampling error; the efficiency (Σw)²/(n Σw²) says how much.
 
 χ² of the draws is exact too, but cheap: a source a small δf from its optimum has the phasor
@@ -12,18 +12,26 @@ noise standard deviations of the whole signal.
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 from math import factorial
 
 import numpy as np
 from jaxtyping import Bool, Float
-from scipy.special import log_ndtr, ndtr, ndtri
+from scipy.linalg import solve_triangular
+from scipy.special import log_ndtr, ndtri_exp
 
 from gwiness.core.posterior import SampleSet
-from gwiness.infer.likelihood import SourcePrior, log_likelihood
+from gwiness.infer.likelihood import Streams, log_likelihood
+from gwiness.infer.prior import SourcePrior
 from gwiness.infer.refine import Fit
 from gwiness.infer.transforms import from_solver, to_tone
 
 __all__ = ["DefensiveMixture", "TruncatedGaussian", "chi2_near", "importance_sample", "weighted"]
+
+_FAR = 8.0
+"""Bounds that many standard deviations away are met by one draw in 10¹⁵."""
+_ROUNDING = 1e-12
+"""Draws are made by sums: on a bound they are good to this."""
 
 
 @dataclass(frozen=True)
@@ -48,43 +56,55 @@ class TruncatedGaussian:
     low: Float[np.ndarray, " D"]
     high: Float[np.ndarray, " D"]
 
-    @property
-    def _bounded(self) -> Bool[np.ndarray, " D"]:
-        return np.isfinite(self.low) | np.isfinite(self.high)
+    @cached_property
+    def _near(self) -> list[int]:
+        """Coordinates with a bound that draws may meet."""
+        spread = _FAR * np.sqrt((self.factor**2).sum(axis=1))
+        near = (self.mean - self.low < spread) | (self.high - self.mean < spread)
+        return np.flatnonzero(near).tolist()
 
     def sample(self, num: int, rng: np.random.Generator) -> Float[np.ndarray, "n D"]:
         """Draws (num, D)."""
         u = rng.standard_normal((num, len(self.mean)))
         uniform = rng.uniform(size=u.shape)
-        for i in np.flatnonzero(self._bounded).tolist():
-            low, high = self._limits(u, i)
-            # The tail that is nearer to zero keeps its digits.
-            flip = low > 0
-            a, b = np.where(flip, -high, low), np.where(flip, -low, high)
-            value = ndtri(ndtr(a) + uniform[:, i] * (ndtr(b) - ndtr(a)))
-            u[:, i] = np.clip(np.where(flip, -value, value), low, high)
+        for i in self._near:
+            low, high, flip = self._limits(u, i)
+            lower = log_ndtr(low)
+            inside = np.log(uniform[:, i]) + _log_between(lower, log_ndtr(high))
+            value = np.clip(ndtri_exp(np.logaddexp(lower, inside)), low, high)
+            u[:, i] = np.where(flip, -value, value)
         return self.mean + u @ self.factor.T
 
     def log_prob(self, x: Float[np.ndarray, "n D"]) -> Float[np.ndarray, " n"]:
-        """Log density (n,) [nat]; points outside the bounds are not to be asked for."""
-        u = np.linalg.solve(self.factor, (x - self.mean).T).T
+        """Log density (n,) [nat]; −inf outside the bounds."""
+        u = solve_triangular(self.factor, (x - self.mean).T, lower=True).T
         log_q = -0.5 * (u**2).sum(axis=1) - 0.5 * len(self.mean) * np.log(2 * np.pi)
         log_q -= np.log(np.diag(self.factor)).sum()
-        for i in np.flatnonzero(self._bounded).tolist():
-            low, high = self._limits(u, i)
-            flip = low > 0
-            a, b = np.where(flip, -high, low), np.where(flip, -low, high)
-            upper = log_ndtr(b)
-            log_q -= upper + np.log1p(-np.exp(np.minimum(log_ndtr(a) - upper, -1e-12)))
-        return log_q
+        for i in self._near:
+            low, high, _ = self._limits(u, i)
+            log_q -= _log_between(log_ndtr(low), log_ndtr(high))
+        inside = ((x >= self.low - _ROUNDING) & (x <= self.high + _ROUNDING)).all(axis=1)
+        return np.where(inside, log_q, -np.inf)
 
     def _limits(
         self, u: Float[np.ndarray, "n D"], i: int
-    ) -> tuple[Float[np.ndarray, " n"], Float[np.ndarray, " n"]]:
-        """Bounds (n,) of u_i given the coordinates before it."""
+    ) -> tuple[Float[np.ndarray, " n"], Float[np.ndarray, " n"], Bool[np.ndarray, " n"]]:
+        """Bounds (n,) of u_i given the coordinates before it, mirrored where both are above zero.
+
+        The tail that is nearer to zero keeps its digits.
+        """
         centre = self.mean[i] + u[:, :i] @ self.factor[i, :i]
-        scale = self.factor[i, i]
-        return (self.low[i] - centre) / scale, (self.high[i] - centre) / scale
+        low = (self.low[i] - centre) / self.factor[i, i]
+        high = (self.high[i] - centre) / self.factor[i, i]
+        flip = low > 0
+        return np.where(flip, -high, low), np.where(flip, -low, high), flip
+
+
+def _log_between(
+    lower: Float[np.ndarray, " n"], upper: Float[np.ndarray, " n"]
+) -> Float[np.ndarray, " n"]:
+    """Log of the difference of two probabilities that are given by their logarithms."""
+    return upper + np.log1p(-np.exp(np.minimum(lower - upper, -1e-12)))
 
 
 @dataclass(frozen=True)
@@ -116,50 +136,40 @@ class DefensiveMixture:
         )
 
 
-def _proposal(fit: Fit, prior: SourcePrior) -> DefensiveMixture:
-    """Laplace proposal in (all A, then f and ψ of each source)."""
-    num = len(fit.solver)
-    order = _amplitudes_first(num)
+def _proposal(fit: Fit, prior: SourcePrior) -> tuple[DefensiveMixture, np.ndarray]:
+    """Proposal on the ladder, and the order of its coordinates: those with bounds first."""
+    num = fit.num
+    order = np.concatenate([np.arange(2 * num, 3 * num), np.arange(1, num), [0]])
+    order = np.concatenate([order, np.arange(num, 2 * num)])
+    mean, covariance = fit.mean, fit.covariance
+    scale = np.sqrt(np.diag(covariance))
     # Two sources on one frequency are degenerate to rounding; the density stays exact, since it is
     # that of this very factor.
-    correlation = _scaled(fit)[np.ix_(order, order)] + 1e-9 * np.eye(3 * num)
-    factor = np.linalg.cholesky(correlation)
-    scale = np.sqrt(np.diag(fit.covariance))[order]
-    factor = scale[:, None] * factor
-    mean = fit.solver.ravel()[order]
-    low, high = np.full((2, 3 * num), np.inf)
-    low = -low
-    low[:num], high[:num] = prior.amplitude
-    return DefensiveMixture(
-        TruncatedGaussian(mean, factor, low, high), TruncatedGaussian(mean, 2 * factor, low, high)
-    )
+    correlation = covariance / np.outer(scale, scale) + 1e-9 * np.eye(3 * num)
+    factor = scale[order, None] * np.linalg.cholesky(correlation[np.ix_(order, order)])
+    low, high = fit.low.copy(), fit.high.copy()
+    narrow = TruncatedGaussian(mean[order], factor, low[order], high[order])
+    # Gaps may be tight or wide here, so that no set that the law allows is out of reach.
+    low[1:num], high[1:num] = prior.law.closest_hz, np.inf
+    wide = TruncatedGaussian(mean[order], 2 * factor, low[order], high[order])
+    return DefensiveMixture(narrow, wide), order
 
 
-def _scaled(fit: Fit) -> Float[np.ndarray, "D D"]:
-    """Correlation matrix of the Laplace approximation."""
-    scale = np.sqrt(np.diag(fit.covariance))
-    return fit.covariance / np.outer(scale, scale)
-
-
-def _amplitudes_first(num: int) -> np.ndarray:
-    """Positions in (f, ψ, A, f, ψ, A, ...) with all A in front."""
-    positions = np.arange(3 * num).reshape(num, 3)
-    return np.concatenate([positions[:, 2], positions[:, :2].ravel()])
-
-
-def chi2_near(fit: Fit, solver: Float[np.ndarray, "n K 3"]) -> Float[np.ndarray, " n"]:
+def chi2_near(
+    streams: Streams, fit: Fit, solver: Float[np.ndarray, "n K 3"]
+) -> Float[np.ndarray, " n"]:
     """χ² (n,) of configurations (f, ψ, A) close to a fit, by the series in δf τ."""
-    streams, num = fit.streams, len(fit.solver)
-    shift = solver[..., 0] - fit.solver[:, 0]
+    num, chi2 = fit.num, streams.chi2(fit.solver)
+    shift = solver[..., 0] - fit.frequency
     reach = np.abs(streams.times).max()
     angle = 2 * np.pi * reach * np.abs(shift).max(initial=0.0)
     # Largest signal, in noise standard deviations of the whole data.
-    loud = solver[..., 2].max(initial=0.0) * np.sqrt(streams.total_weight / fit.chi2 * streams.num)
+    loud = solver[..., 2].max(initial=0.0) * np.sqrt(streams.total_weight / chi2 * streams.num)
     order = 1
     while order < 40 and angle ** (order + 1) / factorial(order + 1) * loud > 1e-3:
         order += 1
     powers = (streams.times / reach) ** np.arange(order + 1)[:, None]
-    wave = streams.phasors(fit.solver[:, 0])
+    wave = streams.phasors(fit.frequency)
     rows = (wave[:, None] * powers).reshape(num * (order + 1), -1)
     rows = np.concatenate([rows.imag, rows.real])
     weighted_rows = streams.weigh(rows)
@@ -169,7 +179,7 @@ def chi2_near(fit: Fit, solver: Float[np.ndarray, "n K 3"]) -> Float[np.ndarray,
     change[..., 0] -= to_tone(fit.solver)
     change = change.reshape(len(solver), -1)
     vector = np.concatenate([change.real, change.imag], axis=1)
-    return fit.chi2 - 2 * vector @ overlap + ((vector @ gram) * vector).sum(axis=1)
+    return chi2 - 2 * vector @ overlap + ((vector @ gram) * vector).sum(axis=1)
 
 
 def weighted(
@@ -183,23 +193,22 @@ def weighted(
 
 
 def importance_sample(
-    fit: Fit, prior: SourcePrior, num_samples: int, rng: np.random.Generator
+    streams: Streams, fit: Fit, prior: SourcePrior, num_samples: int, rng: np.random.Generator
 ) -> SampleSet:
     """Weighted joint samples (n, K, 3) of (A, φ, f) given the number of sources of ``fit``.
 
     `SampleSet.log_evidence` is then log p(d | K).
     """
-    num = len(fit.solver)
+    num = fit.num
     if num == 0:
-        level = np.full(num_samples, float(log_likelihood(fit.chi2, fit.streams)))
+        level = np.full(num_samples, float(log_likelihood(fit.chi2, streams)))
         return weighted(np.zeros((num_samples, 0, 3)), np.zeros(num_samples), level)
-    proposal = _proposal(fit, prior)
+    proposal, order = _proposal(fit, prior)
     draws = proposal.sample(num_samples, rng)
-    solver = np.empty_like(draws)
-    solver[:, _amplitudes_first(num)] = draws
-    solver = solver.reshape(num_samples, num, 3)
-    log_prior = prior.log_prob(solver)
-    log_target = log_prior + log_likelihood(chi2_near(fit, solver), fit.streams)
-    return weighted(
-        from_solver(solver, fit.streams.time_ref), proposal.log_prob(draws), log_target
-    )
+    ladder = np.empty_like(draws)
+    ladder[:, order] = draws
+    frequency = np.cumsum(ladder[:, :num], axis=1)
+    solver = np.stack([frequency, ladder[:, num : 2 * num], ladder[:, 2 * num :]], axis=-1)
+    log_target = prior.log_prob(solver)
+    log_target += log_likelihood(chi2_near(streams, fit, solver), streams)
+    return weighted(from_solver(solver, streams.time_ref), proposal.log_prob(draws), log_target)

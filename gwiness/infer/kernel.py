@@ -19,7 +19,7 @@ from typing import Any, no_type_check
 import numpy as np
 from numba import njit
 
-__all__ = ["climb", "fill", "log_mass", "normal_equations", "on_ladder", "residual_overlap"]
+__all__ = ["climb", "cut_off", "fill", "normal_equations", "on_ladder", "residual_overlap"]
 
 _MAX_FREQUENCY_STEP = 8e-4
 """Largest step of a frequency [Hz]: a quarter of the resolution 1/(300 s)."""
@@ -304,14 +304,17 @@ def _moments(low: float, high: float) -> tuple[float, float, float]:
 
 @njit(cache=True)
 @no_type_check
-def log_mass(mean: Any, covariance: Any, low: Any, high: Any) -> float:
-    """Log of the share of a Gaussian inside a box [nat], by expectation propagation.
+def cut_off(mean: Any, covariance: Any, low: Any, high: Any) -> tuple[float, Any, Any]:
+    """What a box leaves of a Gaussian, by expectation propagation.
 
     Arguments:
         mean: Mean (D,); it may lie outside.
         covariance: Covariance (D, D).
         low: Lower bounds (D,), −inf for none.
         high: Upper bounds (D,).
+
+    Returns:
+        Log of the share inside [nat], mean (D,) and covariance (D, D) of that part.
     """
     num = len(mean)
     precision, shift = np.zeros(num), np.zeros(num)
@@ -353,5 +356,6 @@ def log_mass(mean: Any, covariance: Any, low: Any, high: Any) -> float:
     _, log_det = np.linalg.slogdet(sites)
     force = shift - precision * mean
     total += 0.5 * (force @ (spread @ force)) - 0.5 * log_det
-    return total + shift @ mean - 0.5 * np.sum(precision * mean * mean)
+    total += shift @ mean - 0.5 * np.sum(precision * mean * mean)
+    return total, moment, spread
 

@@ -25,7 +25,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
-from gwiness.infer.kernel import climb, fill, log_mass, residual_overlap
+from gwiness.infer.kernel import climb, cut_off, fill, residual_overlap
 from gwiness.infer.likelihood import Streams, log_likelihood
 from gwiness.infer.overlaps import Overlaps
 from gwiness.infer.prior import SourcePrior
@@ -57,6 +57,8 @@ class Fit:
         precision: Minus its second derivatives (3K, 3K).
         low: Bounds that the law sets on the ladder (3K,).
         high: The same from above.
+        mean: Mean of the Gaussian posterior inside the bounds (3K,).
+        covariance: Its covariance (3K, 3K).
         log_evidence: Laplace evidence of these sources [nat], without p(K).
     """
 
@@ -66,6 +68,8 @@ class Fit:
     precision: Float[np.ndarray, "D D"]
     low: Float[np.ndarray, " D"]
     high: Float[np.ndarray, " D"]
+    mean: Float[np.ndarray, " D"]
+    covariance: Float[np.ndarray, "D D"]
     log_evidence: float
 
     @property
@@ -81,14 +85,18 @@ class Fit:
     @property
     def solver(self) -> Float[np.ndarray, "K 3"]:
         """(f, ψ, A) of each source."""
-        num = self.num
-        parts = (self.frequency, self.ladder[num : 2 * num], self.ladder[2 * num :])
-        return np.stack(parts, axis=1)
+        return _on_solver(self.ladder)
 
     @property
-    def covariance(self) -> Float[np.ndarray, "D D"]:
-        """Λ⁻¹ on the ladder."""
-        return _inverse(self.precision)[0]
+    def pressure(self) -> float:
+        """Log likelihood [nat] that the bounds cost: what the free optimum would have more."""
+        return 0.5 * float(self.gradient @ _inverse(self.precision)[0] @ self.gradient)
+
+    @property
+    def strength(self) -> Float[np.ndarray, " K"]:
+        """Amplitudes in units of their standard deviation without bounds (K,)."""
+        variance = np.diag(_inverse(self.precision)[0])[2 * self.num :]
+        return self.ladder[2 * self.num :] / np.sqrt(variance)
 
 
 @dataclass(frozen=True)
@@ -104,6 +112,12 @@ class Refined:
     log_evidence: dict[int, float]
 
 
+def _on_solver(ladder: Float[np.ndarray, " D"]) -> Float[np.ndarray, "K 3"]:
+    """(f, ψ, A) of each source from the ladder."""
+    gaps, psi, amplitude = ladder.reshape(3, -1)
+    return np.stack([np.cumsum(gaps), psi, amplitude], axis=1)
+
+
 def _inverse(
     precision: Float[np.ndarray, "D D"],
 ) -> tuple[Float[np.ndarray, "D D"], float]:
@@ -113,6 +127,27 @@ def _inverse(
     values = np.maximum(values, 1e-10)
     inverse = (vectors / values) @ vectors.T * np.outer(scale, scale)
     return inverse, float(np.log(values).sum() - 2 * np.log(scale).sum())
+
+
+def _inside(
+    mean: Float[np.ndarray, " D"],
+    covariance: Float[np.ndarray, "D D"],
+    low: Float[np.ndarray, " D"],
+    high: Float[np.ndarray, " D"],
+) -> tuple[float, Float[np.ndarray, " D"], Float[np.ndarray, "D D"]]:
+    """Log share of a Gaussian inside bounds, mean and covariance of that part.
+
+    Coordinates without bounds follow those with bounds as the Gaussian has them correlated.
+    """
+    bounded = np.flatnonzero(np.isfinite(low) | np.isfinite(high))
+    block = np.ascontiguousarray(covariance[np.ix_(bounded, bounded)])
+    mass, moment, spread = cut_off(mean[bounded], block, low[bounded], high[bounded])
+    follow = np.linalg.solve(block, covariance[bounded]).T
+    return (
+        mass,
+        mean + follow @ (moment - mean[bounded]),
+        covariance + follow @ (spread - block) @ follow.T,
+    )
 
 
 class Search:
@@ -158,7 +193,8 @@ class Search:
         none = np.zeros(0)
         chi2 = self.streams.power(self.streams.data)
         evidence = float(log_likelihood(chi2, self.streams))
-        return Fit(none, chi2, none, np.zeros((0, 0)), none, none, evidence)
+        square = np.zeros((0, 0))
+        return Fit(none, chi2, none, square, none, none, none, square, evidence)
 
     def _judged(
         self,
@@ -176,19 +212,13 @@ class Search:
         if not (chi2 > 0 and np.isfinite(prior)):
             return None
         if chi2 < _EXACT_BELOW * self.overlaps.power:
-            chi2 = self.streams.chi2(Fit(ladder, *[np.nan] * 6).solver)
+            chi2 = self.streams.chi2(_on_solver(ladder))
         covariance, log_det = _inverse(precision)
         shift = covariance @ gradient
-        bounded = np.flatnonzero(np.isfinite(low) | np.isfinite(high))
-        mass = log_mass(
-            (ladder + shift)[bounded],
-            np.ascontiguousarray(covariance[np.ix_(bounded, bounded)]),
-            low[bounded],
-            high[bounded],
-        )
+        mass, mean, spread = _inside(ladder + shift, covariance, low, high)
         evidence = float(log_likelihood(chi2, self.streams)) + 0.5 * float(gradient @ shift)
         evidence += 1.5 * num * np.log(2 * np.pi) - 0.5 * log_det + mass + prior
-        return Fit(ladder, chi2, gradient, precision, low, high, evidence)
+        return Fit(ladder, chi2, gradient, precision, low, high, mean, spread, evidence)
 
     def climb(self, starts: Iterable[Float[np.ndarray, " K"]]) -> Refined:
         """From the best of some starts, sets of frequencies [Hz], move while the evidence grows."""
@@ -240,9 +270,7 @@ class Search:
         """Sources that may be noise, and the weakest of all."""
         if fit.num == 0:
             return []
-        num = fit.num
-        deviation = np.sqrt(np.diag(fit.covariance))[2 * num :]
-        strength = fit.ladder[2 * num :] / deviation
+        strength = fit.strength
         weak = set(np.flatnonzero(strength < _CLEAR).tolist())
         return sorted(weak | {int(np.argmin(strength))})
 
