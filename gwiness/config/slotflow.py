@@ -62,8 +62,8 @@ class SinusoidConfig(Config):
     """Law of the signals; the defaults are the task's "nominal" law.
 
     Neighbours are at least ``min_separation_hz`` apart, except inside clusters: there a gap is
-    uniform in ``tight_hz``. Of the K - 1 gaps of a signal a number is tight that is uniform between
-    the shares ``tight_share``, and any of them with equal probability.
+    uniform in ``tight_hz``. Of the K - 1 gaps of a signal a number is tight that is uniform
+    between the shares ``tight_share``, and any of them with equal probability.
 
     Raises:
         GwinessError: If ``num_max`` sources so far apart do not fit into the band, or gaps can be

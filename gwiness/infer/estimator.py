@@ -267,7 +267,7 @@ class SlotFlowEstimator:
 
         Numbers that were not looked at lie beyond one that was already worse; they are −inf.
         """
-        log_p = np.full(self.prior.num[1] + 1, -np.inf)
+        log_p = np.full(self.prior.law.num_max + 1, -np.inf)
         for num, evidence in refined.log_evidence.items():
             log_p[num] = evidence
         best = refined.best.num
@@ -280,9 +280,7 @@ class SlotFlowEstimator:
         gap = 1e3 * self.prior.law.closest_hz
         return f"amplitudes of {low:g} to {high:g} and separations of {gap:g} mHz or more"
 
-    def _notes(
-        self, streams: Streams, refined: Refined, samples: SampleSet
-    ) -> tuple[str, ...]:
+    def _notes(self, streams: Streams, refined: Refined, samples: SampleSet) -> tuple[str, ...]:
         """What the reader of a refined posterior should know."""
         notes = []
         fit = refined.best

@@ -1,9 +1,10 @@
 r"""Importance sampling of the joint posterior around the refined optimum.
 
-The proposal q is the Gaussian of all sources at once around the optimum, cut off at the law's bounds
-on amplitudes and gaps, mixed with a tenth of the same Gaussian at twice the width, so that no
-weight can grow without limit. The weights w = p(d | θ) p(θ) / q(θ) are exact, hence so are the posterior and the
-evidence, mean w, up to sampling error; the efficiency (Σw)²/(n Σw²) says how much.
+The proposal q is the Gaussian of all sources at once around the optimum, cut off at the law's
+bounds on amplitudes and gaps, mixed with a tenth of the same Gaussian at twice the width, so that
+no weight can grow without limit. The weights w = p(d | θ) p(θ) / q(θ) are exact, hence so are the
+posterior and the evidence, mean w, up to sampling error; the efficiency (Σw)²/(n Σw²) says how
+much.
 
 χ² of the draws is exact too, but cheap: a source a small δf from its optimum has the phasor
 e^{iω̂τ} Σ_p (2πi δf τ)^p / p!, so a draw is a vector of coefficients on a few fixed rows, of which
@@ -26,8 +27,10 @@ from gwiness.infer.prior import SourcePrior
 from gwiness.infer.refine import Fit
 from gwiness.infer.transforms import from_solver, to_tone
 
-__all__ = ["DefensiveMixture", "TruncatedGaussian", "chi2_near", "importance_sample", "weighted"]
+__all__ = ["Mixture", "TruncatedGaussian", "chi2_near", "importance_sample", "weighted"]
 
+_UNTOUCHED = -0.01
+"""Log share of the Gaussian inside the bounds [nat] above which they do not matter."""
 _FAR = 8.0
 """Bounds that many standard deviations away are met by one draw in 10¹⁵."""
 _ROUNDING = 1e-12
@@ -108,51 +111,69 @@ def _log_between(
 
 
 @dataclass(frozen=True)
-class DefensiveMixture:
-    """Mixture of a narrow and a wide proposal.
+class Mixture:
+    """Mixture of proposals; one that is wide keeps the weights of all bounded.
 
     Arguments:
-        narrow: The main component.
-        wide: The component that bounds the weights.
-        share: Probability of the wide one.
+        parts: Proposals.
+        shares: Their probabilities.
     """
 
-    narrow: TruncatedGaussian
-    wide: TruncatedGaussian
-    share: float = 0.1
+    parts: tuple[TruncatedGaussian, ...]
+    shares: tuple[float, ...]
 
     def sample(self, num: int, rng: np.random.Generator) -> Float[np.ndarray, "n D"]:
         """Draws (num, D)."""
-        wide = rng.uniform(size=num) < self.share
-        draws = self.narrow.sample(num, rng)
-        draws[wide] = self.wide.sample(int(wide.sum()), rng)
+        choice = rng.choice(len(self.parts), size=num, p=self.shares)
+        draws = np.empty((num, len(self.parts[0].mean)))
+        for index, part in enumerate(self.parts):
+            chosen = choice == index
+            draws[chosen] = part.sample(int(chosen.sum()), rng)
         return draws
 
     def log_prob(self, x: Float[np.ndarray, "n D"]) -> Float[np.ndarray, " n"]:
-        """Log density (n,) [nat]."""
-        return np.logaddexp(
-            np.log1p(-self.share) + self.narrow.log_prob(x),
-            np.log(self.share) + self.wide.log_prob(x),
-        )
+        """Log density (n,) [nat]; −inf where no part reaches."""
+        rows = [
+            np.log(share) + part.log_prob(x)
+            for part, share in zip(self.parts, self.shares, strict=True)
+        ]
+        return np.logaddexp.reduce(rows, axis=0)
 
 
-def _proposal(fit: Fit, prior: SourcePrior) -> tuple[DefensiveMixture, np.ndarray]:
-    """Proposal on the ladder, and the order of its coordinates: those with bounds first."""
+def _proposal(fit: Fit, prior: SourcePrior) -> tuple[Mixture, np.ndarray]:
+    """Proposal on the ladder, and the order of its coordinates: those with bounds first.
+
+    Where bounds are met, the Gaussian that is cut off and the one that has the moments of what is
+    left are both drawn from: the first is right if few bounds are met, the second if many are.
+    """
     num = fit.num
     order = np.concatenate([np.arange(2 * num, 3 * num), np.arange(1, num), [0]])
     order = np.concatenate([order, np.arange(num, 2 * num)])
-    mean, covariance = fit.mean, fit.covariance
+    low, high = fit.low[order], fit.high[order]
+    free, factor = fit.free_mean[order], _factor(fit.free_covariance, order)
+    # Gaps may be tight or wide here, so that no set that the law allows is out of reach.
+    loose, open_end = fit.low.copy(), fit.high.copy()
+    loose[1:num], open_end[1:num] = prior.law.closest_hz, np.inf
+    if fit.log_share > _UNTOUCHED:
+        narrow = TruncatedGaussian(free, factor, low, high)
+        wide = TruncatedGaussian(free, 2 * factor, loose[order], open_end[order])
+        return Mixture((narrow, wide), (0.9, 0.1)), order
+    mean, inner = fit.mean[order], _factor(fit.covariance, order)
+    parts = (
+        TruncatedGaussian(free, factor, low, high),
+        TruncatedGaussian(mean, inner, low, high),
+        TruncatedGaussian(mean, 2 * inner, loose[order], open_end[order]),
+    )
+    return Mixture(parts, (0.45, 0.45, 0.1)), order
+
+
+def _factor(covariance: Float[np.ndarray, "D D"], order: np.ndarray) -> Float[np.ndarray, "D D"]:
+    """Lower triangular factor with the coordinates in ``order``."""
     scale = np.sqrt(np.diag(covariance))
     # Two sources on one frequency are degenerate to rounding; the density stays exact, since it is
     # that of this very factor.
-    correlation = covariance / np.outer(scale, scale) + 1e-9 * np.eye(3 * num)
-    factor = scale[order, None] * np.linalg.cholesky(correlation[np.ix_(order, order)])
-    low, high = fit.low.copy(), fit.high.copy()
-    narrow = TruncatedGaussian(mean[order], factor, low[order], high[order])
-    # Gaps may be tight or wide here, so that no set that the law allows is out of reach.
-    low[1:num], high[1:num] = prior.law.closest_hz, np.inf
-    wide = TruncatedGaussian(mean[order], 2 * factor, low[order], high[order])
-    return DefensiveMixture(narrow, wide), order
+    correlation = covariance / np.outer(scale, scale) + 1e-9 * np.eye(len(scale))
+    return scale[order, None] * np.linalg.cholesky(correlation[np.ix_(order, order)])
 
 
 def chi2_near(

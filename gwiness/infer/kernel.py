@@ -31,7 +31,7 @@ _DATA_ORDER = 8
 @no_type_check
 def _entry(table: Any, value: float, grid: Any, factors: Any, power: int, order: int) -> complex:
     """Inner product with the time to ``power`` at ``value`` [Hz], by its Taylor series."""
-    row = int(round((value - grid[0]) / grid[1]))
+    row = round((value - grid[0]) / grid[1])
     if row < 0 or row >= table.shape[0]:
         return complex(np.nan, np.nan)
     shift = value - grid[0] - row * grid[1]
@@ -54,13 +54,11 @@ def _pair(arrays: Any, f: float, other: float, power: int) -> tuple[complex, com
 
 @njit(cache=True)
 @no_type_check
-def normal_equations(
-    arrays: Any, f: Any, psi: Any, amplitude: Any
-) -> tuple[float, Any, Any]:
-    """χ², JᵀWr (3K,) and JᵀWJ (3K, 3K) in blocks (f, ψ, A); χ² is NaN outside the tables.
+def normal_equations(arrays: Any, f: Any, psi: Any, amplitude: Any) -> tuple[float, Any, Any]:
+    """χ², JᵀWr (3K,) and JᵀWJ (3K, 3K) in blocks (f, ψ, A); χ² is NaN outside them.
 
-    A row is 2πt A Re(e^{iψ}e_f), A Re(e^{iψ}e_f) or Im(e^{iψ}e_f), hence Re x Re y = Re(xy + xy*)/2
-    and so on.
+    A row is 2πt A Re(e^{iψ}e_f), A Re(e^{iψ}e_f) or Im(e^{iψ}e_f), and Re x Re y is
+    Re(xy + xy*)/2 and so on.
     """
     num = len(f)
     rate = 2 * math.pi * arrays[5]
@@ -172,9 +170,7 @@ def on_ladder(gradient: Any, matrix: Any) -> tuple[Any, Any]:
 
 @njit(cache=True)
 @no_type_check
-def _bounded_step(
-    y: Any, low: Any, high: Any, gradient: Any, matrix: Any, damping: float
-) -> Any:
+def _bounded_step(y: Any, low: Any, high: Any, gradient: Any, matrix: Any, damping: float) -> Any:
     """Newton step (D,) of a quadratic model inside bounds, by an active set that only grows."""
     num = len(y)
     scale = np.empty(num)
@@ -358,4 +354,3 @@ def cut_off(mean: Any, covariance: Any, low: Any, high: Any) -> tuple[float, Any
     total += 0.5 * (force @ (spread @ force)) - 0.5 * log_det
     total += shift @ mean - 0.5 * np.sum(precision * mean * mean)
     return total, moment, spread
-

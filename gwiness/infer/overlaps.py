@@ -38,7 +38,7 @@ class Overlaps:
         total: M_p (S, P) from twice the lowest frequency.
         data: X_p (F, Q) from the lowest frequency.
         grids: First value and step [Hz] of the three tables (3, 2).
-        factors: (2πi t_max)^q / q! (Q,) [1/Hz^q].
+        factors: (2πi t_max)^q / q! [1/Hz^q].
         reach: T_max [s].
         power: Σ w d².
         num: Number of samples.
@@ -48,7 +48,7 @@ class Overlaps:
     total: Complex[np.ndarray, "S P"]
     data: Complex[np.ndarray, "F Q"]
     grids: Float[np.ndarray, "3 2"]
-    factors: Complex[np.ndarray, " Q"]
+    factors: Complex[np.ndarray, " _"]
     reach: float
     power: float
     num: int
@@ -108,7 +108,7 @@ class LineTables:
             num: Number of samples.
         """
         parts = zip(data, self.powers, self.zooms, strict=True)
-        table = sum(zoom(powers * x) for x, powers, zoom in parts)
+        table = np.sum([zoom(powers * x) for x, powers, zoom in parts], axis=0)
         factors = [(2j * np.pi * self.reach) ** q / factorial(q) for q in range(_DATA_ORDER + 1)]
         return Overlaps(
             self.difference,
@@ -123,9 +123,7 @@ class LineTables:
 
 
 @lru_cache(maxsize=8)
-def line_tables(
-    streams: StreamConfig, band: tuple[float, float], time_ref: float
-) -> LineTables:
+def line_tables(streams: StreamConfig, band: tuple[float, float], time_ref: float) -> LineTables:
     """Tables of a sampling.
 
     Arguments:
@@ -148,13 +146,14 @@ def line_tables(
     for first, last in ((0.0, high - low), (2 * low, 2 * high)):
         num = int(np.ceil((last - first) / _LINE_STEP)) + 2
         zooms = [_Zoom(grid, first, _LINE_STEP, num) for grid in grids]
-        rows = sum(
-            zoom(part[: _LINE_ORDER + 3]) for zoom, part in zip(zooms, powers, strict=True)
-        )
+        parts = zip(zooms, powers, strict=True)
+        rows = np.sum([zoom(part[: _LINE_ORDER + 3]) for zoom, part in parts], axis=0)
         tables.append(np.ascontiguousarray(rows.T))
     num = int(np.ceil((high - low) / _DATA_STEP)) + 2
+    difference, total = tables
     return LineTables(
-        *tables,
+        difference,
+        total,
         np.array([[0.0, _LINE_STEP], [2 * low, _LINE_STEP], [low, _DATA_STEP]]),
         reach,
         powers,

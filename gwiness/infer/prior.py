@@ -1,9 +1,9 @@
 r"""Prior of the sinusoid task: which sets of sources are possible, and how probable each is.
 
 Given K, amplitudes and phases are uniform. Frequencies follow `SinusoidConfig`: of the K − 1 gaps
-between neighbours m are tight, m uniform in its range, any of them; tight gaps are uniform in their
-range, the groups that are left are uniform where they are far enough apart. Sources carry no
-names, so densities are those of the ordered set:
+between neighbours m are tight, m uniform in its range, any of them; tight gaps are uniform in
+their range, the groups that are left are uniform where they are far enough apart. Sources carry
+no names, so densities are those of the ordered set:
 
 .. math:: p(f | K) = \frac{1}{M \binom{K-1}{m}} \frac{1}{(b - a)^m} \frac{G!}{F^G},
           \qquad G = K - m
@@ -66,13 +66,13 @@ class SourcePrior:
         tight = self.tight(frequency)
         narrow = self.law.tight_hz or (0.0, 0.0)
         low = [
-            self.band[:1],
+            np.array(self.band[:1]),
             np.where(tight, narrow[0], self.law.min_separation_hz),
             np.full(num, -np.inf),
             np.full(num, self.amplitude[0]),
         ]
         high = [
-            self.band[1:],
+            np.array(self.band[1:]),
             np.where(tight, narrow[1], np.inf),
             np.full(num, np.inf),
             np.full(num, self.amplitude[1]),

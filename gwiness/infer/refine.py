@@ -1,4 +1,4 @@
-r"""Refinement: the joint optimum of all sources inside the prior, and the evidence for their number.
+r"""Refinement: the joint optimum of all sources inside the law, and the evidence for their number.
 
 Around the most probable set of K sources ŷ, on the ladder of `gwiness.infer.kernel`, the log
 likelihood is quadratic with gradient g and precision Λ. Its Gaussian has its centre at
@@ -21,6 +21,8 @@ References:
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from itertools import pairwise
 
 import numpy as np
 from jaxtyping import Float
@@ -57,7 +59,8 @@ class Fit:
         precision: Minus its second derivatives (3K, 3K).
         low: Bounds that the law sets on the ladder (3K,).
         high: The same from above.
-        mean: Mean of the Gaussian posterior inside the bounds (3K,).
+        log_share: Log share of the Gaussian Λ⁻¹ inside the bounds [nat].
+        mean: Mean of that part (3K,).
         covariance: Its covariance (3K, 3K).
         log_evidence: Laplace evidence of these sources [nat], without p(K).
     """
@@ -68,6 +71,7 @@ class Fit:
     precision: Float[np.ndarray, "D D"]
     low: Float[np.ndarray, " D"]
     high: Float[np.ndarray, " D"]
+    log_share: float
     mean: Float[np.ndarray, " D"]
     covariance: Float[np.ndarray, "D D"]
     log_evidence: float
@@ -87,16 +91,25 @@ class Fit:
         """(f, ψ, A) of each source."""
         return _on_solver(self.ladder)
 
+    @cached_property
+    def free_covariance(self) -> Float[np.ndarray, "D D"]:
+        """Λ⁻¹: the covariance if there were no bounds (3K, 3K)."""
+        return _inverse(self.precision)[0]
+
+    @property
+    def free_mean(self) -> Float[np.ndarray, " D"]:
+        """Optimum of the quadratic if there were no bounds (3K,)."""
+        return self.ladder + self.free_covariance @ self.gradient
+
     @property
     def pressure(self) -> float:
         """Log likelihood [nat] that the bounds cost: what the free optimum would have more."""
-        return 0.5 * float(self.gradient @ _inverse(self.precision)[0] @ self.gradient)
+        return 0.5 * float(self.gradient @ self.free_covariance @ self.gradient)
 
     @property
     def strength(self) -> Float[np.ndarray, " K"]:
         """Amplitudes in units of their standard deviation without bounds (K,)."""
-        variance = np.diag(_inverse(self.precision)[0])[2 * self.num :]
-        return self.ladder[2 * self.num :] / np.sqrt(variance)
+        return self.ladder[2 * self.num :] / np.sqrt(np.diag(self.free_covariance)[2 * self.num :])
 
 
 @dataclass(frozen=True)
@@ -183,18 +196,20 @@ class Search:
         # Close lines at the wrong frequencies would cancel each other with huge amplitudes.
         psi, amplitude = fill(arrays, np.cumsum(start), _SHRINK * self.streams.noise_variance)
         ladder = np.concatenate([start, psi, amplitude])
-        state = climb(arrays, ladder, low, high, _FIRST_STEPS, _TOLERANCE)
-        if not state[1] > 0 or state[1] > worth:
+        ladder, chi2, *_ = climb(arrays, ladder, low, high, _FIRST_STEPS, _TOLERANCE)
+        if not chi2 > 0 or chi2 > worth:
             return None
-        state = climb(arrays, state[0], low, high, _MAX_STEPS, _TOLERANCE)
-        return self._judged(*state, low, high)
+        ladder, chi2, gradient, precision = climb(
+            arrays, ladder, low, high, _MAX_STEPS, _TOLERANCE
+        )
+        return self._judged(ladder, chi2, gradient, precision, low, high)
 
     def _empty(self) -> Fit:
         none = np.zeros(0)
         chi2 = self.streams.power(self.streams.data)
         evidence = float(log_likelihood(chi2, self.streams))
         square = np.zeros((0, 0))
-        return Fit(none, chi2, none, square, none, none, none, square, evidence)
+        return Fit(none, chi2, none, square, none, none, 0.0, none, square, evidence)
 
     def _judged(
         self,
@@ -218,10 +233,13 @@ class Search:
         mass, mean, spread = _inside(ladder + shift, covariance, low, high)
         evidence = float(log_likelihood(chi2, self.streams)) + 0.5 * float(gradient @ shift)
         evidence += 1.5 * num * np.log(2 * np.pi) - 0.5 * log_det + mass + prior
-        return Fit(ladder, chi2, gradient, precision, low, high, mean, spread, evidence)
+        return Fit(
+            *(ladder, chi2, gradient, precision, low, high),
+            *(mass, mean, spread, float(evidence)),
+        )
 
-    def climb(self, starts: Iterable[Float[np.ndarray, " K"]]) -> Refined:
-        """From the best of some starts, sets of frequencies [Hz], move while the evidence grows."""
+    def climb(self, starts: Iterable[Float[np.ndarray, " _"]]) -> Refined:
+        """From the best of some starts (frequencies [Hz]), move while the evidence grows."""
         seen: dict[int, float] = {}
         best, score = self._empty(), -np.inf
         candidates: Iterable[Fit | None] = (self.fit(start) for start in (np.zeros(0), *starts))
@@ -246,7 +264,7 @@ class Search:
         frequency = fit.frequency
         if fit.num < self.prior.law.num_max:
             for born in self._births(fit):
-                yield self.fit(np.append(frequency, born), worth)
+                yield self.fit(np.append(frequency, born))
         for index in self._deaths(fit):
             yield self.fit(np.delete(frequency, index))
         for chain in self._chains(frequency):
@@ -278,7 +296,7 @@ class Search:
         """Runs of neighbours that are too close to be taken one by one."""
         apart = np.flatnonzero(np.diff(frequency) > _CHAIN * self.resolution) + 1
         edges = [0, *apart.tolist(), len(frequency)]
-        return [slice(a, b) for a, b in zip(edges, edges[1:], strict=False) if b > a]
+        return [slice(a, b) for a, b in pairwise(edges) if b > a]
 
     def _spreads(self, inside: Float[np.ndarray, " K"]) -> Iterator[Float[np.ndarray, " J"]]:
         """A chain spread evenly anew: one more, one less, as many; inside, or longer."""

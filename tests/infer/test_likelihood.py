@@ -3,8 +3,7 @@ import pytest
 from scipy.integrate import quad
 
 from gwiness.core.errors import ScopeProblem
-from gwiness.infer.likelihood import SourcePrior, log_likelihood, streams_of
-from gwiness.infer.refine import Fit, polar_jacobian
+from gwiness.infer.likelihood import log_likelihood, streams_of
 from gwiness.infer.transforms import from_solver, from_tone, to_solver, to_tone
 from gwiness.simulate.sinusoid import SinusoidSignal, as_item, draw, tones
 
@@ -62,37 +61,6 @@ def test_coordinates_invert(rng):
     np.testing.assert_allclose(again, solver, atol=1e-12)
 
 
-def test_jacobian_is_the_derivative(make_streams):
-    streams = make_streams(TWO, 0.0)
-    solver = to_solver(np.array(TWO), streams.time_ref)
-    analytic = polar_jacobian(streams, solver)
-    for row in range(6):
-        step = np.zeros(6)
-        step[row] = 1e-7
-        up, down = (solver + sign * step.reshape(2, 3) for sign in (1, -1))
-        numeric = (streams.residual(down) - streams.residual(up)) / 2e-7
-        # central difference: 1e-7 of the third derivative, rounding 1e-9 relative to τ = 1e3
-        np.testing.assert_allclose(numeric, analytic[row], atol=2e-5, rtol=1e-4)
-
-
-def test_single_line_has_the_cramer_rao_width(make_streams):
-    sigma, amplitude = 0.8, 1.0
-    streams = make_streams(ONE, sigma)
-    solver = to_solver(np.array(ONE), streams.time_ref)
-    chi2 = sigma**2 * (streams.num - 1)
-    deviation = np.sqrt(np.diag(Fit(streams, solver, chi2).covariance))
-    times = streams.times
-    energy = streams.total_weight / 2 / sigma**2
-    spread = streams.weigh(times) @ times / streams.total_weight
-    # Cross terms at twice the frequency, 1/(4π f T) in 10 s of data: below 1 %
-    expected = [
-        1 / (2 * np.pi * amplitude * np.sqrt(energy * spread)),
-        1 / (amplitude * np.sqrt(energy)),
-        1 / np.sqrt(energy),
-    ]
-    np.testing.assert_allclose(deviation, expected, rtol=0.01)
-
-
 def test_the_noise_level_is_marginalised(make_streams):
     streams = make_streams(ONE, 1.0)
     chi2 = 8100.0
@@ -117,34 +85,3 @@ def test_an_item_of_another_sampling_is_refused(make_item, law):
     for change in ({"long_num": 2000}, {"short_duration_s": 20.0}):
         with pytest.raises(ScopeProblem, match="needs"):
             streams_of(item, law.streams.model_copy(update=change))
-
-
-@pytest.mark.parametrize("num", [1, 2, 3])
-def test_prior_integrates_to_one(num, rng):
-    prior = SourcePrior((2.5, 3.0), (0.5, 1.5), 0.05, (0, 10))
-    draws = rng.uniform([2.5, 0, 0.5], [3.0, 2 * np.pi, 1.5], (40000, num, 3))
-    # Uniform draws of unnamed sources: every ordered set is drawn K! times.
-    volume = np.pi**num / np.prod(np.arange(1, num + 1))
-    mass = np.exp(prior.log_prob(draws)).mean() * volume
-    # acceptance ≥ 0.49: standard error 0.5 %; five of them
-    assert mass == pytest.approx(1.0, abs=0.025)
-
-
-def test_prior_forbids_what_the_law_forbids(prior):
-    good = np.array([[[2.6, 0.1, 1.0], [2.7, 0.1, 1.0]]])
-    assert np.isfinite(prior.log_prob(good))[0]
-    for slot, value in (((0, 1, 0), 2.603), ((0, 0, 2), 1.6), ((0, 0, 0), 2.4)):
-        bad = good.copy()
-        bad[slot] = value
-        assert prior.log_prob(bad)[0] == -np.inf
-    assert prior.log_num(11) == -np.inf
-    assert prior.log_num(0) == pytest.approx(-np.log(11))
-
-
-def test_share_of_a_gaussian_inside_the_bounds(prior):
-    centre = np.array([[2.7, 0.0, 1.5]])
-    covariance = np.diag([1e-9, 1e-3, 1e-4])
-    assert prior.log_mass(centre, covariance) == pytest.approx(np.log(0.5))
-    pair = np.array([[2.7, 0.0, 1.0], [2.704, 0.0, 1.0]])
-    covariance = np.diag([1e-9, 1e-3, 1e-4] * 2)
-    assert prior.log_mass(pair, covariance) == pytest.approx(np.log(0.5), abs=1e-3)
