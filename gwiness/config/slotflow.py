@@ -130,6 +130,10 @@ class SlotFlowNetworkConfig(Config):
     flow_bins: int = Field(default=8, ge=2)
     flow_hidden: int = Field(default=64, ge=4)
     pad_bins: int = Field(default=8, ge=1)
+    fineness: int = Field(default=1, ge=1)
+    """Slots in one of the long stream's Fourier bins."""
+    look_again: bool = False
+    """A joint Newton step of all slots stands before the flow."""
 
 
 class SlotFlowConfig(Config):

@@ -49,7 +49,7 @@ class Proposal:
         bins: Slots (M,), bins from 0 Hz, the surest first.
         score: Probability that a slot holds a source (M,).
         frequency: Expected frequency of each slot (M,) [Hz].
-        context: Contexts of the slots (M, E).
+        context: Contexts of the slots that count (K, E), the first of them.
         frame: Their frames.
     """
 
@@ -142,38 +142,54 @@ class SlotFlowEstimator:
         probability, index = torch.sigmoid(encoding.presence).topk(num, dim=1)
         bins = index + self.network.first_bin
         context, frame = self.network.slots(encoding, bins)
+        offset = frame.centre[..., 0].double()
+        frequency = ((bins + offset) * self.network.spacing).cpu().numpy()
+        present = probability.double().cpu().numpy()
+        log_p_num = encoding.log_p_num.double().cpu().numpy()
+        # Two sources are never nearer than the smallest separation of the training law.
+        kept = [
+            suppress(*row, self.prior.law.closest_hz / 2)
+            for row in zip(frequency, present, strict=True)
+        ]
+        chosen = [
+            slots[: int(np.argmax(row))] for (slots, _), row in zip(kept, log_p_num, strict=True)
+        ]
+        seen = self._look_again(encoding, bins, context, frame, chosen)
+        out = []
+        for row, ((slots, score), (again, answer)) in enumerate(zip(kept, seen, strict=True)):
+            bins_kept = bins[row].cpu().numpy()[slots]
+            expected = frequency[row][slots]
+            nearer = answer.centre[:, 0].double().cpu().numpy()
+            expected[: len(nearer)] = (bins_kept[: len(nearer)] + nearer) * self.network.spacing
+            out.append(Proposal(log_p_num[row], bins_kept, score, expected, again, answer))
+        return out
+
+    def _look_again(
+        self,
+        encoding: Encoding,
+        bins: Tensor,
+        context: Tensor,
+        frame: LocalFrame,
+        chosen: Sequence[Int[np.ndarray, " _"]],
+    ) -> list[tuple[Tensor, LocalFrame]]:
+        """Contexts and frames of the chosen slots of each item, all looked at together."""
+        longest = max(len(slots) for slots in chosen)
+        take = torch.zeros(len(chosen), longest, dtype=torch.int64)
+        mask = torch.zeros(take.shape, dtype=torch.bool)
+        for row, slots in enumerate(chosen):
+            take[row, : len(slots)] = torch.from_numpy(slots)
+            mask[row, : len(slots)] = True
+        take, mask = take.to(self.device), mask.to(self.device)
+        rows = torch.arange(len(chosen), device=self.device)[:, None]
+        context, frame = self.network.look_again(
+            encoding, bins[rows, take], context[rows, take], frame.select((rows, take)), mask
+        )
         return [
-            self._proposal(encoding, row, bins[row], probability[row], context[row], frame)
-            for row in range(len(items))
+            (context[row, mask[row]], frame.select((row, mask[row]))) for row in range(len(mask))
         ]
 
     def _tensor(self, values: np.ndarray) -> Tensor:
         return torch.from_numpy(values.astype(np.float32)).to(self.device)
-
-    def _proposal(
-        self,
-        encoding: Encoding,
-        row: int,
-        bins: Tensor,
-        probability: Tensor,
-        context: Tensor,
-        frame: LocalFrame,
-    ) -> Proposal:
-        offset = frame.centre[row, :, 0].double()
-        frequency = ((bins + offset) * self.network.spacing).cpu().numpy()
-        # Two sources are never nearer than the smallest separation of the training law.
-        kept, score = suppress(
-            frequency, probability.double().cpu().numpy(), self.prior.law.closest_hz / 2
-        )
-        take = torch.from_numpy(kept).to(self.device)
-        return Proposal(
-            encoding.log_p_num[row].double().cpu().numpy(),
-            bins[take].cpu().numpy(),
-            score,
-            frequency[kept],
-            context[take],
-            LocalFrame(frame.centre[row, take], frame.scale[row, take], frame.tone[row, take]),
-        )
 
     @torch.no_grad()
     def amortised(

@@ -31,6 +31,8 @@ class BandProjection(nn.Module):
         skip: Samples to cut from the start of the long stream.
         band: Lowest and highest frequency of a source [Hz].
         pad_bins: Bins beyond each end of the band.
+        fineness: Bins in one of the long stream's Fourier bins; with more than one, bins overlap
+            and sources nearer than a Fourier bin have bins of their own.
         noise_from_hz: The noise level is measured in the short stream above this [Hz].
     """
 
@@ -47,6 +49,7 @@ class BandProjection(nn.Module):
         skip: int,
         band: tuple[float, float],
         pad_bins: int,
+        fineness: int = 1,
         noise_from_hz: float = 20.0,
     ) -> None:
         super().__init__()
@@ -54,7 +57,7 @@ class BandProjection(nn.Module):
         short = torch.as_tensor(short_times, dtype=torch.float64)
         weight = 1.0 / torch.as_tensor(variance, dtype=torch.float64)[skip:]
         self.skip = skip
-        self.spacing = 1.0 / (len(long) * float(long[1] - long[0]))
+        self.spacing = 1.0 / (fineness * len(long) * float(long[1] - long[0]))
         self.time_ref = float(long[0] + long[-1]) / 2
         self.first_bin = math.floor(band[0] / self.spacing) - pad_bins
         self.num_bins = math.ceil(band[1] / self.spacing) + pad_bins + 1 - self.first_bin

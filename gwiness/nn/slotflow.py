@@ -13,6 +13,7 @@ References:
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 import zuko
@@ -20,6 +21,7 @@ from jaxtyping import Bool, Complex, Float, Int
 from torch import Tensor, nn
 
 from gwiness.nn.encoder import BandEncoder, BandFeatures, BandProjection
+from gwiness.nn.newton import JointStep
 from gwiness.nn.slots import NumHead, SlotContext, wrap
 
 __all__ = ["Encoding", "LocalFrame", "SlotFlow"]
@@ -35,6 +37,7 @@ class Encoding:
         log_sigma: Log noise level (B,).
         presence: Logits (B, M) that a bin of the band holds a source, M = F − 2 pad.
         log_p_num: Log probability (B, K_max + 1) of 0..K_max sources.
+        samples: What `JointStep` looks at (B, Q).
     """
 
     features: Tensor
@@ -42,6 +45,7 @@ class Encoding:
     log_sigma: Tensor
     presence: Tensor
     log_p_num: Tensor
+    samples: Tensor
 
 
 @dataclass(frozen=True)
@@ -74,14 +78,24 @@ class LocalFrame:
         local = self.centre + (self.scale @ u[..., None]).squeeze(-1)
         return torch.stack([local[..., 0], wrap(local[..., 1]), local[..., 2]], dim=-1)
 
-    def select(self, mask: Bool[Tensor, "*batch"]) -> "LocalFrame":
-        """Only the slots where ``mask`` is True, on one axis."""
-        return LocalFrame(self.centre[mask], self.scale[mask], self.tone[mask])
+    def select(self, index: Any) -> "LocalFrame":
+        """Only the slots of an index or a mask."""
+        return LocalFrame(self.centre[index], self.scale[index], self.tone[index])
 
     @property
     def log_det(self) -> Tensor:
         """Log det L (...,)."""
         return self.scale.diagonal(dim1=-2, dim2=-1).log().sum(dim=-1)
+
+
+def _lower(
+    diagonal: Float[Tensor, "*batch 3"], below: Float[Tensor, "*batch 3"]
+) -> Float[Tensor, "*batch 3 3"]:
+    """Lower triangular matrix from its diagonal and what lies below it, in units of that."""
+    out = torch.diag_embed(diagonal)
+    for position, (row, column) in enumerate(((1, 0), (2, 0), (2, 1))):
+        out[..., row, column] = below[..., position] * diagonal[..., row]
+    return out
 
 
 class SlotFlow(nn.Module):
@@ -102,6 +116,8 @@ class SlotFlow(nn.Module):
         flow_bins: Spline bins.
         flow_hidden: Width of the flow's networks.
         pad_bins: Bins beyond the band at either end.
+        fineness: Bins in one of the long stream's Fourier bins.
+        look_again: Take the slots' answers to a joint Newton step before the flow.
     """
 
     start: Tensor
@@ -123,16 +139,18 @@ class SlotFlow(nn.Module):
         flow_bins: int = 8,
         flow_hidden: int = 64,
         pad_bins: int = 8,
+        fineness: int = 1,
+        look_again: bool = False,
     ) -> None:
         super().__init__()
-        self.projection = BandProjection(
-            long_times=long_times,
-            short_times=short_times,
-            variance=variance,
-            skip=skip,
-            band=band,
-            pad_bins=pad_bins,
-        )
+        streams: dict[str, Any] = {
+            "long_times": long_times,
+            "short_times": short_times,
+            "variance": variance,
+            "skip": skip,
+            "band": band,
+        }
+        self.projection = BandProjection(**streams, pad_bins=pad_bins, fineness=fineness)
         self.features = BandFeatures(
             long_noise=self.projection.long_noise, short_noise=self.projection.short_noise
         )
@@ -145,6 +163,17 @@ class SlotFlow(nn.Module):
         self.context = SlotContext(width=width, context=context)
         # δ, tone (2), log scales (3), below the diagonal (3)
         self.frame_head = nn.Linear(context, 9)
+        self.joint_step: JointStep | None = None
+        if look_again:
+            spacing, time_ref = self.projection.spacing, self.projection.time_ref
+            self.joint_step = JointStep(**streams, spacing=spacing, time_ref=time_ref)
+            self.again = nn.Sequential(
+                nn.Linear(context + 9, context), nn.SiLU(), nn.Linear(context, context)
+            )
+            # Centre (3), log scales (3), below the diagonal (3), in units of the step's widths
+            self.again_head = nn.Linear(context, 9)
+            nn.init.zeros_(self.again_head.weight)
+            nn.init.zeros_(self.again_head.bias)
         self.flow = zuko.flows.NSF(
             3,
             context,
@@ -179,7 +208,8 @@ class SlotFlow(nn.Module):
         inner = features[:, pad:-pad]
         presence = self.presence(inner).squeeze(-1)
         log_p_num = self.num_head(inner, presence, log_sigma)
-        return Encoding(features, z_long, log_sigma, presence, log_p_num)
+        samples = self.joint_step.samples(long, short) if self.joint_step else long[:, :0]
+        return Encoding(features, z_long, log_sigma, presence, log_p_num, samples)
 
     def slots(
         self, encoding: Encoding, bins: Int[Tensor, "B K"]
@@ -190,17 +220,40 @@ class SlotFlow(nn.Module):
         near = torch.gather(encoding.z_long, 1, index)
         return context, self._frame(context, near)
 
+    def look_again(
+        self,
+        encoding: Encoding,
+        bins: Int[Tensor, "B K"],
+        context: Float[Tensor, "B K E"],
+        frame: LocalFrame,
+        mask: Bool[Tensor, "B K"],
+    ) -> tuple[Float[Tensor, "B K E"], LocalFrame]:
+        """Contexts and frames after a joint Newton step of the slots in ``mask``; see `JointStep`.
+
+        Nothing changes in a network without it.
+        """
+        if self.joint_step is None:
+            return context, frame
+        centre = frame.centre.detach()
+        sigma = encoding.log_sigma.exp()
+        step, covariance = self.joint_step(encoding.samples, sigma, bins, centre, mask)
+        scale = torch.linalg.cholesky(covariance)
+        own = torch.linalg.solve_triangular(scale, step[..., None], upper=False).squeeze(-1)
+        widths = scale.diagonal(dim1=-2, dim2=-1).log()
+        features = torch.cat([torch.asinh(own), widths, centre[..., ::2], step[..., :1]], dim=-1)
+        context = self.again(torch.cat([context, features], dim=-1))
+        out = self.again_head(context)
+        lower = scale @ _lower(out[..., 3:6].clamp(-4.0, 4.0).exp(), out[..., 6:])
+        centre = centre + step + (scale @ out[..., :3, None]).squeeze(-1)
+        tone = torch.polar(centre[..., 2], centre[..., 1])
+        return context, LocalFrame(centre, lower, tone)
+
     def _frame(self, context: Float[Tensor, "B K E"], near: Complex[Tensor, "B K"]) -> LocalFrame:
         out = self.frame_head(context)
         tone = near + torch.complex(out[..., 1], out[..., 2])
         centre = torch.stack([out[..., 0], tone.angle(), tone.abs()], dim=-1)
         diagonal = torch.exp(self.start + out[..., 3:6].clamp(-9.0, 2.0))
-        lower = torch.diag_embed(diagonal)
-        rows, columns = (1, 2, 2), (0, 0, 1)
-        below = torch.zeros_like(lower)
-        for position, (row, column) in enumerate(zip(rows, columns, strict=True)):
-            below[..., row, column] = out[..., 6 + position] * diagonal[..., row]
-        return LocalFrame(centre, lower + below, tone)
+        return LocalFrame(centre, _lower(diagonal, out[..., 6:]), tone)
 
     def log_prob(
         self,

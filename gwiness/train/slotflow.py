@@ -22,7 +22,7 @@ from torch.utils.data import DataLoader, IterableDataset
 from gwiness.config.slotflow import SlotFlowConfig
 from gwiness.config.training import RunSettings
 from gwiness.core.seeds import generator
-from gwiness.nn.slotflow import Encoding, SlotFlow
+from gwiness.nn.slotflow import Encoding, LocalFrame, SlotFlow
 from gwiness.nn.slots import nearest_bin, to_local
 from gwiness.simulate.sinusoid import draw_batch
 from gwiness.train.run import RunResult, best_state, fit, resume_step
@@ -83,6 +83,11 @@ def slotflow_loaders(
     )
 
 
+def _gaussian_nll(frame: LocalFrame, local: Float[Tensor, "*batch 3"]) -> Float[Tensor, "*batch"]:
+    """Minus the log density of a frame's own Gaussian, without its constant."""
+    return 0.5 * frame.standardise(local).square().sum(dim=-1) + frame.log_det
+
+
 class SlotFlowModule(LightningModule):
     """Network, loss and optimiser.
 
@@ -111,11 +116,15 @@ class SlotFlowModule(LightningModule):
         frequency = torch.where(mask, theta[..., 2], network.first_bin * network.spacing)
         presence = self._presence_loss(encoding, nearest_bin(frequency, network.spacing), mask)
         bins = nearest_bin(frequency + shift * network.spacing, network.spacing)
-        context, frame = network.slots(encoding, bins)
+        context, first = network.slots(encoding, bins)
         local = to_local(theta, bins, network.spacing, network.time_ref).float()
-        nll = -network.log_prob(context[mask], frame.select(mask), local[mask])
         target = torch.polar(local[..., 2], local[..., 1])
-        error = (frame.tone - target).abs().square()[mask]
+        error = (first.tone - target).abs().square()[mask]
+        context, frame = network.look_again(encoding, bins, context, first, mask)
+        nll = -network.log_prob(context[mask], frame.select(mask), local[mask])
+        if frame is not first:
+            # The second look starts where the first one ends: that must learn by itself.
+            error = error + _gaussian_nll(first.select(mask), local[mask])
         count = nn.functional.nll_loss(encoding.log_p_num, batch["num"])
         num = mask.sum().clamp_min(1)
         terms = {
