@@ -132,6 +132,11 @@ def _sentences(report: _Figures) -> Iterator[str]:
     if mean is not None:
         beside = "" if oracle is None else f" (best oracles {oracle:.2f} dB)"
         yield f"mean over classes of the median NSDR: {mean:.2f} dB{beside}"
+    if (one := report["oracle_one_window"]) is not None:
+        yield (
+            f"the best oracle with one window for all classes ({one['window']} samples): "
+            f"{one['mean_class_nsdr_db']:.2f} dB"
+        )
 
 
 def print_report(report: _Figures) -> None:

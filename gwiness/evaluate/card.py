@@ -27,7 +27,8 @@ def card_metrics(figures: Mapping[str, Any], test_set: str) -> dict[str, Any]:
     for kind, values in figures["classes"].items():
         metrics |= _class_rows(kind, values)
     tables = {
-        "baselines": _baselines(figures["classes"]),
+        "baselines": _baselines(figures["classes"])
+        | _one_window(figures.get("oracle_one_window")),
         "leakage": _leakage(figures.get("leakage", {})),
         "residual": _residual(figures.get("residual", {})),
     }
@@ -99,6 +100,15 @@ def _baselines(classes: Mapping[str, Mapping[str, Any]]) -> dict[str, float]:
         if values["oracle_best_window"] is not None:
             table[f"{kind}_oracle_best_window"] = float(values["oracle_best_window"])
     return table
+
+
+def _one_window(values: Mapping[str, Any] | None) -> dict[str, float]:
+    if values is None:
+        return {}
+    return {
+        "one_window": float(values["window"]),
+        "one_window_mean_class_db": round(values["mean_class_nsdr_db"], 4),
+    }
 
 
 def _leakage(table: Mapping[str, Mapping[str, Any]]) -> dict[str, float]:

@@ -239,6 +239,24 @@ def _mean_of_classes(classes: Mapping[str, Mapping[str, Any]], key: str) -> floa
     return float(np.mean(known)) if known and len(known) == len(medians) else None
 
 
+def _one_window(classes: Mapping[str, Mapping[str, Any]]) -> dict[str, Any] | None:
+    """The window whose ideal ratio masks are best for the mean over classes, and that mean.
+
+    No mask on a transform with a single window can do better.
+    """
+    tables = [part["oracle_windows"] for part in classes.values()]
+    common = set.intersection(*map(set, tables)) if tables else set()
+    means = {
+        window: float(np.mean([table[window]["median"] for table in tables]))
+        for window in common
+        if all(table[window]["median"] is not None for table in tables)
+    }
+    if not means:
+        return None
+    best = max(means, key=means.__getitem__)
+    return {"window": int(best), "mean_class_nsdr_db": means[best]}
+
+
 def report(scores: Sequence[Sequence[Score]], seed: int = 0) -> dict[str, Any]:
     """Figures of a whole file.
 
@@ -277,6 +295,7 @@ def report(scores: Sequence[Sequence[Score]], seed: int = 0) -> dict[str, Any]:
         "mean_nsdr_db": float(np.mean(means)) if means else None,
         "mean_class_nsdr_db": _mean_of_classes(classes, "nsdr_db"),
         "oracle_mean_class_nsdr_db": _mean_of_classes(classes, "oracle_best_nsdr_db"),
+        "oracle_one_window": _one_window(classes),
         "classes": classes,
         "leakage": _leakage(flat),
         **_of_items(measured),

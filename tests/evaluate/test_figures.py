@@ -72,6 +72,21 @@ def test_best_window_and_the_margin_to_it():
     assert best_window([]) is None
 
 
+def test_one_window_for_all_classes_is_a_compromise():
+    items = [
+        [
+            present("mbhb", 300.0, 22.0, oracles={256: 24.0, 1024: 20.0, 4096: 10.0}),
+            present("gb", 90.0, 20.0, oracles={1024: 7.0, 4096: 12.0}),
+        ]
+    ]
+    figures = report(items)
+    assert figures["oracle_mean_class_nsdr_db"] == pytest.approx((24 + 12) / 2)
+    assert figures["oracle_one_window"] == {"window": 1024, "mean_class_nsdr_db": 13.5}
+    assert report([[present("gb", 90.0, 20.0)]])["oracle_one_window"] is None
+    card = card_metrics(figures, "two stems")
+    assert card["baselines"]["one_window_mean_class_db"] == 13.5
+
+
 def test_what_is_not_defined_is_counted():
     figures = report([[present("gb", 90.0, NAN)], [present("gb", 90.0, 3.0)]])["classes"]["gb"]
     assert figures["n"] == 2
