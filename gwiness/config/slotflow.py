@@ -140,8 +140,15 @@ class SlotFlowConfig(Config):
     """Everything that rebuilds a SlotFlow checkpoint: training law, network, training."""
 
     data: SinusoidConfig = SinusoidConfig()
+    prior: SinusoidConfig | None = None
+    """Law behind the exact likelihood, where it is not that of the training signals."""
     network: SlotFlowNetworkConfig = SlotFlowNetworkConfig()
     training: RunSettings = RunSettings()
+
+    @property
+    def law(self) -> SinusoidConfig:
+        """Prior of the exact likelihood."""
+        return self.prior or self.data
 
     def network_arguments(self) -> dict[str, Any]:
         """Arguments of `gwiness.nn.slotflow.SlotFlow`."""

@@ -111,7 +111,7 @@ class SlotFlowEstimator:
     ) -> None:
         self.network = network.to(device).eval()
         self.config, self.name, self.device = config, name, device
-        self.prior = SourcePrior(config.data)
+        self.prior = SourcePrior(config.law)
 
     @classmethod
     def from_checkpoint(
