@@ -8,10 +8,20 @@ References:
     (Talts et al., 2018), https://arxiv.org/abs/1804.06788
 """
 
+from typing import Any
+
 import numpy as np
 from jaxtyping import Float
+from scipy.stats import binom, chisquare
 
-__all__ = ["central_coverage", "credible_rank", "p_p_curve", "rate_interval"]
+__all__ = [
+    "central_coverage",
+    "credible_rank",
+    "p_p_band",
+    "p_p_curve",
+    "rank_histogram",
+    "rate_interval",
+]
 
 
 def credible_rank(
@@ -54,6 +64,29 @@ def p_p_curve(
     """P–P curve: levels (L,) and the share of central intervals that hold the truth (L,)."""
     levels = np.linspace(0.0, 1.0, num_levels)
     return levels, np.array([central_coverage(ranks, level) for level in levels])
+
+
+def rank_histogram(ranks: Float[np.ndarray, " R"], num_bins: int = 20) -> dict[str, Any]:
+    """Simulation-based calibration: histogram of the ranks, and the p-value of its uniformity.
+
+    Returns:
+        ``counts`` (B,), ``p_value`` of Pearson's χ² (None for fewer than five ranks a bin).
+    """
+    counts, _ = np.histogram(ranks, bins=num_bins, range=(0.0, 1.0))
+    enough = len(ranks) >= 5 * num_bins
+    return {
+        "counts": counts.tolist(),
+        "p_value": float(chisquare(counts).pvalue) if enough else None,
+    }
+
+
+def p_p_band(
+    num: int, levels: Float[np.ndarray, " L"], probability: float = 0.9
+) -> tuple[Float[np.ndarray, " L"], Float[np.ndarray, " L"]]:
+    """Binomial band (L,) and (L,) in which the P–P curve of ``num`` ranks lies at each level."""
+    tail = (1 - probability) / 2
+    low, high = binom.ppf(tail, num, levels), binom.ppf(1 - tail, num, levels)
+    return low / num, high / num
 
 
 def rate_interval(successes: int, trials: int) -> tuple[float, float]:

@@ -16,7 +16,13 @@ from gwiness.core.errors import FileProblem
 from gwiness.core.item import Item
 from gwiness.core.posterior import Posterior, SampleSet
 from gwiness.core.seeds import generator
-from gwiness.evaluate.calibration import central_coverage, credible_rank, p_p_curve, rate_interval
+from gwiness.evaluate.calibration import (
+    central_coverage,
+    credible_rank,
+    p_p_curve,
+    rank_histogram,
+    rate_interval,
+)
 
 __all__ = ["Estimator", "Matcher", "Score", "Tally", "evaluate", "point_estimate", "score"]
 
@@ -51,6 +57,10 @@ class Score:
         ranks: Posterior mass below the truth (M, P) of the matched sources.
         efficiency: Sampling efficiency, NaN for unweighted samples.
         p_true: Probability that the posterior gives to the true number.
+        p_found: Probability that it gives to the number found.
+        brier: Σ_k (p_k − 1[k true])², 0 for a sure and right count, 2 for a sure and wrong one.
+        matched: Which true sources were matched (M,).
+        widths: Standard deviation of their frequencies (M,) [Hz].
     """
 
     num_true: int
@@ -59,6 +69,10 @@ class Score:
     ranks: Float[np.ndarray, "M P"]
     efficiency: float
     p_true: float
+    p_found: float
+    brier: float
+    matched: Int[np.ndarray, " M"]
+    widths: Float[np.ndarray, " M"]
 
 
 def point_estimate(samples: SampleSet) -> Float[np.ndarray, " K"]:
@@ -94,7 +108,19 @@ def score(
     efficiency = best.efficiency if np.ptp(best.log_weight) > 0 else float("nan")
     p_num = posterior.p_num
     p_true = float(p_num[len(truth)]) if len(truth) < len(p_num) else 0.0
-    return Score(len(truth), posterior.best_num, df, ranks, efficiency, p_true)
+    spread = weights @ (best.theta[..., 2] - estimate) ** 2
+    return Score(
+        num_true=len(truth),
+        num_found=posterior.best_num,
+        df=df,
+        ranks=ranks,
+        efficiency=efficiency,
+        p_true=p_true,
+        p_found=float(p_num[posterior.best_num]),
+        brier=float(p_num @ p_num - 2 * p_true + 1),
+        matched=pairs[:, 0],
+        widths=np.sqrt(spread[pairs[:, 1]]),
+    )
 
 
 @dataclass
@@ -123,11 +149,14 @@ class Tally:
         ranks = np.concatenate([entry.ranks for entry in matched]) if matched else None
         efficiency = np.array([entry.efficiency for entry in scores])
         efficiency = efficiency[np.isfinite(efficiency)]
+        wrong = [entry.p_found for entry in scores if entry.num_found != entry.num_true]
         return {
             "n": len(scores),
             "exact_k": exact / max(len(scores), 1),
             "exact_k_interval": list(rate_interval(exact, len(scores))),
             "mean_p_true_k": float(np.mean([entry.p_true for entry in scores])),
+            "brier": float(np.mean([entry.brier for entry in scores])),
+            "mean_confidence_wrong_k": float(np.mean(wrong)) if wrong else None,
             "recall": found / max(true, 1),
             "recall_interval": list(rate_interval(found, true)),
             "precision": found / max(claimed, 1),
@@ -143,7 +172,7 @@ class Tally:
 
     def _calibration(self, ranks: Float[np.ndarray, "R P"] | None) -> dict[str, Any]:
         if ranks is None:
-            return {"coverage_90": None, "coverage_90_by_parameter": {}, "p_p": {}}
+            return {"coverage_90": None, "coverage_90_by_parameter": {}, "p_p": {}, "sbc": {}}
         levels, _ = p_p_curve(ranks[:, 0])
         curves = {
             name: p_p_curve(ranks[:, column])[1].tolist() for column, name in enumerate(self.names)
@@ -155,7 +184,19 @@ class Tally:
             "coverage_90": central_coverage(ranks.ravel(), 0.9),
             "coverage_90_by_parameter": inside,
             "p_p": {"level": levels.tolist(), **curves},
+            "sbc": {
+                name: rank_histogram(ranks[:, column]) for column, name in enumerate(self.names)
+            },
         }
+
+
+def _width_ratio(wide: Tally, narrow: Tally) -> float | None:
+    """Median ratio of the widths in frequency of sources that both have found."""
+    ratios = []
+    for one, other in zip(wide.scores, narrow.scores, strict=True):
+        _, left, right = np.intersect1d(one.matched, other.matched, return_indices=True)
+        ratios += (one.widths[left] / other.widths[right]).tolist()
+    return float(np.median(ratios)) if ratios else None
 
 
 def _median(values: Float[np.ndarray, " n"]) -> float | None:
@@ -211,7 +252,10 @@ def evaluate(
             progress(index + 1)
     if refined is None:
         raise FileProblem("there is no item to evaluate, expected at least one.")
-    return {**refined.report(), "amortised": amortised.report()}
+    out = {**refined.report(), "amortised": amortised.report()}
+    if len(amortised.scores) == len(refined.scores):
+        out["amortised"]["width_over_refined"] = _width_ratio(amortised, refined)
+    return out
 
 
 def _timed(

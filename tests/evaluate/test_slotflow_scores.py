@@ -97,3 +97,28 @@ def test_an_item_without_truth_is_refused(items):
         evaluate([bare], Oracle(), match_frequencies)
     with pytest.raises(FileProblem, match="at least one"):
         evaluate([], Oracle(), match_frequencies)
+
+
+def test_a_sure_and_wrong_count_is_held_against_it(items):
+    report = evaluate(items, Oracle(lose=1), match_frequencies, num_samples=50)
+    assert report["mean_confidence_wrong_k"] == pytest.approx(1.0)
+    assert report["brier"] == pytest.approx(2.0)
+    report = evaluate(items, Oracle(), match_frequencies, num_samples=50)
+    assert report["mean_confidence_wrong_k"] is None
+    assert report["brier"] == pytest.approx(0.0, abs=1e-9)
+
+
+def test_widths_of_both_posteriors_are_compared_source_by_source(items):
+    class Wide(Oracle):
+        def posterior(self, item, *, num_samples, refine, rng):
+            self.width = 1.0 if refine else 3.0
+            return super().posterior(item, num_samples=num_samples, refine=refine, rng=rng)
+
+    report = evaluate(items, Wide(), match_frequencies, num_samples=400)
+    # The amortised posterior of a refined one is drawn with refine = False.
+    assert report["amortised"]["width_over_refined"] == pytest.approx(3.0, rel=0.1)
+    assert report["amortised"]["coverage_90"] > 0.97
+    assert report["amortised"]["sbc"]["frequency"]["p_value"] < 1e-3
+    assert sum(report["sbc"]["frequency"]["counts"]) == sum(
+        len(item.catalogues["sinusoid"]) for item in items
+    )
