@@ -167,6 +167,8 @@ class SeparatorConfig(Config):
         covered = [kind for stage in self.stages for kind in stage.kinds]
         if set(covered) != set(self.kinds):
             raise ValueError(f"the stages give {covered}, the stems are {list(self.kinds)}")
+        if len(self.channels) < 2 and any(stage.polarised for stage in self.stages):
+            raise ValueError("one channel has no polarisation: polarised needs two or more")
         if any(index >= len(self.stages) for phase in self.phases for index in phase.stages):
             raise ValueError(f"a phase names a stage beyond the {len(self.stages)} there are")
         return self

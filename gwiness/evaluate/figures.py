@@ -242,7 +242,8 @@ def _mean_of_classes(classes: Mapping[str, Mapping[str, Any]], key: str) -> floa
 def _one_window(classes: Mapping[str, Mapping[str, Any]]) -> dict[str, Any] | None:
     """The window whose ideal ratio masks are best for the mean over classes, and that mean.
 
-    No mask on a transform with a single window can do better.
+    What a separator that multiplies bins of one transform may hope for; one that maps complex
+    bins, as SCNet does, is not bound by it.
     """
     tables = [part["oracle_windows"] for part in classes.values()]
     common = set.intersection(*map(set, tables)) if tables else set()

@@ -177,13 +177,14 @@ class Polarisation(nn.Module):
         )
         # Silence has no polarisation: there the matrix is 1 - share.
         unit = share.unsqueeze(2) / (power.sum(dim=2, keepdim=True) + 1e-6)
-        rows = [[torch.empty(0)] * num for _ in range(num)]
+        matrix = {}
         for i in range(num):
             own = 1 - share + unit[:, :, 0] * power[:, :, i]
-            rows[i][i] = torch.complex(own, torch.zeros_like(own))
+            matrix[i, i] = torch.complex(own, torch.zeros_like(own))
         for (i, j), c in zip(pairs, (unit * torch.complex(real, imag)).unbind(2), strict=True):
-            rows[i][j], rows[j][i] = c, c.conj()
-        return torch.stack([torch.stack(row, dim=2) for row in rows], dim=2)
+            matrix[i, j], matrix[j, i] = c, c.conj()
+        entries = [matrix[i, j] for i in range(num) for j in range(num)]
+        return torch.stack(entries, dim=2).unflatten(2, (num, num))
 
     def _sum(self, x: Float[Tensor, "B S D T F"]) -> Float[Tensor, "B S D T F"]:
         """Sum over the neighbourhood, one axis after the other; pooling is five times slower."""

@@ -131,6 +131,7 @@ def export_separator(
     """Write a checkpoint of a separator; arguments as in `export_slotflow`, a result a phase."""
     law, grid = config.law, config.grid
     steps = sum(result.steps for result in results)
+    passes = "1 pass" if config.passes == 1 else f"{config.passes} passes"
     windows = ", ".join(f"{'+'.join(s.kinds)} {s.window}" for s in config.stages)
     card = ModelCard(
         name=folder.name,
@@ -138,7 +139,7 @@ def export_separator(
         version=_next_version(folder),
         sha256="",
         gwiness="",
-        summary=f"Time-frequency separator of SCNet's blocks, {config.passes} passes; windows "
+        summary=f"Time-frequency separator of SCNet's blocks, {passes}; windows "
         f"[samples]: {windows}.",
         data=_data_card(
             law,

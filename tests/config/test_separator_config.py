@@ -39,6 +39,7 @@ def test_bins_lie_in_the_band():
     "override",
     [
         "phases=[{stages=[7]}]",
+        'channels=["A"]',
         'kinds=["mbhb", "gb"]',
         'stages=[{kinds=["mbhb","gb","emri"],window=512,band_hz=[1e-4,1e-2],widths=[4,8]}]',
     ],
