@@ -36,8 +36,6 @@ _IMPLAUSIBLE = 20.0
 """Log likelihood [nat] that the law's bounds may cost: six widths."""
 _NUM_STARTS = 2
 """Numbers of sources to begin the search with."""
-_NUM_BESIDE = 250
-"""Samples of the network's own posterior when it is only shown beside the refined one."""
 
 
 @dataclass(frozen=True)
@@ -222,6 +220,7 @@ class SlotFlowEstimator:
         *,
         num_samples: int = 1000,
         refine: bool = True,
+        num_beside: int = 250,
         rng: np.random.Generator,
     ) -> Posterior:
         """Posterior of one item.
@@ -229,8 +228,9 @@ class SlotFlowEstimator:
         Arguments:
             item: Item of the sinusoid task.
             num_samples: Number of joint samples n.
-            refine: Whether the exact likelihood has the last word; if so, the network's own
-                posterior is in ``amortised``.
+            refine: Whether the exact likelihood has the last word.
+            num_beside: If so, samples of the network's own posterior in ``amortised``; with 0 it
+                is left out.
             rng: Generator of the samples.
 
         Raises:
@@ -238,24 +238,35 @@ class SlotFlowEstimator:
                 sources lie outside the training law.
         """
         proposal = self.propose([item])[0]
-        return self.complete(item, proposal, num_samples=num_samples, refine=refine, rng=rng)
+        if not refine:
+            return self.amortised(proposal, num_samples, rng)
+        return self.refined(
+            item, proposal, num_samples=num_samples, num_beside=num_beside, rng=rng
+        )
 
-    def complete(
+    def refined(
         self,
         item: Item,
         proposal: Proposal,
         *,
         num_samples: int,
-        refine: bool,
+        num_beside: int = 0,
         rng: np.random.Generator,
     ) -> Posterior:
-        """Posterior of an item whose proposal is known, e.g. from a batch."""
-        if not refine:
-            return self.amortised(proposal, num_samples, rng)
-        amortised = self.amortised(proposal, min(num_samples, _NUM_BESIDE), rng)
+        """Exact posterior of an item whose proposal is known, e.g. from a batch.
+
+        Arguments:
+            item: Item of the sinusoid task.
+            proposal: The network's answer.
+            num_samples: Number of joint samples n.
+            num_beside: Samples of the network's own posterior beside them.
+            rng: Generator of the samples.
+        """
+        amortised = self.amortised(proposal, num_beside, rng) if num_beside else None
         streams = streams_of(item, self.config.data.streams)
-        refined = Search(streams, self.prior).climb(self._starts(proposal))
-        samples = importance_sample(streams, refined.best, self.prior, num_samples, rng)
+        search = Search(streams, self.prior)
+        refined = search.climb(self._starts(proposal))
+        samples = importance_sample(search, refined.best, num_samples, rng)
         if not np.isfinite(samples.log_weight).any():
             raise ScopeProblem(
                 f"no sample lies inside {self._law}, the law that {self.name} knows."

@@ -5,16 +5,10 @@ bounds on amplitudes and gaps, mixed with a tenth of the same Gaussian at twice 
 no weight can grow without limit. The weights w = p(d | θ) p(θ) / q(θ) are exact, hence so are the
 posterior and the evidence, mean w, up to sampling error; the efficiency (Σw)²/(n Σw²) says how
 much.
-
-χ² of the draws is exact too, but cheap: a source a small δf from its optimum has the phasor
-e^{iω̂τ} Σ_p (2πi δf τ)^p / p!, so a draw is a vector of coefficients on a few fixed rows, of which
-one Gram matrix is needed. The order of the series is chosen so that the remainder is below 10⁻³
-noise standard deviations of the whole signal.
 """
 
 from dataclasses import dataclass
 from functools import cached_property
-from math import factorial
 
 import numpy as np
 from jaxtyping import Bool, Float
@@ -22,12 +16,13 @@ from scipy.linalg import solve_triangular
 from scipy.special import log_ndtr, ndtri_exp
 
 from gwiness.core.posterior import SampleSet
-from gwiness.infer.likelihood import Streams, log_likelihood
+from gwiness.infer.kernel import chi2
+from gwiness.infer.likelihood import log_likelihood
 from gwiness.infer.prior import SourcePrior
-from gwiness.infer.refine import Fit
-from gwiness.infer.transforms import from_solver, to_tone
+from gwiness.infer.refine import Fit, Search
+from gwiness.infer.transforms import from_solver
 
-__all__ = ["Mixture", "TruncatedGaussian", "chi2_near", "importance_sample", "weighted"]
+__all__ = ["Mixture", "TruncatedGaussian", "importance_sample", "weighted"]
 
 _UNTOUCHED = -0.01
 """Log share of the Gaussian inside the bounds [nat] above which they do not matter."""
@@ -176,33 +171,6 @@ def _factor(covariance: Float[np.ndarray, "D D"], order: np.ndarray) -> Float[np
     return scale[order, None] * np.linalg.cholesky(correlation[np.ix_(order, order)])
 
 
-def chi2_near(
-    streams: Streams, fit: Fit, solver: Float[np.ndarray, "n K 3"]
-) -> Float[np.ndarray, " n"]:
-    """χ² (n,) of configurations (f, ψ, A) close to a fit, by the series in δf τ."""
-    num, chi2 = fit.num, streams.chi2(fit.solver)
-    shift = solver[..., 0] - fit.frequency
-    reach = np.abs(streams.times).max()
-    angle = 2 * np.pi * reach * np.abs(shift).max(initial=0.0)
-    # Largest signal, in noise standard deviations of the whole data.
-    loud = solver[..., 2].max(initial=0.0) * np.sqrt(streams.total_weight / chi2 * streams.num)
-    order = 1
-    while order < 40 and angle ** (order + 1) / factorial(order + 1) * loud > 1e-3:
-        order += 1
-    powers = (streams.times / reach) ** np.arange(order + 1)[:, None]
-    wave = streams.phasors(fit.frequency)
-    rows = (wave[:, None] * powers).reshape(num * (order + 1), -1)
-    rows = np.concatenate([rows.imag, rows.real])
-    weighted_rows = streams.weigh(rows)
-    gram, overlap = weighted_rows @ rows.T, weighted_rows @ streams.residual(fit.solver)
-    series = [(2j * np.pi * reach * shift) ** p / factorial(p) for p in range(order + 1)]
-    change = to_tone(solver)[..., None] * np.stack(series, axis=-1)
-    change[..., 0] -= to_tone(fit.solver)
-    change = change.reshape(len(solver), -1)
-    vector = np.concatenate([change.real, change.imag], axis=1)
-    return chi2 - 2 * vector @ overlap + ((vector @ gram) * vector).sum(axis=1)
-
-
 def weighted(
     theta: Float[np.ndarray, "n K P"],
     log_q: Float[np.ndarray, " n"],
@@ -214,22 +182,30 @@ def weighted(
 
 
 def importance_sample(
-    streams: Streams, fit: Fit, prior: SourcePrior, num_samples: int, rng: np.random.Generator
+    search: Search, fit: Fit, num_samples: int, rng: np.random.Generator
 ) -> SampleSet:
     """Weighted joint samples (n, K, 3) of (A, φ, f) given the number of sources of ``fit``.
 
     `SampleSet.log_evidence` is then log p(d | K).
+
+    Arguments:
+        search: Data and prior.
+        fit: Optimum to draw around.
+        num_samples: Number n.
+        rng: Generator.
     """
-    num = fit.num
+    num, streams = fit.num, search.streams
     if num == 0:
         level = np.full(num_samples, float(log_likelihood(fit.chi2, streams)))
         return weighted(np.zeros((num_samples, 0, 3)), np.zeros(num_samples), level)
-    proposal, order = _proposal(fit, prior)
+    proposal, order = _proposal(fit, search.prior)
     draws = proposal.sample(num_samples, rng)
     ladder = np.empty_like(draws)
     ladder[:, order] = draws
     frequency = np.cumsum(ladder[:, :num], axis=1)
     solver = np.stack([frequency, ladder[:, num : 2 * num], ladder[:, 2 * num :]], axis=-1)
-    log_target = prior.log_prob(solver)
-    log_target += log_likelihood(chi2_near(streams, fit, solver), streams)
+    log_target = search.prior.log_prob(solver)
+    allowed = np.isfinite(log_target)
+    power = chi2(search.overlaps.arrays, solver[allowed])
+    log_target[allowed] += log_likelihood(power, streams)
     return weighted(from_solver(solver, streams.time_ref), proposal.log_prob(draws), log_target)

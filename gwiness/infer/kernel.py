@@ -19,12 +19,20 @@ from typing import Any, no_type_check
 import numpy as np
 from numba import njit
 
-__all__ = ["climb", "cut_off", "fill", "normal_equations", "on_ladder", "residual_overlap", "slice_sample"]
+from gwiness.infer.overlaps import DATA_ORDER, LINE_ORDER
+
+__all__ = [
+    "chi2",
+    "climb",
+    "cut_off",
+    "fill",
+    "normal_equations",
+    "on_ladder",
+    "residual_overlap",
+]
 
 _MAX_FREQUENCY_STEP = 8e-4
 """Largest step of a frequency [Hz]: a quarter of the resolution 1/(300 s)."""
-_LINE_ORDER = 5
-_DATA_ORDER = 8
 
 
 @njit(cache=True)
@@ -47,8 +55,8 @@ def _entry(table: Any, value: float, grid: Any, factors: Any, power: int, order:
 @no_type_check
 def _pair(arrays: Any, f: float, other: float, power: int) -> tuple[complex, complex]:
     """⟨e_f, e_other⟩ and ⟨e_f, e_other*⟩, with the time to ``power``."""
-    near = _entry(arrays[0], abs(f - other), arrays[3][0], arrays[4], power, _LINE_ORDER)
-    far = _entry(arrays[1], f + other, arrays[3][1], arrays[4], power, _LINE_ORDER)
+    near = _entry(arrays[0], abs(f - other), arrays[3][0], arrays[4], power, LINE_ORDER)
+    far = _entry(arrays[1], f + other, arrays[3][1], arrays[4], power, LINE_ORDER)
     return (near if f >= other else near.conjugate()), far
 
 
@@ -68,8 +76,8 @@ def normal_equations(arrays: Any, f: Any, psi: Any, amplitude: Any) -> tuple[flo
     chi2 = arrays[6]
     for i in range(num):
         a = amplitude[i]
-        data = _entry(arrays[2], f[i], arrays[3][2], arrays[4], 0, _DATA_ORDER) * turn[i]
-        later = _entry(arrays[2], f[i], arrays[3][2], arrays[4], 1, _DATA_ORDER) * turn[i]
+        data = _entry(arrays[2], f[i], arrays[3][2], arrays[4], 0, DATA_ORDER) * turn[i]
+        later = _entry(arrays[2], f[i], arrays[3][2], arrays[4], 1, DATA_ORDER) * turn[i]
         gradient[i] += rate * a * later.real
         gradient[num + i] += a * data.real
         gradient[2 * num + i] += data.imag
@@ -112,6 +120,25 @@ def normal_equations(arrays: Any, f: Any, psi: Any, amplitude: Any) -> tuple[flo
 
 @njit(cache=True)
 @no_type_check
+def chi2(arrays: Any, sources: Any) -> Any:
+    """χ² (n,) of many sets of sources (n, K, 3) in (f, ψ, A); NaN outside the tables."""
+    num = sources.shape[1]
+    out = np.full(len(sources), arrays[6])
+    for row in range(len(sources)):
+        f, a = sources[row, :, 0], sources[row, :, 2]
+        turn = np.exp(1j * sources[row, :, 1])
+        for i in range(num):
+            data = _entry(arrays[2], f[i], arrays[3][2], arrays[4], 0, DATA_ORDER) * turn[i]
+            out[row] -= 2 * a[i] * data.imag
+            for j in range(i + 1):
+                near, far = _pair(arrays, f[i], f[j], 0)
+                one = near * turn[i] * turn[j].conjugate() - far * turn[i] * turn[j]
+                out[row] += (0.5 if i == j else 1.0) * a[i] * a[j] * one.real
+    return out
+
+
+@njit(cache=True)
+@no_type_check
 def fill(arrays: Any, f: Any, ridge: float) -> tuple[Any, Any]:
     """Phases and amplitudes (K,) that fit best at given frequencies, a little shrunk.
 
@@ -124,7 +151,7 @@ def fill(arrays: Any, f: Any, ridge: float) -> tuple[Any, Any]:
     gram = np.zeros((2 * num, 2 * num))
     data = np.zeros(2 * num)
     for i in range(num):
-        overlap = _entry(arrays[2], f[i], arrays[3][2], arrays[4], 0, _DATA_ORDER)
+        overlap = _entry(arrays[2], f[i], arrays[3][2], arrays[4], 0, DATA_ORDER)
         data[i], data[num + i] = overlap.imag, overlap.real
         for j in range(num):
             near, far = _pair(arrays, f[i], f[j], 0)
@@ -354,133 +381,3 @@ def cut_off(mean: Any, covariance: Any, low: Any, high: Any) -> tuple[float, Any
     total += 0.5 * (force @ (spread @ force)) - 0.5 * log_det
     total += shift @ mean - 0.5 * np.sum(precision * mean * mean)
     return total, moment, spread
-
-
-@njit(cache=True)
-@no_type_check
-def _chi2(arrays: Any, f: Any, psi: Any, amplitude: Any) -> float:
-    """χ² alone; NaN outside the tables."""
-    num = len(f)
-    turn = np.exp(1j * psi)
-    chi2 = arrays[6]
-    for i in range(num):
-        a = amplitude[i]
-        data = _entry(arrays[2], f[i], arrays[3][2], arrays[4], 0, _DATA_ORDER) * turn[i]
-        chi2 -= 2 * a * data.imag
-        for j in range(i + 1):
-            near, far = _pair(arrays, f[i], f[j], 0)
-            one = near * turn[i] * turn[j].conjugate() - far * turn[i] * turn[j]
-            chi2 += (1.0 if i == j else 2.0) * a * amplitude[j] * 0.5 * one.real
-    return chi2
-
-
-@njit(cache=True)
-@no_type_check
-def _log_gaps(gaps: Any, law: Any) -> float:
-    """Log density of rising frequencies but for what depends on their number alone.
-
-    See `gwiness.infer.prior`.
-
-    Arguments:
-        gaps: f_1, and the distances of neighbours (K,) [Hz].
-        law: Lowest and highest frequency, smallest and largest tight gap, smallest wide gap [Hz],
-            smallest and largest number of tight gaps.
-    """
-    num = len(gaps)
-    count = 0
-    free = law[1] - law[0]
-    top = gaps[0]
-    for k in range(1, num):
-        top += gaps[k]
-        if gaps[k] < law[3]:
-            if gaps[k] < law[2]:
-                return -np.inf
-            count += 1
-            free -= gaps[k]
-        elif gaps[k] < law[4]:
-            return -np.inf
-        else:
-            free -= law[4]
-    if gaps[0] < law[0] or top > law[1] or free <= 0 or count < law[5] or count > law[6]:
-        return -np.inf
-    groups = num - count
-    choices = math.lgamma(num) - math.lgamma(count + 1) - math.lgamma(num - count)
-    density = math.lgamma(groups + 1) - groups * math.log(free) - choices
-    return density - (count * math.log(law[3] - law[2]) if count else 0.0)
-
-
-@njit(cache=True)
-@no_type_check
-def slice_sample(
-    arrays: Any, y: Any, factor: Any, law: Any, amplitude: Any, num: int, skip: int, rng: Any
-) -> Any:
-    """A Markov chain of the exact posterior on the ladder, by slices along random directions.
-
-    Along a direction the slice is found by stepping out and shrinking, which needs no tuning and
-    rejects nothing.
-
-    Arguments:
-        arrays: `Overlaps.arrays`.
-        y: Start (3K,), inside the law.
-        factor: A factor L of a covariance (3K, 3K) of about the posterior's; directions are its
-            columns' random combinations.
-        law: See `_log_gaps`.
-        amplitude: Smallest and largest amplitude.
-        num: Number of samples n.
-        skip: Updates from one sample to the next.
-        rng: Generator.
-
-    Returns:
-        Samples (n, 3K).
-
-    References:
-        Neal: Slice sampling, 2003
-    """
-    size = len(y)
-    count = size // 3
-    half = (arrays[7] - 1) / 2
-    out = np.empty((num, size))
-    y = y.copy()
-    level = _log_target(arrays, y, law, amplitude, half)
-    for row in range(num):
-        for _ in range(skip):
-            direction = factor @ rng.standard_normal(size)
-            height = level + math.log(rng.random())
-            left = -rng.random()
-            right = left + 1.0
-            for _ in range(4):
-                if _log_target(arrays, y + left * direction, law, amplitude, half) < height:
-                    break
-                left -= 1.0
-            for _ in range(4):
-                if _log_target(arrays, y + right * direction, law, amplitude, half) < height:
-                    break
-                right += 1.0
-            for _ in range(60):
-                place = left + (right - left) * rng.random()
-                trial = y + place * direction
-                value = _log_target(arrays, trial, law, amplitude, half)
-                if value >= height:
-                    y, level = trial, value
-                    break
-                if place < 0:
-                    left = place
-                else:
-                    right = place
-        out[row] = y
-    return out
-
-
-@njit(cache=True)
-@no_type_check
-def _log_target(arrays: Any, y: Any, law: Any, amplitude: Any, half: float) -> float:
-    """Log posterior on the ladder but for a constant."""
-    num = len(y) // 3
-    for k in range(2 * num, 3 * num):
-        if y[k] < amplitude[0] or y[k] > amplitude[1]:
-            return -np.inf
-    prior = _log_gaps(y[:num], law)
-    if prior == -np.inf:
-        return prior
-    chi2 = _chi2(arrays, np.cumsum(y[:num]), y[num : 2 * num], y[2 * num :])
-    return prior - half * math.log(chi2) if chi2 > 0 else -np.inf

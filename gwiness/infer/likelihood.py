@@ -13,125 +13,70 @@ a flat prior on σ of density 1; N = 8,020 samples fix σ to 0.8 %, so its ends 
 """
 
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import lru_cache
 
 import numpy as np
-from jaxtyping import Complex, Float
+from jaxtyping import Float
 from scipy.special import gammaln
 
 from gwiness.config.slotflow import StreamConfig
 from gwiness.core.axes import Series
 from gwiness.core.errors import ScopeProblem
-from gwiness.core.grid import TimeGrid
 from gwiness.core.item import Item
 from gwiness.infer.overlaps import Overlaps, line_tables
-from gwiness.infer.transforms import to_tone
-from gwiness.signal.tones import phasors
 
 __all__ = ["Streams", "log_likelihood", "streams_of"]
 
-
-_NUM_NODES = 128
-"""Nodes for the short stream: thirty cycles at 3 Hz need π/2 · 60 = 94, and some more."""
-_ROUNDING = 6e-8
-"""Files hold float32, so that even a noiseless signal is off by this share of itself."""
+_NOISE_FROM_HZ = 20.0
+"""Above this frequency the short stream holds noise alone."""
 
 
 @dataclass(frozen=True)
 class Streams:
-    """Both streams as far as lines in the band can see them.
-
-    The long stream stands here sample by sample. Of the short one, which samples each cycle 200
-    times, only its projection on polynomials of degree 127 is kept, as values at Chebyshev nodes
-    with a weight matrix: a line below 3 Hz is such a polynomial to 10⁻¹², so no χ² changes, at a
-    third of the work.
+    """The samples of both streams that the likelihood may use.
 
     Arguments:
-        grid: Long samples, on a clock whose zero is the reference time [s].
-        nodes: Times of the nodes on that clock (M,) [s].
-        data: Long samples, then the short stream at its nodes (N + M,).
+        long: Long stream without its first samples (N,).
+        short: Short stream (M,).
         weight: 1/v of the long samples (N,).
-        node_weight: Weight matrix of the nodes (M, M).
-        floor: χ² of what the short stream has besides.
-        num: Number of samples behind it all.
-        log_weight: Σ log(1/v) over all samples.
         time_ref: Reference time on the item's clock [s]: the weighted mean of all times.
         start: Start of the streams on the item's clock [s].
-        raw: All samples of the long and of the short stream that count.
         config: The sampling.
     """
 
-    grid: TimeGrid
-    nodes: Float[np.ndarray, " M"]
-    data: Float[np.ndarray, " Q"]
+    long: Series
+    short: Float[np.ndarray, " M"]
     weight: Series
-    node_weight: Float[np.ndarray, "M M"]
-    floor: float
-    num: int
-    log_weight: float
     time_ref: float
     start: float
-    raw: tuple[np.ndarray, np.ndarray]
     config: StreamConfig
 
-    def overlaps(self, band: tuple[float, float]) -> Overlaps:
-        """The inner products that a search in ``band`` [Hz] needs."""
-        tables = line_tables(self.config, band, self.time_ref - self.start)
-        long, short = self.raw
-        return tables.overlaps(self.raw, float(self.weight @ long**2 + short @ short), self.num)
-
-    @cached_property
-    def times(self) -> Float[np.ndarray, " Q"]:
-        """Times since the reference (N + M,) [s]."""
-        return np.concatenate([self.grid.times, self.nodes])
-
     @property
-    def total_weight(self) -> float:
-        """Σ 1/v over all samples."""
-        return float(self.weight.sum() + self.node_weight.sum())
+    def num(self) -> int:
+        """Number of samples."""
+        return len(self.long) + len(self.short)
 
     @property
     def noise_variance(self) -> float:
         """σ² as the short stream shows it outside the band, whatever the signals are."""
-        return self.floor / (self.num - self.grid.num - len(self.nodes))
+        window = np.hanning(len(self.short))
+        first = round(_NOISE_FROM_HZ * self.config.short_duration_s)
+        spectrum = np.fft.rfft(self.short * window)[first:]
+        return float(np.mean(np.abs(spectrum) ** 2) / (window @ window))
 
-    def weigh(self, rows: Float[np.ndarray, "*batch Q"]) -> Float[np.ndarray, "*batch Q"]:
-        """Rows times the weights: the product with another row is their Σ a b / v."""
-        num = self.grid.num
-        return np.concatenate(
-            [rows[..., :num] * self.weight, rows[..., num:] @ self.node_weight], axis=-1
-        )
-
-    def phasors(self, frequency: Float[np.ndarray, " K"]) -> Complex[np.ndarray, "K Q"]:
-        """e^{2πi f (t − t_ref)} at samples and nodes."""
-        short = np.exp(2j * np.pi * frequency[:, None] * self.nodes)
-        return np.concatenate([phasors(frequency, self.grid), short], axis=1)
-
-    def residual(self, solver: Float[np.ndarray, "K 3"]) -> Float[np.ndarray, " Q"]:
-        """Data minus the signal of sources (f, ψ, A), (N + M,)."""
-        return self.data - (to_tone(solver) @ self.phasors(solver[:, 0])).imag
-
-    def power(self, residual: Float[np.ndarray, " Q"]) -> float:
-        """χ² of a residual (N + M,)."""
-        return float(residual @ self.weigh(residual)) + self.floor
-
-    def chi2(self, solver: Float[np.ndarray, "K 3"]) -> float:
-        """χ² of sources (f, ψ, A)."""
-        return self.power(self.residual(solver))
+    def overlaps(self, band: tuple[float, float]) -> Overlaps:
+        """The inner products that a search in ``band`` [Hz] needs."""
+        tables = line_tables(self.config, band, self.time_ref - self.start)
+        power = float(self.weight @ self.long**2 + self.short @ self.short)
+        return tables.overlaps(self.long, self.short, power)
 
 
 @lru_cache(maxsize=4)
-def _interpolation(
-    grid: TimeGrid,
-) -> tuple[Float[np.ndarray, " M"], Float[np.ndarray, "N M"], Float[np.ndarray, "M M"]]:
-    """Chebyshev nodes (M,) [s] in a grid, the matrix (N, M) from nodes to samples, its Gram."""
-    half = (grid.times[-1] - grid.times[0]) / 2
-    place = -np.cos(np.pi * (np.arange(_NUM_NODES) + 0.5) / _NUM_NODES)
-    at_nodes = np.polynomial.chebyshev.chebvander(place, _NUM_NODES - 1)
-    samples = (grid.times - grid.times[0]) / half - 1
-    at_samples = np.polynomial.chebyshev.chebvander(samples, _NUM_NODES - 1)
-    matrix = np.linalg.solve(at_nodes.T, at_samples.T).T
-    return grid.times[0] + half * (place + 1), matrix, matrix.T @ matrix
+def _weight(streams: StreamConfig) -> tuple[Series, float]:
+    """1/v of the long samples that count, and the weighted mean time from the start [s]."""
+    weight = 1 / streams.long_variance()[streams.skip :]
+    long, short = streams.long_grid.times[streams.skip :], streams.short_grid.times
+    return weight, float((weight @ long + short.sum()) / (weight.sum() + len(short)))
 
 
 def streams_of(item: Item, streams: StreamConfig) -> Streams:
@@ -154,27 +99,13 @@ def streams_of(item: Item, streams: StreamConfig) -> Streams:
                 f"the {name} stream has {found.num} samples of {found.dt:.6g} s, "
                 f"but the model needs {expected.num} of {expected.dt:.6g} s."
             )
-    skip = streams.skip
-    part = long.grid.part(skip, long.grid.num - skip)
-    weight = 1 / streams.long_variance()[skip:]
-    total = weight.sum() + short.grid.num
-    time_ref = float((weight @ part.times + short.grid.times.sum()) / total)
-    nodes, matrix, node_weight = _interpolation(short.grid)
-    power = float(short.data[0] @ short.data[0])
-    overlap = short.data[0] @ matrix
-    at_nodes = np.linalg.solve(node_weight, overlap)
+    weight, middle = _weight(streams)
     return Streams(
-        grid=TimeGrid(part.start - time_ref, part.dt, part.num),
-        nodes=nodes - time_ref,
-        data=np.concatenate([long.data[0, skip:], at_nodes]),
+        long=long.data[0, streams.skip :],
+        short=short.data[0],
         weight=weight,
-        node_weight=node_weight,
-        floor=max(power - float(overlap @ at_nodes), 0.0) + _ROUNDING**2 * power,
-        num=part.num + short.grid.num,
-        log_weight=float(np.log(weight).sum()),
-        time_ref=time_ref,
+        time_ref=long.grid.start + middle,
         start=long.grid.start,
-        raw=(long.data[0, skip:], short.data[0]),
         config=streams,
     )
 
@@ -191,5 +122,5 @@ def log_likelihood(
     if not (chi2 > 0).all():
         raise ValueError(f"χ² must be positive, got {chi2.min()}")
     half = (streams.num - 1) / 2
-    constant = streams.log_weight - streams.num * np.log(2 * np.pi)
+    constant = np.log(streams.weight).sum() - streams.num * np.log(2 * np.pi)
     return np.asarray(0.5 * constant - np.log(2) + gammaln(half) - half * np.log(chi2 / 2))

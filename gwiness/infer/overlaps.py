@@ -7,7 +7,10 @@ With weights w = 1/v, all that χ² and its derivatives need are
 τ = t/t_max: M at the differences and at the sums of the sources' frequencies, X at themselves.
 Both are tabulated on a grid (chirp-z transform), and since ∂M_p/∂ν = 2πi t_max M_{p+1}, a Taylor
 series around the nearest grid point has the exact derivatives at hand. The remainder is below
-10⁻¹¹ of the sum of weights. M belongs to the sampling and is made once; X is made for each signal.
+10⁻¹² of the sum of weights. M belongs to the sampling and is made once; X is made for each signal.
+
+The short stream samples each cycle 200 times. Turned back by the middle of the band, a line in it
+is a polynomial of low degree in time, so for X its samples count as a few at Chebyshev nodes.
 """
 
 from dataclasses import dataclass
@@ -21,10 +24,14 @@ from scipy.signal import ZoomFFT
 from gwiness.config.slotflow import StreamConfig
 from gwiness.core.grid import TimeGrid
 
-__all__ = ["LineTables", "Overlaps", "line_tables"]
+__all__ = ["DATA_ORDER", "LINE_ORDER", "LineTables", "Overlaps", "line_tables"]
 
-_LINE_STEP, _LINE_ORDER = 1e-4, 5
-_DATA_STEP, _DATA_ORDER = 5e-4, 8
+_LINE_STEP, LINE_ORDER = 2.5e-5, 5
+_DATA_STEP, DATA_ORDER = 5e-4, 9
+_NUM_NODES = 48
+"""Nodes for the short stream: ±8 rad between the band's middle and its ends need 40."""
+_FLOOR = 1e-9
+"""Noise power in units of the data's that χ² is never below: finer the tables do not tell."""
 _MARGIN = 0.01
 """How far beyond the band a search may stray [Hz]."""
 
@@ -40,7 +47,7 @@ class Overlaps:
         grids: First value and step [Hz] of the three tables (3, 2).
         factors: (2πi t_max)^q / q! [1/Hz^q].
         reach: T_max [s].
-        power: Σ w d².
+        power: Σ w d², and the floor of χ².
         num: Number of samples.
     """
 
@@ -88,38 +95,64 @@ class LineTables:
         total: M_p (S, P) at their sums.
         grids: First value and step of those two and of X [Hz].
         reach: T_max [s].
-        powers: For each stream w τ^p (Q, N).
-        zooms: For each stream the transform to X's grid.
+        powers: w τ^p of the long stream (Q, N).
+        zoom: The long stream's transform to X's grid.
+        nodes: From the short stream's samples to its nodes (M, J).
+        lines: From the nodes to X's grid, e^{2πi(f − f_mid)t} (F, J).
+        node_powers: τ^p of the nodes (J, Q).
     """
 
     difference: Complex[np.ndarray, "D P"]
     total: Complex[np.ndarray, "S P"]
     grids: Float[np.ndarray, "3 2"]
     reach: float
-    powers: tuple[np.ndarray, ...]
-    zooms: tuple[_Zoom, ...]
+    powers: Float[np.ndarray, "Q N"]
+    zoom: _Zoom
+    nodes: Complex[np.ndarray, "M J"]
+    lines: Complex[np.ndarray, "F J"]
+    node_powers: Float[np.ndarray, "J Q"]
 
-    def overlaps(self, data: tuple[np.ndarray, ...], power: float, num: int) -> Overlaps:
+    def overlaps(
+        self, long: Float[np.ndarray, " N"], short: Float[np.ndarray, " M"], power: float
+    ) -> Overlaps:
         """Make X.
 
         Arguments:
-            data: Samples of each stream.
+            long: Samples of the long stream.
+            short: Samples of the short one.
             power: Σ w d².
-            num: Number of samples.
         """
-        parts = zip(data, self.powers, self.zooms, strict=True)
-        table = np.sum([zoom(powers * x) for x, powers, zoom in parts], axis=0)
-        factors = [(2j * np.pi * self.reach) ** q / factorial(q) for q in range(_DATA_ORDER + 1)]
+        at_nodes = (short @ self.nodes)[:, None] * self.node_powers
+        table = self.zoom(self.powers * long).T + self.lines @ at_nodes
+        factors = [(2j * np.pi * self.reach) ** q / factorial(q) for q in range(DATA_ORDER + 1)]
         return Overlaps(
             self.difference,
             self.total,
-            np.ascontiguousarray(table.T),
+            np.ascontiguousarray(table),
             self.grids,
             np.array(factors),
             self.reach,
-            power,
-            num,
+            power * (1 + _FLOOR),
+            len(long) + len(short),
         )
+
+
+def _nodes(grid: TimeGrid, turn: float) -> tuple[np.ndarray, np.ndarray]:
+    """Chebyshev nodes (J,) [s] in a grid, and the matrix (M, J) that samples times a line need.
+
+    Σ_n y_n e^{2πi f t_n} is Σ_j (Σ_n y_n e^{2πi turn t_n} ℓ_j(t_n)) e^{2πi (f − turn) t_j}.
+    """
+    half = (grid.times[-1] - grid.times[0]) / 2
+    place = -np.cos(np.pi * (np.arange(_NUM_NODES) + 0.5) / _NUM_NODES)
+    at_nodes = np.polynomial.chebyshev.chebvander(place, _NUM_NODES - 1)
+    at_samples = np.polynomial.chebyshev.chebvander(
+        (grid.times - grid.times[0]) / half - 1, _NUM_NODES - 1
+    )
+    matrix = np.linalg.solve(at_nodes.T, at_samples.T).T
+    return (
+        grid.times[0] + half * (place + 1),
+        matrix * np.exp(2j * np.pi * turn * grid.times)[:, None],
+    )
 
 
 @lru_cache(maxsize=8)
@@ -138,24 +171,31 @@ def line_tables(streams: StreamConfig, band: tuple[float, float], time_ref: floa
         TimeGrid(grid.start - time_ref, grid.dt, grid.num) for grid in (long, streams.short_grid)
     ]
     reach = max(float(np.abs(grid.times).max()) for grid in grids)
-    powers = tuple(
-        weight * (grid.times / reach) ** np.arange(_DATA_ORDER + 2)[:, None]
+    order = np.arange(DATA_ORDER + 2)
+    powers = [
+        weight * (grid.times / reach) ** order[:, None]
         for weight, grid in zip(weights, grids, strict=True)
-    )
+    ]
     tables = []
     for first, last in ((0.0, high - low), (2 * low, 2 * high)):
         num = int(np.ceil((last - first) / _LINE_STEP)) + 2
         zooms = [_Zoom(grid, first, _LINE_STEP, num) for grid in grids]
         parts = zip(zooms, powers, strict=True)
-        rows = np.sum([zoom(part[: _LINE_ORDER + 3]) for zoom, part in parts], axis=0)
+        rows = np.sum([zoom(part[: LINE_ORDER + 3]) for zoom, part in parts], axis=0)
         tables.append(np.ascontiguousarray(rows.T))
     num = int(np.ceil((high - low) / _DATA_STEP)) + 2
     difference, total = tables
+    middle = (low + high) / 2
+    times, nodes = _nodes(grids[1], middle)
+    offsets = low - middle + _DATA_STEP * np.arange(num)
     return LineTables(
-        difference,
-        total,
-        np.array([[0.0, _LINE_STEP], [2 * low, _LINE_STEP], [low, _DATA_STEP]]),
-        reach,
-        powers,
-        tuple(_Zoom(grid, low, _DATA_STEP, num) for grid in grids),
+        difference=difference,
+        total=total,
+        grids=np.array([[0.0, _LINE_STEP], [2 * low, _LINE_STEP], [low, _DATA_STEP]]),
+        reach=reach,
+        powers=powers[0],
+        zoom=_Zoom(grids[0], low, _DATA_STEP, num),
+        nodes=nodes,
+        lines=np.exp(2j * np.pi * offsets[:, None] * times),
+        node_powers=(times[:, None] / reach) ** order,
     )

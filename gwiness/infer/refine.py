@@ -44,8 +44,6 @@ _CLEAR = 12.0
 """Amplitudes that many standard deviations from zero are not given up by themselves."""
 _SHRINK = 30.0
 """Ridge of the first amplitudes [noise variance]: that of amplitudes of about 0.2."""
-_EXACT_BELOW = 1e-6
-"""Share of the data's power below which χ² is summed over all samples again."""
 
 
 @dataclass(frozen=True)
@@ -89,7 +87,8 @@ class Fit:
     @property
     def solver(self) -> Float[np.ndarray, "K 3"]:
         """(f, ψ, A) of each source."""
-        return _on_solver(self.ladder)
+        gaps, psi, amplitude = self.ladder.reshape(3, -1)
+        return np.stack([np.cumsum(gaps), psi, amplitude], axis=1)
 
     @cached_property
     def free_covariance(self) -> Float[np.ndarray, "D D"]:
@@ -123,12 +122,6 @@ class Refined:
 
     best: Fit
     log_evidence: dict[int, float]
-
-
-def _on_solver(ladder: Float[np.ndarray, " D"]) -> Float[np.ndarray, "K 3"]:
-    """(f, ψ, A) of each source from the ladder."""
-    gaps, psi, amplitude = ladder.reshape(3, -1)
-    return np.stack([np.cumsum(gaps), psi, amplitude], axis=1)
 
 
 def _inverse(
@@ -174,7 +167,7 @@ class Search:
     def __init__(self, streams: Streams, prior: SourcePrior) -> None:
         self.streams, self.prior = streams, prior
         self.overlaps: Overlaps = streams.overlaps(prior.band)
-        self.resolution = 1 / streams.grid.duration
+        self.resolution = 1 / streams.config.long_duration_s
 
     def fit(self, frequency: Float[np.ndarray, " K"], worth: float = np.inf) -> Fit | None:
         """Joint optimum near ``frequency`` (K,) [Hz], rising.
@@ -206,10 +199,11 @@ class Search:
 
     def _empty(self) -> Fit:
         none = np.zeros(0)
-        chi2 = self.streams.power(self.streams.data)
-        evidence = float(log_likelihood(chi2, self.streams))
+        evidence = float(log_likelihood(self.overlaps.power, self.streams))
         square = np.zeros((0, 0))
-        return Fit(none, chi2, none, square, none, none, 0.0, none, square, evidence)
+        return Fit(
+            none, self.overlaps.power, none, square, none, none, 0.0, none, square, evidence
+        )
 
     def _judged(
         self,
@@ -226,8 +220,6 @@ class Search:
         prior = float(self.prior.log_density(np.cumsum(ladder[:num]), tight))
         if not (chi2 > 0 and np.isfinite(prior)):
             return None
-        if chi2 < _EXACT_BELOW * self.overlaps.power:
-            chi2 = self.streams.chi2(_on_solver(ladder))
         covariance, log_det = _inverse(precision)
         shift = covariance @ gradient
         mass, mean, spread = _inside(ladder + shift, covariance, low, high)

@@ -46,3 +46,30 @@ def make_streams(make_item):
 def make_search(make_streams, prior):
     """The search in such an item."""
     return lambda theta, sigma: Search(make_streams(theta, sigma), prior)
+
+
+class Direct:
+    """Sums over all samples, one by one: what the tables must agree with."""
+
+    def __init__(self, streams):
+        sampling = streams.config
+        clock = streams.time_ref - streams.start
+        long = sampling.long_grid.times[sampling.skip :]
+        self.times = np.concatenate([long, sampling.short_grid.times]) - clock
+        self.data = np.concatenate([streams.long, streams.short])
+        self.weight = np.concatenate([streams.weight, np.ones(len(streams.short))])
+
+    def residual(self, solver):
+        """Data less the lines (f, ψ, A) (K, 3)."""
+        angle = 2 * np.pi * np.outer(solver[:, 0], self.times) + solver[:, 1, None]
+        return self.data - solver[:, 2] @ np.sin(angle)
+
+    def chi2(self, solver):
+        """Σ w r²."""
+        return self.weight @ self.residual(solver) ** 2
+
+
+@pytest.fixture
+def direct():
+    """Sums over all samples of streams."""
+    return Direct

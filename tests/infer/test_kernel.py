@@ -3,6 +3,7 @@ import pytest
 from scipy.stats import truncnorm
 
 from gwiness.infer.kernel import (
+    chi2,
     climb,
     cut_off,
     fill,
@@ -23,39 +24,44 @@ def near(make_streams):
     return streams, streams.overlaps((2.5, 3.0)).arrays, np.ascontiguousarray(solver.T)
 
 
-def test_chi2_by_series_is_that_of_the_samples(near):
+def test_chi2_by_series_is_that_of_the_samples(near, direct, rng):
     streams, arrays, sources = near
-    chi2, _, _ = normal_equations(arrays, *sources)
-    assert chi2 == pytest.approx(streams.chi2(sources.T), rel=1e-9)
+    power, _, _ = normal_equations(arrays, *sources)
+    assert power == pytest.approx(direct(streams).chi2(sources.T), rel=1e-8)
+    others = sources.T + 0.1 * rng.uniform(size=(5, 3, 3))
+    for one, expected in zip(chi2(arrays, others), others, strict=True):
+        assert one == pytest.approx(direct(streams).chi2(expected), rel=1e-8)
 
 
-def test_gradient_and_matrix_are_derivatives_of_the_signal(near):
+def test_gradient_and_matrix_are_derivatives_of_the_signal(near, direct):
     streams, arrays, sources = near
     _, gradient, matrix = normal_equations(arrays, *sources)
-    rows = np.empty((9, len(streams.data)))
+    sums = direct(streams)
+    rows = np.empty((9, streams.num))
     for index in range(9):
         # The signal is linear in A and nearly so over such steps of f and ψ.
         step = np.zeros(9)
         step[index] = 1e-7
         up, down = ((sources.ravel() + sign * step).reshape(3, 3).T for sign in (1, -1))
-        rows[index] = (streams.residual(down) - streams.residual(up)) / 2e-7
-    expected = streams.weigh(rows) @ rows.T
+        rows[index] = (sums.residual(down) - sums.residual(up)) / 2e-7
+    expected = (sums.weight * rows) @ rows.T
     scale = np.sqrt(np.diag(expected))
     # Central differences: 1e-7 of a third derivative, rounding 1e-9 relative to τ = 1e3
     np.testing.assert_allclose(
         matrix / np.outer(scale, scale), expected / np.outer(scale, scale), atol=1e-6
     )
-    residual = streams.residual(sources.T)
-    np.testing.assert_allclose(gradient / scale, streams.weigh(rows) @ residual / scale, atol=1e-4)
+    left = sums.weight * sums.residual(sources.T)
+    np.testing.assert_allclose(gradient / scale, rows @ left / scale, atol=1e-4)
 
 
-def test_residual_of_the_fit_is_what_is_left_in_the_tables(near):
+def test_residual_of_the_fit_is_what_is_left_in_the_tables(near, direct):
     streams, arrays, sources = near
     overlaps = streams.overlaps((2.5, 3.0))
-    left = streams.residual(sources.T)
+    sums = direct(streams)
+    left = sums.weight * sums.residual(sources.T)
     at = overlaps.grid[::200]
-    direct = (streams.weigh(left) * np.exp(2j * np.pi * at[:, None] * streams.times)).sum(axis=1)
-    np.testing.assert_allclose(residual_overlap(arrays, *sources)[::200], direct, atol=1e-6)
+    expected = (left * np.exp(2j * np.pi * at[:, None] * sums.times)).sum(axis=1)
+    np.testing.assert_allclose(residual_overlap(arrays, *sources)[::200], expected, atol=1e-6)
 
 
 def test_amplitudes_at_the_right_frequencies_are_right(make_streams):
@@ -81,13 +87,13 @@ def test_climb_stays_inside_its_bounds_and_ends_at_an_optimum(near):
     low, high = np.full((2, 9), np.inf)
     low = -low
     low[2], high[8] = 0.003, 0.9  # the pair is 2.5 mHz apart, its amplitude 1.2
-    best, chi2, gradient, _ = climb(arrays, ladder, low, high, 60, 1e-9)
+    best, power, gradient, _ = climb(arrays, ladder, low, high, 60, 1e-9)
     assert best[2] == pytest.approx(0.003)
     assert best[8] == pytest.approx(0.9)
     assert gradient[2] < 0 < gradient[8]
     free = np.setdiff1d(np.arange(9), [2, 8])
     start, *_ = normal_equations(arrays, *sources)
-    assert chi2 < start
+    assert power < start
     # Steps of a tenth of the width in each free direction do not help.
     for index in free:
         for sign in (1, -1):
@@ -96,7 +102,7 @@ def test_climb_stays_inside_its_bounds_and_ends_at_an_optimum(near):
             other, *_ = normal_equations(
                 arrays, np.cumsum(trial[:3]), trial[3:6].copy(), trial[6:].copy()
             )
-            assert other >= chi2 * (1 - 1e-9)
+            assert other >= power * (1 - 1e-9)
 
 
 def test_cut_off_in_one_dimension_is_exact():

@@ -3,10 +3,12 @@ import pytest
 from scipy.integrate import quad
 
 from gwiness.core.errors import ScopeProblem
+from gwiness.infer import kernel
 from gwiness.infer.likelihood import log_likelihood, streams_of
 from gwiness.infer.transforms import from_solver, from_tone, to_solver, to_tone
 from gwiness.simulate.sinusoid import SinusoidSignal, as_item, draw, tones
 
+BAND = (2.5, 3.0)
 ONE = [[1.0, 0.4, 2.7]]
 TWO = [[1.1, 0.4, 2.7], [0.7, 5.0, 2.706]]
 
@@ -18,16 +20,22 @@ def test_the_likelihood_cannot_see_the_leak(law, rng):
     changed = SinusoidSignal(other, signal.short, signal.theta, signal.sigma)
     one = streams_of(as_item(signal, law.streams), law.streams)
     two = streams_of(as_item(changed, law.streams), law.streams)
-    np.testing.assert_array_equal(one.data, two.data)
-    assert one.floor == two.floor
+    np.testing.assert_array_equal(one.long, two.long)
+    np.testing.assert_array_equal(one.short, two.short)
     assert one.num == 2900 + 5120
-    assert one.grid.start + one.time_ref == pytest.approx(law.streams.long_grid.times[100])
 
 
 def test_whitened_noise_has_unit_variance(make_streams):
     streams = make_streams([], 1.3)
     # 8,020 samples: standard error of the variance 1.6 %; five of them
-    assert streams.power(streams.data) / 1.3**2 / 8020 == pytest.approx(1.0, abs=0.08)
+    assert streams.overlaps(BAND).power / 1.3**2 / 8020 == pytest.approx(1.0, abs=0.08)
+    # 2,360 complex bins: 2.1 %; five of them
+    assert streams.noise_variance / 1.3**2 == pytest.approx(1.0, abs=0.1)
+
+
+def test_noise_level_is_measured_beside_loud_lines(make_streams):
+    loud = [[1e3, 0.4, 2.7]]
+    assert make_streams(loud, 0.5).noise_variance == pytest.approx(0.25, abs=0.03)
 
 
 @pytest.mark.parametrize("frequency", [2.5, 2.77, 3.0])
@@ -43,14 +51,31 @@ def test_chi2_is_that_of_every_sample(make_item, law, frequency):
         skip = law.streams.skip if tdi is item.mixture else 0
         residual = tdi.data[0] - tones(theta, tdi.grid)
         chi2 += (residual**2 / variance)[skip:].sum()
-    # the polynomial is exact to 1e-12 a sample; sums of 8,020 in float64
-    assert streams.chi2(to_solver(theta, streams.time_ref)) == pytest.approx(chi2, rel=1e-10)
+    solver = to_solver(theta, streams.time_ref)
+    # the floor of χ² is 1e-9 of the power
+    assert by_tables(streams, solver) == pytest.approx(chi2, rel=1e-8)
 
 
-def test_chi2_of_the_truth_is_that_of_the_noise(make_streams):
-    streams = make_streams(TWO, 0.5)
-    chi2 = streams.chi2(to_solver(np.array(TWO), streams.time_ref))
-    assert chi2 / 0.25 / 8020 == pytest.approx(1.0, abs=0.08)
+def by_tables(streams, solver):
+    return kernel.chi2(streams.overlaps(BAND).arrays, solver[None])[0]
+
+
+@pytest.mark.parametrize("sigma", [1e-4, 1e-2, 0.5])
+def test_chi2_of_the_truth_is_that_of_the_noise(make_streams, direct, sigma):
+    streams = make_streams(TWO, sigma)
+    solver = to_solver(np.array(TWO), streams.time_ref)
+    chi2 = by_tables(streams, solver)
+    floor = 1e-9 * streams.overlaps(BAND).power
+    # log p is -4010 log χ²: 1e-5 of χ² are 0.04 nat
+    assert chi2 == pytest.approx(direct(streams).chi2(solver) + floor, rel=1e-5)
+    assert chi2 / sigma**2 / 8020 == pytest.approx(1.0, abs=0.15)
+
+
+def test_without_noise_chi2_stays_positive(make_streams):
+    streams = make_streams(TWO, 0.0)
+    solver = to_solver(np.array(TWO), streams.time_ref)
+    power = streams.overlaps(BAND).power
+    assert by_tables(streams, solver) == pytest.approx(1e-9 * power, rel=1e-2)
 
 
 def test_coordinates_invert(rng):

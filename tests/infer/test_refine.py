@@ -25,13 +25,13 @@ def test_errors_are_the_predicted_ones(make_search):
     assert sum(pulls) == pytest.approx(225, abs=106)
 
 
-def test_single_line_has_the_cramer_rao_width(make_search):
+def test_single_line_has_the_cramer_rao_width(make_search, direct):
     sigma = 0.8
     search = make_search([[1.0, 0.4, 2.7]], sigma)
     fit, streams = search.fit(np.array([2.7])), search.streams
-    energy = streams.total_weight / 2 / (fit.chi2 / streams.num)
-    times = streams.times
-    spread = streams.weigh(times) @ times / streams.total_weight
+    times, weight = direct(streams).times, direct(streams).weight
+    energy = weight.sum() / 2 / (fit.chi2 / streams.num)
+    spread = weight @ times**2 / weight.sum()
     amplitude = fit.ladder[2]
     # Cross terms at twice the frequency, 1/(4π f T) in 10 s of data: below 1 %
     expected = [
