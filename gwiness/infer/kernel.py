@@ -31,32 +31,36 @@ __all__ = [
     "residual_overlap",
 ]
 
+_RECIPROCALS = tuple(1 / (q + 1) for q in range(DATA_ORDER + 1))
 _MAX_FREQUENCY_STEP = 8e-4
 """Largest step of a frequency [Hz]: a quarter of the resolution 1/(300 s)."""
 
 
 @njit(cache=True)
 @no_type_check
-def _entry(table: Any, value: float, grid: Any, factors: Any, power: int, order: int) -> complex:
-    """Inner product with the time to ``power`` at ``value`` [Hz], by its Taylor series."""
+def _entry(table: Any, value: float, grid: Any, power: int, order: int) -> complex:
+    """Inner product with (2πt)^power at ``value`` [Hz], by its Taylor series; NaN outside."""
     row = round((value - grid[0]) / grid[1])
     if row < 0 or row >= table.shape[0]:
         return complex(np.nan, np.nan)
     shift = value - grid[0] - row * grid[1]
-    total = 0j
-    size = 1.0
+    real, imag, size = 0.0, 0.0, 1.0
     for q in range(order + 1):
-        total += table[row, power + q] * factors[q] * size
-        size *= shift
-    return total
+        # Twice as fast as complex numbers are here.
+        real += table[row, power + q].real * size
+        imag += table[row, power + q].imag * size
+        size *= shift * _RECIPROCALS[q]
+    if power == 0:
+        return complex(real, imag)
+    return complex(imag, -real) if power == 1 else complex(-real, -imag)
 
 
 @njit(cache=True)
 @no_type_check
 def _pair(arrays: Any, f: float, other: float, power: int) -> tuple[complex, complex]:
-    """⟨e_f, e_other⟩ and ⟨e_f, e_other*⟩, with the time to ``power``."""
-    near = _entry(arrays[0], abs(f - other), arrays[3][0], arrays[4], power, LINE_ORDER)
-    far = _entry(arrays[1], f + other, arrays[3][1], arrays[4], power, LINE_ORDER)
+    """⟨e_f, e_other⟩ and ⟨e_f, e_other*⟩, with (2πt)^power."""
+    near = _entry(arrays[0], abs(f - other), arrays[3][0], power, LINE_ORDER)
+    far = _entry(arrays[1], f + other, arrays[3][1], power, LINE_ORDER)
     return (near if f >= other else near.conjugate()), far
 
 
@@ -69,16 +73,15 @@ def normal_equations(arrays: Any, f: Any, psi: Any, amplitude: Any) -> tuple[flo
     Re(xy + xy*)/2 and so on.
     """
     num = len(f)
-    rate = 2 * math.pi * arrays[5]
     gradient = np.zeros(3 * num)
     matrix = np.zeros((3 * num, 3 * num))
     turn = np.exp(1j * psi)
-    chi2 = arrays[6]
+    chi2 = arrays[4]
     for i in range(num):
         a = amplitude[i]
-        data = _entry(arrays[2], f[i], arrays[3][2], arrays[4], 0, DATA_ORDER) * turn[i]
-        later = _entry(arrays[2], f[i], arrays[3][2], arrays[4], 1, DATA_ORDER) * turn[i]
-        gradient[i] += rate * a * later.real
+        data = _entry(arrays[2], f[i], arrays[3][2], 0, DATA_ORDER) * turn[i]
+        later = _entry(arrays[2], f[i], arrays[3][2], 1, DATA_ORDER) * turn[i]
+        gradient[i] += a * later.real
         gradient[num + i] += a * data.real
         gradient[2 * num + i] += data.imag
         chi2 -= 2 * a * data.imag
@@ -90,8 +93,8 @@ def normal_equations(arrays: Any, f: Any, psi: Any, amplitude: Any) -> tuple[flo
             near2, far2 = _pair(arrays, f[i], f[j], 2)
             near0, near1, near2 = near0 * one, near1 * one, near2 * one
             far0, far1, far2 = far0 * other, far1 * other, far2 * other
-            ff = rate * rate * a * b * 0.5 * (near2 + far2).real
-            fp = rate * a * b * 0.5 * (near1 + far1).real
+            ff = a * b * 0.5 * (near2 + far2).real
+            fp = a * b * 0.5 * (near1 + far1).real
             pp = a * b * 0.5 * (near0 + far0).real
             aa = 0.5 * (near0 - far0).real
             # Re of the first with Im of the second, and the other way round
@@ -101,17 +104,17 @@ def normal_equations(arrays: Any, f: Any, psi: Any, amplitude: Any) -> tuple[flo
             matrix[i, num + j] = matrix[num + j, i] = fp
             matrix[j, num + i] = matrix[num + i, j] = fp
             matrix[num + i, num + j] = matrix[num + j, num + i] = pp
-            matrix[i, 2 * num + j] = matrix[2 * num + j, i] = rate * a * fa
-            matrix[j, 2 * num + i] = matrix[2 * num + i, j] = rate * b * af
+            matrix[i, 2 * num + j] = matrix[2 * num + j, i] = a * fa
+            matrix[j, 2 * num + i] = matrix[2 * num + i, j] = b * af
             matrix[num + i, 2 * num + j] = matrix[2 * num + j, num + i] = a * pa
             matrix[num + j, 2 * num + i] = matrix[2 * num + i, num + j] = b * ap
             matrix[2 * num + i, 2 * num + j] = matrix[2 * num + j, 2 * num + i] = aa
-            gradient[i] -= rate * a * fa * b
+            gradient[i] -= a * fa * b
             gradient[num + i] -= a * pa * b
             gradient[2 * num + i] -= aa * b
             chi2 += a * b * aa
             if i != j:
-                gradient[j] -= rate * b * af * a
+                gradient[j] -= b * af * a
                 gradient[num + j] -= b * ap * a
                 gradient[2 * num + j] -= aa * a
                 chi2 += a * b * aa
@@ -123,12 +126,12 @@ def normal_equations(arrays: Any, f: Any, psi: Any, amplitude: Any) -> tuple[flo
 def chi2(arrays: Any, sources: Any) -> Any:
     """χ² (n,) of many sets of sources (n, K, 3) in (f, ψ, A); NaN outside the tables."""
     num = sources.shape[1]
-    out = np.full(len(sources), arrays[6])
+    out = np.full(len(sources), arrays[4])
     for row in range(len(sources)):
         f, a = sources[row, :, 0], sources[row, :, 2]
         turn = np.exp(1j * sources[row, :, 1])
         for i in range(num):
-            data = _entry(arrays[2], f[i], arrays[3][2], arrays[4], 0, DATA_ORDER) * turn[i]
+            data = _entry(arrays[2], f[i], arrays[3][2], 0, DATA_ORDER) * turn[i]
             out[row] -= 2 * a[i] * data.imag
             for j in range(i + 1):
                 near, far = _pair(arrays, f[i], f[j], 0)
@@ -151,7 +154,7 @@ def fill(arrays: Any, f: Any, ridge: float) -> tuple[Any, Any]:
     gram = np.zeros((2 * num, 2 * num))
     data = np.zeros(2 * num)
     for i in range(num):
-        overlap = _entry(arrays[2], f[i], arrays[3][2], arrays[4], 0, DATA_ORDER)
+        overlap = _entry(arrays[2], f[i], arrays[3][2], 0, DATA_ORDER)
         data[i], data[num + i] = overlap.imag, overlap.real
         for j in range(num):
             near, far = _pair(arrays, f[i], f[j], 0)
@@ -257,7 +260,7 @@ def climb(
         likelihood on the ladder; χ² is NaN if the start lies outside the tables.
     """
     num = len(y) // 3
-    half = (arrays[7] - 1) / 2
+    half = (arrays[5] - 1) / 2
     y = np.minimum(np.maximum(y, low), high)
     chi2, gradient, matrix = normal_equations(
         arrays, np.cumsum(y[:num]), y[num : 2 * num], y[2 * num :]

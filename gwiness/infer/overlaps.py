@@ -2,12 +2,12 @@ r"""Inner products of lines with each other and with the data, by series instead
 
 With weights w = 1/v, all that χ² and its derivatives need are
 
-.. math:: M_p(ν) = ∑_n w_n τ_n^p e^{2πiν t_n}, \qquad X_p(f) = ∑_n w_n d_n τ_n^p e^{2πi f t_n},
+.. math:: M(ν) = ∑_n w_n e^{2πiν t_n}, \qquad X(f) = ∑_n w_n d_n e^{2πi f t_n},
 
-τ = t/t_max: M at the differences and at the sums of the sources' frequencies, X at themselves.
-Both are tabulated on a grid (chirp-z transform), and since ∂M_p/∂ν = 2πi t_max M_{p+1}, a Taylor
-series around the nearest grid point has the exact derivatives at hand. The remainder is below
-10⁻¹² of the sum of weights. M belongs to the sampling and is made once; X is made for each signal.
+and their derivatives: M at the differences and at the sums of the sources' frequencies, X at
+themselves. Both are tabulated on a grid with their derivatives (2πi t)^p (chirp-z transform), so
+that a Taylor series around the nearest grid point gives any of them. The remainder is below 10⁻¹²
+of the sum of weights. M belongs to the sampling and is made once; X is made for each signal.
 
 The short stream samples each cycle 200 times. Turned back by the middle of the band, a line in it
 is a polynomial of low degree in time, so for X its samples count as a few at Chebyshev nodes.
@@ -15,7 +15,6 @@ is a polynomial of low degree in time, so for X its samples count as a few at Ch
 
 from dataclasses import dataclass
 from functools import lru_cache
-from math import factorial
 
 import numpy as np
 from jaxtyping import Complex, Float
@@ -41,12 +40,10 @@ class Overlaps:
     """What the compiled search needs to know of one signal.
 
     Arguments:
-        difference: M_p (D, P) from ν = 0.
-        total: M_p (S, P) from twice the lowest frequency.
-        data: X_p (F, Q) from the lowest frequency.
+        difference: M and its derivatives (D, P) from ν = 0.
+        total: The same (S, P) from twice the lowest frequency.
+        data: X and its derivatives (F, Q) from the lowest frequency.
         grids: First value and step [Hz] of the three tables (3, 2).
-        factors: (2πi t_max)^q / q! [1/Hz^q].
-        reach: T_max [s].
         power: Σ w d², and the floor of χ².
         num: Number of samples.
     """
@@ -55,18 +52,13 @@ class Overlaps:
     total: Complex[np.ndarray, "S P"]
     data: Complex[np.ndarray, "F Q"]
     grids: Float[np.ndarray, "3 2"]
-    factors: Complex[np.ndarray, " _"]
-    reach: float
     power: float
     num: int
 
     @property
     def arrays(self) -> tuple:
         """Arguments of the kernel's functions."""
-        return (
-            *(self.difference, self.total, self.data),
-            *(self.grids, self.factors, self.reach, self.power, self.num),
-        )
+        return (self.difference, self.total, self.data, self.grids, self.power, self.num)
 
     @property
     def grid(self) -> Float[np.ndarray, " F"]:
@@ -91,21 +83,19 @@ class LineTables:
     """M of one sampling, and the transforms that make X.
 
     Arguments:
-        difference: M_p (D, P) at differences of frequencies.
-        total: M_p (S, P) at their sums.
+        difference: M and its derivatives (D, P) at differences of frequencies.
+        total: The same (S, P) at their sums.
         grids: First value and step of those two and of X [Hz].
-        reach: T_max [s].
-        powers: w τ^p of the long stream (Q, N).
+        powers: w (2πt)^p of the long stream (Q, N).
         zoom: The long stream's transform to X's grid.
         nodes: From the short stream's samples to its nodes (M, J).
         lines: From the nodes to X's grid, e^{2πi(f − f_mid)t} (F, J).
-        node_powers: τ^p of the nodes (J, Q).
+        node_powers: (2πt)^p of the nodes (J, Q).
     """
 
     difference: Complex[np.ndarray, "D P"]
     total: Complex[np.ndarray, "S P"]
     grids: Float[np.ndarray, "3 2"]
-    reach: float
     powers: Float[np.ndarray, "Q N"]
     zoom: _Zoom
     nodes: Complex[np.ndarray, "M J"]
@@ -124,14 +114,11 @@ class LineTables:
         """
         at_nodes = (short @ self.nodes)[:, None] * self.node_powers
         table = self.zoom(self.powers * long).T + self.lines @ at_nodes
-        factors = [(2j * np.pi * self.reach) ** q / factorial(q) for q in range(DATA_ORDER + 1)]
         return Overlaps(
             self.difference,
             self.total,
-            np.ascontiguousarray(table),
+            np.ascontiguousarray(table * 1j ** np.arange(table.shape[1])),
             self.grids,
-            np.array(factors),
-            self.reach,
             power * (1 + _FLOOR),
             len(long) + len(short),
         )
@@ -170,10 +157,9 @@ def line_tables(streams: StreamConfig, band: tuple[float, float], time_ref: floa
     grids = [
         TimeGrid(grid.start - time_ref, grid.dt, grid.num) for grid in (long, streams.short_grid)
     ]
-    reach = max(float(np.abs(grid.times).max()) for grid in grids)
     order = np.arange(DATA_ORDER + 2)
     powers = [
-        weight * (grid.times / reach) ** order[:, None]
+        weight * (2 * np.pi * grid.times) ** order[:, None]
         for weight, grid in zip(weights, grids, strict=True)
     ]
     tables = []
@@ -182,7 +168,7 @@ def line_tables(streams: StreamConfig, band: tuple[float, float], time_ref: floa
         zooms = [_Zoom(grid, first, _LINE_STEP, num) for grid in grids]
         parts = zip(zooms, powers, strict=True)
         rows = np.sum([zoom(part[: LINE_ORDER + 3]) for zoom, part in parts], axis=0)
-        tables.append(np.ascontiguousarray(rows.T))
+        tables.append(np.ascontiguousarray(rows.T * 1j ** order[: LINE_ORDER + 3]))
     num = int(np.ceil((high - low) / _DATA_STEP)) + 2
     difference, total = tables
     middle = (low + high) / 2
@@ -192,10 +178,9 @@ def line_tables(streams: StreamConfig, band: tuple[float, float], time_ref: floa
         difference=difference,
         total=total,
         grids=np.array([[0.0, _LINE_STEP], [2 * low, _LINE_STEP], [low, _DATA_STEP]]),
-        reach=reach,
         powers=powers[0],
         zoom=_Zoom(grids[0], low, _DATA_STEP, num),
         nodes=nodes,
         lines=np.exp(2j * np.pi * offsets[:, None] * times),
-        node_powers=(times[:, None] / reach) ** order,
+        node_powers=(2 * np.pi * times[:, None]) ** order,
     )
