@@ -36,13 +36,14 @@ _MAX_FREQUENCY_STEP = 8e-4
 """Largest step of a frequency [Hz]: a quarter of the resolution 1/(300 s)."""
 
 
-@njit(cache=True)
+@njit(cache=True, inline="always")
 @no_type_check
 def _entry(table: Any, value: float, grid: Any, power: int, order: int) -> complex:
     """Inner product with (2πt)^power at ``value`` [Hz], by its Taylor series; NaN outside."""
-    row = round((value - grid[0]) / grid[1])
-    if row < 0 or row >= table.shape[0]:
+    place = (value - grid[0]) / grid[1] + 0.5
+    if not 0 <= place < table.shape[0]:
         return complex(np.nan, np.nan)
+    row = int(place)
     shift = value - grid[0] - row * grid[1]
     real, imag, size = 0.0, 0.0, 1.0
     for q in range(order + 1):
@@ -55,7 +56,7 @@ def _entry(table: Any, value: float, grid: Any, power: int, order: int) -> compl
     return complex(imag, -real) if power == 1 else complex(-real, -imag)
 
 
-@njit(cache=True)
+@njit(cache=True, inline="always")
 @no_type_check
 def _pair(arrays: Any, f: float, other: float, power: int) -> tuple[complex, complex]:
     """⟨e_f, e_other⟩ and ⟨e_f, e_other*⟩, with (2πt)^power."""
@@ -121,7 +122,7 @@ def normal_equations(arrays: Any, f: Any, psi: Any, amplitude: Any) -> tuple[flo
     return chi2, gradient, matrix
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 @no_type_check
 def chi2(arrays: Any, sources: Any) -> Any:
     """χ² (n,) of many sets of sources (n, K, 3) in (f, ψ, A); NaN outside the tables."""

@@ -13,7 +13,7 @@ a flat prior on σ of density 1; N = 8,020 samples fix σ to 0.8 %, so its ends 
 """
 
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 import numpy as np
 from jaxtyping import Float
@@ -56,7 +56,7 @@ class Streams:
         """Number of samples."""
         return len(self.long) + len(self.short)
 
-    @property
+    @cached_property
     def noise_variance(self) -> float:
         """σ² as the short stream shows it outside the band, whatever the signals are."""
         window = np.hanning(len(self.short))

@@ -43,7 +43,7 @@ class Overlaps:
         difference: M and its derivatives (D, P) from ν = 0.
         total: The same (S, P) from twice the lowest frequency.
         data: X and its derivatives (F, Q) from the lowest frequency.
-        grids: First value and step [Hz] of the three tables (3, 2).
+        grids: First value and step [Hz] of each of the three tables.
         power: Σ w d², and the floor of χ².
         num: Number of samples.
     """
@@ -51,7 +51,7 @@ class Overlaps:
     difference: Complex[np.ndarray, "D P"]
     total: Complex[np.ndarray, "S P"]
     data: Complex[np.ndarray, "F Q"]
-    grids: Float[np.ndarray, "3 2"]
+    grids: tuple[tuple[float, float], ...]
     power: float
     num: int
 
@@ -63,7 +63,8 @@ class Overlaps:
     @property
     def grid(self) -> Float[np.ndarray, " F"]:
         """Frequencies of `data` (F,) [Hz]."""
-        return self.grids[2, 0] + self.grids[2, 1] * np.arange(len(self.data))
+        first, step = self.grids[2]
+        return first + step * np.arange(len(self.data))
 
 
 class _Zoom:
@@ -85,20 +86,20 @@ class LineTables:
     Arguments:
         difference: M and its derivatives (D, P) at differences of frequencies.
         total: The same (S, P) at their sums.
-        grids: First value and step of those two and of X [Hz].
+        grids: First value and step [Hz] of those two and of X.
         powers: w (2πt)^p of the long stream (Q, N).
         zoom: The long stream's transform to X's grid.
-        nodes: From the short stream's samples to its nodes (M, J).
+        nodes: From the short stream's samples to real and imaginary parts at its nodes (M, 2J).
         lines: From the nodes to X's grid, e^{2πi(f − f_mid)t} (F, J).
         node_powers: (2πt)^p of the nodes (J, Q).
     """
 
     difference: Complex[np.ndarray, "D P"]
     total: Complex[np.ndarray, "S P"]
-    grids: Float[np.ndarray, "3 2"]
+    grids: tuple[tuple[float, float], ...]
     powers: Float[np.ndarray, "Q N"]
     zoom: _Zoom
-    nodes: Complex[np.ndarray, "M J"]
+    nodes: Float[np.ndarray, "M J2"]
     lines: Complex[np.ndarray, "F J"]
     node_powers: Float[np.ndarray, "J Q"]
 
@@ -112,7 +113,7 @@ class LineTables:
             short: Samples of the short one.
             power: Σ w d².
         """
-        at_nodes = (short @ self.nodes)[:, None] * self.node_powers
+        at_nodes = (short @ self.nodes).view(np.complex128)[:, None] * self.node_powers
         table = self.zoom(self.powers * long).T + self.lines @ at_nodes
         return Overlaps(
             self.difference,
@@ -177,10 +178,10 @@ def line_tables(streams: StreamConfig, band: tuple[float, float], time_ref: floa
     return LineTables(
         difference=difference,
         total=total,
-        grids=np.array([[0.0, _LINE_STEP], [2 * low, _LINE_STEP], [low, _DATA_STEP]]),
+        grids=((0.0, _LINE_STEP), (2 * low, _LINE_STEP), (low, _DATA_STEP)),
         powers=powers[0],
         zoom=_Zoom(grids[0], low, _DATA_STEP, num),
-        nodes=nodes,
+        nodes=np.ascontiguousarray(nodes).view(np.float64),
         lines=np.exp(2j * np.pi * offsets[:, None] * times),
         node_powers=(2 * np.pi * times[:, None]) ** order,
     )

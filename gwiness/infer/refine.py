@@ -42,6 +42,8 @@ _WORTH = 1.0
 """Gain of the log likelihood [nat] after the first steps that a further source must show."""
 _CLEAR = 12.0
 """Amplitudes that many standard deviations from zero are not given up by themselves."""
+_FAR = 6.0
+"""Bounds farther away [standard deviations] cut off nothing: 10⁻⁹."""
 _SHRINK = 30.0
 """Ridge of the first amplitudes [noise variance]: that of amplitudes of about 0.2."""
 
@@ -143,9 +145,12 @@ def _inside(
 ) -> tuple[float, Float[np.ndarray, " D"], Float[np.ndarray, "D D"]]:
     """Log share of a Gaussian inside bounds, mean and covariance of that part.
 
-    Coordinates without bounds follow those with bounds as the Gaussian has them correlated.
+    Coordinates far from their bounds follow those near them as the Gaussian has them correlated.
     """
-    bounded = np.flatnonzero(np.isfinite(low) | np.isfinite(high))
+    reach = _FAR * np.sqrt(np.diag(covariance))
+    bounded = np.flatnonzero((mean - low < reach) | (high - mean < reach))
+    if len(bounded) == 0:
+        return 0.0, mean, covariance
     block = np.ascontiguousarray(covariance[np.ix_(bounded, bounded)])
     mass, moment, spread = cut_off(mean[bounded], block, low[bounded], high[bounded])
     follow = np.linalg.solve(block, covariance[bounded]).T

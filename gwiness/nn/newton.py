@@ -5,8 +5,7 @@ it ten times better. The step is the least-squares answer of all lines at once, 
 its covariance is what the data can say. It is a feature, computed without gradients: the network
 learns how far to trust it.
 
-The short stream samples each cycle 200 times; means over blocks of it lose nothing on lines, whose
-attenuation is known.
+Means over blocks of the short stream lose nothing on lines, whose attenuation is known.
 """
 
 import math
@@ -16,9 +15,10 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
+from gwiness.nn.encoder import BLOCK, block_gain, block_means
+
 __all__ = ["JointStep"]
 
-_BLOCK = 32
 _SPREAD = (0.3, 3.0, 0.5)
 """Standard deviations [bins, rad, 1] to which (δ, ψ, A) are known beforehand."""
 
@@ -54,8 +54,8 @@ class JointStep(nn.Module):
         super().__init__()
         long = torch.as_tensor(long_times, dtype=torch.float64)[skip:]
         short = torch.as_tensor(short_times, dtype=torch.float64)
-        self.num_blocks = len(short) // _BLOCK
-        blocks = short[: self.num_blocks * _BLOCK].view(-1, _BLOCK).mean(dim=1)
+        blocks = block_means(short)
+        self.num_blocks = len(blocks)
         weight = 1.0 / torch.as_tensor(variance, dtype=torch.float64)[skip:]
         self.skip, self.spacing = skip, spacing
         self.middle = sum(band) / 2
@@ -63,7 +63,7 @@ class JointStep(nn.Module):
         times = torch.cat([long, blocks]) - time_ref
         buffers = {
             "times": times,
-            "weight": torch.cat([weight, torch.full_like(blocks, _BLOCK)]),
+            "weight": torch.cat([weight, torch.full_like(blocks, BLOCK)]),
             # In float32 a phase of 500 turns would lose its digits.
             "turn": torch.remainder(2 * math.pi * self.middle * times, 2 * math.pi),
         }
@@ -74,8 +74,7 @@ class JointStep(nn.Module):
         self, long: Float[Tensor, "B N"], short: Float[Tensor, "B M"]
     ) -> Float[Tensor, "B Q"]:
         """What the step looks at: the long stream from ``skip`` on, and means of the short one."""
-        kept = short[:, : self.num_blocks * _BLOCK]
-        return torch.cat([long[:, self.skip :], kept.unflatten(1, (-1, _BLOCK)).mean(dim=2)], 1)
+        return torch.cat([long[:, self.skip :], block_means(short)], dim=1)
 
     @torch.no_grad()
     def forward(
@@ -100,7 +99,7 @@ class JointStep(nn.Module):
         offset = (bins + local[..., 0].double().clamp(-2, 2)) * self.spacing - self.middle
         angle = 2 * math.pi * offset[..., None].float() * self.times + self.turn
         angle = angle + local[..., 1, None]
-        gain = self._gain(offset + self.middle).float()[..., None]
+        gain = block_gain(offset + self.middle, self.short_step).float()[..., None]
         amplitude = (local[..., 2] * mask)[..., None]
         late = self.times.new_ones(len(self.times))
         late[-self.num_blocks :] = 0
@@ -125,8 +124,3 @@ class JointStep(nn.Module):
         step = (covariance @ gradient).view(-1, 3, num).transpose(1, 2)
         blocks = covariance.view(-1, 3, num, 3, num).diagonal(dim1=2, dim2=4)
         return step.float(), blocks.permute(0, 3, 1, 2).float()
-
-    def _gain(self, frequency: Tensor) -> Tensor:
-        """By how much the mean over a block attenuates a line."""
-        half = math.pi * frequency * self.short_step
-        return torch.sin(_BLOCK * half) / (_BLOCK * torch.sin(half))
