@@ -52,7 +52,7 @@ class BandProjection(nn.Module):
         variance: Noise variance of the long stream over that of the short one (N,) [1].
         skip: Samples to cut from the start of the long stream.
         band: Lowest and highest frequency of a source [Hz].
-        pad_bins: Bins beyond each end of the band.
+        pad_bins: Bins beyond each end of the band, a multiple of ``fineness``.
         fineness: Bins in one of the long stream's Fourier bins; with more than one, bins overlap
             and sources nearer than a Fourier bin have bins of their own.
         noise_from_hz: The noise level is measured in the short stream above this [Hz].
@@ -82,8 +82,11 @@ class BandProjection(nn.Module):
         self.skip = skip
         self.spacing = 1.0 / (fineness * len(long) * float(long[1] - long[0]))
         self.time_ref = float(long[0] + long[-1]) / 2
-        self.first_bin = math.floor(band[0] / self.spacing) - pad_bins
-        self.num_bins = math.ceil(band[1] / self.spacing) + pad_bins + 1 - self.first_bin
+        # Whole Fourier bins.
+        coarse = fineness * self.spacing
+        self.first_bin = fineness * math.floor(band[0] / coarse) - pad_bins
+        last_bin = fineness * (math.ceil(band[1] / coarse) + 1) + pad_bins
+        self.num_bins = last_bin - self.first_bin
         self.pad_bins = pad_bins
         freqs = self.spacing * (self.first_bin + torch.arange(self.num_bins, dtype=torch.float64))
         noise_first = round(noise_from_hz * len(short) * float(short[1] - short[0]))
@@ -131,7 +134,7 @@ def _kernel(
 
 
 class BandFeatures(nn.Module):
-    """Real features (B, 12, F) from the complex bins.
+    """Real features from the complex bins, those of a Fourier bin's ``fineness`` bins together.
 
     Each bin enters twice: as it is, for amplitudes, and compressed by asinh in units of its noise,
     for detection; beside them the log power, the noise level and the place in the band.
@@ -139,21 +142,25 @@ class BandFeatures(nn.Module):
     Arguments:
         long_noise: Standard deviation of a long bin at unit σ.
         short_noise: The same of a short bin.
+        fineness: Bins in a Fourier bin.
     """
 
-    num_features = 12
-
-    def __init__(self, *, long_noise: float, short_noise: float) -> None:
+    def __init__(self, *, long_noise: float, short_noise: float, fineness: int = 1) -> None:
         super().__init__()
-        self.long_noise, self.short_noise = long_noise, short_noise
+        self.long_noise, self.short_noise, self.fineness = long_noise, short_noise, fineness
+
+    @property
+    def num_features(self) -> int:
+        """Features of a Fourier bin."""
+        return 10 * self.fineness + 2
 
     def forward(
         self,
         z_long: Complex[Tensor, "B F"],
         z_short: Complex[Tensor, "B F"],
         sigma: Float[Tensor, " B"],
-    ) -> Float[Tensor, "B D F"]:
-        """Stack the features."""
+    ) -> Float[Tensor, "B D G"]:
+        """Stack the features (B, D, G) of G = F / fineness Fourier bins."""
         # The floor keeps noiseless data finite; 0.02 is below what matters to any amplitude.
         level = sigma.clamp_min(0.02)[:, None]
         rows = []
@@ -161,9 +168,12 @@ class BandFeatures(nn.Module):
             ratio = z.abs() / (noise * level)
             squashed = z / (noise * level) * (torch.asinh(ratio) / ratio.clamp_min(1e-6)) / 4
             rows += [z.real, z.imag, squashed.real, squashed.imag, torch.log1p(ratio**2) / 4]
-        place = torch.linspace(-1, 1, z_long.shape[1], dtype=sigma.dtype, device=sigma.device)
-        rows += [level.log().expand_as(rows[0]), place.expand_as(rows[0])]
-        return torch.stack(rows, dim=1)
+        stack = torch.stack(rows, dim=1).unflatten(2, (-1, self.fineness))
+        stack = stack.permute(0, 1, 3, 2).flatten(1, 2)
+        num = stack.shape[2]
+        place = torch.linspace(-1, 1, num, dtype=sigma.dtype, device=sigma.device)
+        common = torch.stack([level.log().expand(-1, num), place.expand(len(level), num)], dim=1)
+        return torch.cat([stack, common], dim=1)
 
 
 class ResidualBlock(nn.Module):

@@ -32,10 +32,10 @@ class Encoding:
     """What the encoder made of a batch.
 
     Arguments:
-        features: (B, F, D), on the padded axis of bins.
-        z_long: Complex amplitudes (B, F) of the long stream.
+        features: (B, G, D), on the padded axis of Fourier bins.
+        z_long: Complex amplitudes (B, F) of the long stream, on the padded axis of slots.
         log_sigma: Log noise level (B,).
-        presence: Logits (B, M) that a bin of the band holds a source, M = F − 2 pad.
+        presence: Logits (B, M) that a slot of the band holds a source, without the padding.
         log_p_num: Log probability (B, K_max + 1) of 0..K_max sources.
         samples: What `JointStep` looks at (B, Q).
     """
@@ -115,8 +115,8 @@ class SlotFlow(nn.Module):
         flow_transforms: Coupling layers.
         flow_bins: Spline bins.
         flow_hidden: Width of the flow's networks.
-        pad_bins: Bins beyond the band at either end.
-        fineness: Bins in one of the long stream's Fourier bins.
+        pad_bins: Fourier bins of the long stream beyond the band at either end.
+        fineness: Slots in a Fourier bin.
         look_again: Take the slots' answers to a joint Newton step before the flow.
     """
 
@@ -150,17 +150,22 @@ class SlotFlow(nn.Module):
             "skip": skip,
             "band": band,
         }
-        self.projection = BandProjection(**streams, pad_bins=pad_bins, fineness=fineness)
+        self.pad_bins = pad_bins
+        self.projection = BandProjection(
+            **streams, pad_bins=fineness * pad_bins, fineness=fineness
+        )
         self.features = BandFeatures(
-            long_noise=self.projection.long_noise, short_noise=self.projection.short_noise
+            long_noise=self.projection.long_noise,
+            short_noise=self.projection.short_noise,
+            fineness=fineness,
         )
         self.encoder = BandEncoder(
             num_features=self.features.num_features, width=width, blocks=blocks, kernel=kernel
         )
-        self.presence = nn.Linear(width, 1)
-        nn.init.constant_(self.presence.bias, -3.0)  # one bin in twenty holds a source
+        self.presence = nn.Linear(width, fineness)
+        nn.init.constant_(self.presence.bias, -3.0)  # one slot in twenty holds a source
         self.num_head = NumHead(width=width, hidden=64, num_max=num_max)
-        self.context = SlotContext(width=width, context=context)
+        self.context = SlotContext(width=width, context=context, fineness=fineness)
         # δ, tone (2), log scales (3), below the diagonal (3)
         self.frame_head = nn.Linear(context, 9)
         self.joint_step: JointStep | None = None
@@ -204,9 +209,8 @@ class SlotFlow(nn.Module):
         z_long, z_short, sigma = self.projection(long, short)
         features = self.encoder(self.features(z_long, z_short, sigma))
         log_sigma = sigma.clamp_min(0.02).log()
-        pad = self.projection.pad_bins
-        inner = features[:, pad:-pad]
-        presence = self.presence(inner).squeeze(-1)
+        inner = features[:, self.pad_bins : -self.pad_bins]
+        presence = self.presence(inner).flatten(1)
         log_p_num = self.num_head(inner, presence, log_sigma)
         samples = self.joint_step.samples(long, short) if self.joint_step else long[:, :0]
         return Encoding(features, z_long, log_sigma, presence, log_p_num, samples)

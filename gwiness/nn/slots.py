@@ -1,6 +1,6 @@
 """Slots: which bins hold a source, how many sources there are, and what a slot knows of its own.
 
-A slot is a bin of the band. Sources lie further apart than one bin, so a bin holds one or none.
+A slot is a bin of the band, as fine as two sources are close at most: it holds one or none.
 Within a slot a source has local coordinates (δ, ψ, A): frequency offset from the bin [bins], phase
 at the reference time [rad], amplitude [1]. At the middle of the stream phase and frequency are
 least correlated.
@@ -78,13 +78,14 @@ class NumHead(nn.Module):
 
     def forward(
         self,
-        features: Float[Tensor, "B M D"],
+        features: Float[Tensor, "B G D"],
         logits: Float[Tensor, "B M"],
         log_sigma: Float[Tensor, " B"],
     ) -> Float[Tensor, "B K1"]:
-        """Log probability (B, K_max + 1) of 0..K_max sources."""
+        """Log probability (B, K_max + 1) of 0..K_max sources; M slots share G Fourier bins."""
         presence = torch.sigmoid(logits)
-        pooled = (presence[..., None] * torch.tanh(self.pool(features))).sum(dim=1)
+        held = presence.unflatten(1, (features.shape[1], -1)).sum(dim=2)
+        pooled = (held[..., None] * torch.tanh(self.pool(features))).sum(dim=1)
         total = presence.sum(dim=1)
         out = self.mlp(torch.cat([pooled, total[:, None], log_sigma[:, None]], dim=1))
         correction, log_beta, free = out[:, :1], out[:, 1:2], out[:, 2:]
@@ -93,27 +94,33 @@ class NumHead(nn.Module):
 
 
 class SlotContext(nn.Module):
-    """Context of each slot: the features of its bin and of its two neighbours.
+    """Context of each slot: the features of its Fourier bin and of the two beside it.
 
     Arguments:
-        width: Features of a bin D.
+        width: Features of a Fourier bin D.
         context: Features of a slot.
+        fineness: Slots in a Fourier bin.
     """
 
-    def __init__(self, *, width: int, context: int) -> None:
+    def __init__(self, *, width: int, context: int, fineness: int = 1) -> None:
         super().__init__()
+        self.fineness = fineness
         self.mlp = nn.Sequential(
-            nn.Linear(3 * width + 1, 2 * context), nn.SiLU(), nn.Linear(2 * context, context)
+            nn.Linear(3 * width + 1 + fineness, 2 * context),
+            nn.SiLU(),
+            nn.Linear(2 * context, context),
         )
 
     def forward(
         self,
-        features: Float[Tensor, "B F D"],
+        features: Float[Tensor, "B G D"],
         index: Int[Tensor, "B K"],
         log_sigma: Float[Tensor, " B"],
     ) -> Float[Tensor, "B K E"]:
-        """Contexts (B, K, E) of the bins ``index``, 1 to F − 2, on the padded axis F."""
+        """Contexts (B, K, E) of the slots ``index`` on the padded axis, not of its ends."""
         rows = torch.arange(len(features), device=features.device)[:, None]
-        near = [features[rows, index + step] for step in (-1, 0, 1)]
+        bins, part = index // self.fineness, index % self.fineness
+        near = [features[rows, bins + step] for step in (-1, 0, 1)]
         level = log_sigma[:, None, None].expand(*index.shape, 1)
-        return self.mlp(torch.cat([*near, level], dim=-1))
+        which = nn.functional.one_hot(part, self.fineness).to(level.dtype)
+        return self.mlp(torch.cat([*near, level, which], dim=-1))
