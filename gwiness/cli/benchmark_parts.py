@@ -1,10 +1,9 @@
 """The parts of ``gwiness benchmark separator``: which methods, and what is measured of them."""
 
 import platform
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +13,7 @@ from gwiness.core.errors import FileProblem, GwinessError
 if TYPE_CHECKING:
     from gwiness.core.item import Item
     from gwiness.evaluate.benchmark import Gauge
+    from gwiness.evaluate.scores import ItemScores
     from gwiness.io.recording import Recording
     from gwiness.separate.peer import PeerSeparator
     from gwiness.separate.separator import Separator
@@ -24,12 +24,15 @@ __all__ = ["Request", "measure_all"]
 
 _STREAMED = 20
 """Items of the streaming test; its figures settle long before."""
+_CHUNK = 8
+"""Most items of one task of a worker: loading the networks is small beside them."""
 
 
 @dataclass(frozen=True)
 class Request:
     """What the user asked for; see the options of the verb."""
 
+    file: Path
     model: str
     fast: str | None
     peer: Path | None
@@ -42,6 +45,7 @@ class Request:
     scenarios: int
     baselines: bool
     seed: int
+    workers: int
 
 
 @contextmanager
@@ -81,8 +85,7 @@ def measure_all(request: Request, recording: "Recording") -> dict[str, Any]:
             figures["speed"]["gpu"] = _gpu(request, recording)
         figures["stream"] = _stream(methods[names["ours"]], recording, min(num, _STREAMED))
         figures["quality"] = {}
-        items = partial(map, recording.item, range(num))
-        _score(figures["quality"], trained, num, items, "scoring", request.baselines)
+        _score(figures["quality"], request, trained, num, None)
         if request.scenarios:
             figures["out_of_distribution"] = {}
             _scenarios(figures["out_of_distribution"], request, trained)
@@ -231,32 +234,88 @@ def _stream(
 
 def _score(
     reports: dict[str, Any],
+    request: Request,
     methods: "Methods",
     num: int,
-    items: "Callable[[], Iterable[Item]]",
-    text: str,
-    baselines: bool = False,
+    scenario: str | None,
 ) -> None:
     """Fill in the report of `gwiness evaluate separation` by method, over the same items.
 
     The ideal ratio masks depend on the items alone: the first method's report has them.
     """
-    from gwiness.evaluate.separation import ALL_ORACLES, evaluate
+    from gwiness.evaluate.separation import ALL_ORACLES, report
+    from gwiness.simulate.workers import chunks, in_processes
 
-    with progress_bar(text, num * len(methods)) as advance:
-        for number, (name, method) in enumerate(methods.items()):
-            windows = ALL_ORACLES if baselines and number == 0 else None
-            reports[name] = evaluate(items(), method, windows, lambda _done: advance(1))
+    with progress_bar(scenario or "scoring", num * len(methods)) as advance:
+        for number, name in enumerate(methods):
+            oracle = request.baselines and number == 0 and scenario is None
+            windows: dict[str, Any] = dict(ALL_ORACLES) if oracle else {}
+            rows: dict[int, ItemScores] = {}
+            if request.workers == 1:
+                for index, scores in _measure(
+                    request, methods[name], scenario, range(num), windows
+                ):
+                    rows[index] = scores
+                    advance(1)
+            else:
+                tasks = [
+                    (request, name, scenario, chunk, windows)
+                    for chunk in chunks(range(num), request.workers, _CHUNK)
+                ]
+                for part in in_processes(_measure_chunk, tasks, request.workers):
+                    rows |= part
+                    advance(len(part))
+            reports[name] = report([rows[index] for index in range(num)])
+
+
+def _measure(
+    request: Request,
+    method: "Separator | PeerSeparator",
+    scenario: str | None,
+    indices: Sequence[int],
+    windows: Mapping[str, Any],
+) -> "Iterator[tuple[int, ItemScores]]":
+    from gwiness.evaluate.separation import measure_item
+
+    for index, item in zip(indices, _items(request, scenario, indices), strict=True):
+        yield index, measure_item(item, method, windows)
+
+
+def _measure_chunk(
+    request: Request,
+    name: str,
+    scenario: str | None,
+    indices: Sequence[int],
+    windows: Mapping[str, Any],
+) -> "dict[int, ItemScores]":
+    """Scores of some items, in a process of its own."""
+    import torch
+
+    torch.set_num_threads(1)
+    return dict(_measure(request, _methods(request, "cpu")[name], scenario, indices, windows))
+
+
+def _items(request: Request, scenario: str | None, indices: Sequence[int]) -> "Iterator[Item]":
+    """Items of the file, or of a case outside the training law, one at a time."""
+    from gwiness.config.simulation import SimulationConfig
+    from gwiness.io.bank import Bank, default_folder
+    from gwiness.io.formats import open_recording
+    from gwiness.simulate.scenarios import scenario_item
+
+    if scenario is None:
+        with open_recording([request.file]) as recording:
+            yield from (recording.item(index) for index in indices)
+        return
+    days = list(Bank.open(request.banks or default_folder(), "test"))
+    settings = SimulationConfig()
+    for index in indices:
+        yield scenario_item(scenario, days, settings, request.seed, index)
 
 
 def _scenarios(tables: dict[str, Any], request: Request, methods: "Methods") -> None:
     """Fill in the reports of every case outside the training law."""
-    from gwiness.io.bank import Bank, default_folder
-    from gwiness.simulate.scenarios import SCENARIOS, scenario_items
+    from gwiness.simulate.scenarios import SCENARIOS
 
-    days = list(Bank.open(request.banks or default_folder(), "test"))
-    num = request.scenarios
     for name, scenario in SCENARIOS.items():
-        items = partial(scenario_items, name, days, num, request.seed)
         tables[name] = {"text": scenario.text, "methods": {}}
-        _score(tables[name]["methods"], methods, num, items, name)
+        _score(tables[name]["methods"], request, methods, request.scenarios, name)

@@ -2,9 +2,7 @@
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict, dataclass
-from multiprocessing import get_context
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -65,23 +63,14 @@ def _measure_chunk(job: _Job, indices: Sequence[int]) -> list[tuple[int, ItemSco
 
 def _measured(job: _Job, indices: Sequence[int], workers: int) -> Iterator[tuple[int, ItemScores]]:
     """Scores of items, in any order."""
-    from gwiness.simulate.workers import quiet_worker
+    from gwiness.simulate.workers import chunks, in_processes
 
     if workers == 1:
         yield from _measure(job, indices)
         return
-    size = min(_CHUNK, -(-len(indices) // workers))
-    chunks = [indices[first : first + size] for first in range(0, len(indices), size)]
-    # spawn: torch's threads do not survive a fork.
-    context = get_context("spawn")
-    with ProcessPoolExecutor(workers, mp_context=context, initializer=quiet_worker) as pool:
-        futures = [pool.submit(_measure_chunk, job, chunk) for chunk in chunks]
-        try:
-            for future in as_completed(futures):
-                yield from future.result()
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
+    tasks = [(job, chunk) for chunk in chunks(indices, workers, _CHUNK)]
+    for rows in in_processes(_measure_chunk, tasks, workers):
+        yield from rows
 
 
 def _indices(file: Path, start: int, items: int) -> range:
