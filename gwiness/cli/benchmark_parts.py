@@ -1,9 +1,10 @@
 """The parts of ``gwiness benchmark separator``: which methods, and what is measured of them."""
 
+import hashlib
 import platform
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from gwiness.core.item import Item
     from gwiness.evaluate.benchmark import Gauge
     from gwiness.evaluate.scores import ItemScores
+    from gwiness.io.bank import DayBank
     from gwiness.io.recording import Recording
     from gwiness.separate.peer import PeerSeparator
     from gwiness.separate.separator import Separator
@@ -46,6 +48,7 @@ class Request:
     baselines: bool
     seed: int
     workers: int
+    save: Path | None
 
 
 @contextmanager
@@ -243,62 +246,106 @@ def _score(
 
     The ideal ratio masks depend on the items alone: the first method's report has them.
     """
+    from gwiness.evaluate.rows import RowFile, rows_key
     from gwiness.evaluate.separation import ALL_ORACLES, report
-    from gwiness.simulate.workers import chunks, in_processes
 
     with progress_bar(scenario or "scoring", num * len(methods)) as advance:
         for number, name in enumerate(methods):
             oracle = request.baselines and number == 0 and scenario is None
             windows: dict[str, Any] = dict(ALL_ORACLES) if oracle else {}
-            rows: dict[int, ItemScores] = {}
-            if request.workers == 1:
-                for index, scores in _measure(
-                    request, methods[name], scenario, range(num), windows
-                ):
-                    rows[index] = scores
-                    advance(1)
-            else:
-                tasks = [
-                    (request, name, scenario, chunk, windows)
-                    for chunk in chunks(range(num), request.workers, _CHUNK)
-                ]
-                for part in in_processes(_measure_chunk, tasks, request.workers):
-                    rows |= part
-                    advance(len(part))
-            reports[name] = report([rows[index] for index in range(num)])
+            part = _Part(request, name, scenario, windows)
+            rows = RowFile(request.save, rows_key(part.facts(number == 0)))
+            left = [index for index in range(num) if index not in rows.done]
+            advance(num - len(left))
+            for index, scores in part.measured(methods[name], left):
+                rows.add(index, scores)
+                advance(1)
+            reports[name] = report([rows.done[index] for index in range(num)])
 
 
-def _measure(
-    request: Request,
-    method: "Separator | PeerSeparator",
-    scenario: str | None,
-    indices: Sequence[int],
-    windows: Mapping[str, Any],
-) -> "Iterator[tuple[int, ItemScores]]":
-    from gwiness.evaluate.separation import measure_item
+@dataclass(frozen=True)
+class _Part:
+    """One method on the items of the file or of a case outside the training law.
 
-    for index, item in zip(indices, _items(request, scenario, indices), strict=True):
-        yield index, measure_item(item, method, windows)
+    Arguments:
+        request: What the user asked for.
+        name: The method.
+        scenario: The case; None for the file.
+        windows: Windows of the ideal ratio masks.
+    """
+
+    request: Request
+    name: str
+    scenario: str | None
+    windows: Mapping[str, Any]
+
+    def facts(self, as_used: bool) -> dict[str, Any]:
+        """Everything that the scores depend on.
+
+        Arguments:
+            as_used: The model as it is used: ``gwiness evaluate separation`` measures the same.
+        """
+        from gwiness import store
+        from gwiness.io.results import identify
+
+        request = self.request
+        facts: dict[str, Any] = {"windows": dict(self.windows)}
+        if self.scenario is None:
+            facts["file"] = asdict(identify(request.file))
+        else:
+            days = [asdict(identify(day.path)) for day in _test_days(request)]
+            facts |= {"scenario": self.scenario, "seed": request.seed, "days": days}
+        for model in filter(None, (request.model, request.fast)):
+            card = store.read_card(request.models / model)
+            if self.name.startswith(f"{card.name} v{card.version},"):
+                facts["model"] = card.sha256
+                return facts if as_used else facts | {"method": self.name}
+        assert request.peer_weights is not None  # without, the peer is not scored
+        facts["peer"] = hashlib.sha256(request.peer_weights.read_bytes()).hexdigest()
+        return facts
+
+    def measured(
+        self, method: "Separator | PeerSeparator", indices: Sequence[int]
+    ) -> "Iterator[tuple[int, ItemScores]]":
+        """Scores of items, in any order."""
+        from gwiness.simulate.workers import chunks, in_processes
+
+        workers = self.request.workers
+        if workers == 1:
+            yield from self.measure(method, indices)
+            return
+        tasks = [(self, chunk) for chunk in chunks(indices, workers, _CHUNK)]
+        for rows in in_processes(_measure_chunk, tasks, workers):
+            yield from rows
+
+    def measure(
+        self, method: "Separator | PeerSeparator", indices: Sequence[int]
+    ) -> "Iterator[tuple[int, ItemScores]]":
+        """Scores of items, one after the other."""
+        from gwiness.evaluate.separation import measure_item
+
+        items = _items(self.request, self.scenario, indices)
+        for index, item in zip(indices, items, strict=True):
+            yield index, measure_item(item, method, self.windows)
 
 
-def _measure_chunk(
-    request: Request,
-    name: str,
-    scenario: str | None,
-    indices: Sequence[int],
-    windows: Mapping[str, Any],
-) -> "dict[int, ItemScores]":
+def _measure_chunk(part: _Part, indices: Sequence[int]) -> "list[tuple[int, ItemScores]]":
     """Scores of some items, in a process of its own."""
     import torch
 
     torch.set_num_threads(1)
-    return dict(_measure(request, _methods(request, "cpu")[name], scenario, indices, windows))
+    return list(part.measure(_methods(part.request, "cpu")[part.name], indices))
+
+
+def _test_days(request: Request) -> "list[DayBank]":
+    from gwiness.io.bank import Bank, default_folder
+
+    return list(Bank.open(request.banks or default_folder(), "test"))
 
 
 def _items(request: Request, scenario: str | None, indices: Sequence[int]) -> "Iterator[Item]":
     """Items of the file, or of a case outside the training law, one at a time."""
     from gwiness.config.simulation import SimulationConfig
-    from gwiness.io.bank import Bank, default_folder
     from gwiness.io.formats import open_recording
     from gwiness.simulate.scenarios import scenario_item
 
@@ -306,7 +353,7 @@ def _items(request: Request, scenario: str | None, indices: Sequence[int]) -> "I
         with open_recording([request.file]) as recording:
             yield from (recording.item(index) for index in indices)
         return
-    days = list(Bank.open(request.banks or default_folder(), "test"))
+    days = _test_days(request)
     settings = SimulationConfig()
     for index in indices:
         yield scenario_item(scenario, days, settings, request.seed, index)

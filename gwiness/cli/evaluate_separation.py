@@ -92,16 +92,13 @@ def _rows(
     from gwiness.io.results import identify
 
     facts = {"file": asdict(identify(job.file)), "model": sha256, "windows": dict(job.windows)}
-    kept = None if save is None else RowFile(save.with_suffix(".rows.jsonl"), rows_key(facts))
-    done = {} if kept is None else {i: row for i, row in kept.done.items() if i in indices}
-    left = [index for index in indices if index not in done]
-    with progress_bar("items", len(indices), len(done)) as advance:
+    rows = RowFile(save and save.with_suffix(".rows.jsonl"), rows_key(facts))
+    left = [index for index in indices if index not in rows.done]
+    with progress_bar("items", len(indices), len(indices) - len(left)) as advance:
         for index, scores in _measured(job, left, workers) if left else ():
-            done[index] = scores
-            if kept is not None:
-                kept.add(index, scores)
+            rows.add(index, scores)
             advance(1)
-    return [done[index] for index in indices]
+    return [rows.done[index] for index in indices]
 
 
 def _write(path: Path, figures: Mapping[str, Any]) -> None:

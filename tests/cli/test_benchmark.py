@@ -137,6 +137,28 @@ def test_trained_peer_stands_beside_ours_everywhere(place, no_scenarios):
     assert no_scenarios == [(name, 1, 5, 0) for name in ("faint", "loud") for _ in methods]
 
 
+def test_saved_scores_are_those_of_the_evaluation_and_are_not_computed_again(place, monkeypatch):
+    from gwiness.evaluate import separation
+
+    rows = place / "kept.rows.jsonl"
+    command = ["evaluate", "separation", place / "x.h5", "--model", "tiny"]
+    command += ["--models", place / "models", "--save", place / "kept.json", "--baselines"]
+    assert CliRunner().invoke(app, [*map(str, command)]).exit_code == 0
+    measured = []
+    real = separation.measure_item
+
+    def measure(item, method, windows):
+        measured.append(method.name)
+        return real(item, method, windows)
+
+    monkeypatch.setattr(separation, "measure_item", measure)
+    first = call(place, "--baselines", "--save", rows, "--json")
+    assert measured == [ONE_PASS] * 2
+    second = call(place, "--baselines", "--save", rows, "--json")
+    assert measured == [ONE_PASS] * 2
+    assert json.loads(first.stdout)["quality"] == json.loads(second.stdout)["quality"]
+
+
 def test_workers_score_the_same(place):
     one, two = (
         json.loads(call(place, "--baselines", "--workers", workers, "--json").stdout)["quality"]
