@@ -44,6 +44,11 @@ def separator(
         typer.Option("--baselines", help="Score ideal ratio masks at nine windows, too (slow)."),
     ] = False,
     threads: _Threads = 2,
+    workers: Annotated[int, typer.Option(min=1, help="Processes that score items.")] = 1,
+    save: Annotated[
+        Path | None,
+        typer.Option(help="Keep the scores of items done here (.jsonl), and go on from them."),
+    ] = None,
     repeats: Annotated[int, typer.Option(min=1, help="Rounds of the timing.")] = 5,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the cases outside the law.")] = 20262,
     models: Annotated[Path | None, typer.Option(help="Folder of checkpoints.")] = None,
@@ -67,8 +72,21 @@ def separator(
     if not path.is_file():
         raise FileProblem(f"{path} is not there; name a file of mixtures with --file.")
     request = Request(
-        *(model, fast_model, peer, peer_weights, models or store.MODELS, banks),
-        *(threads, repeats, items, out_of_distribution, baselines, seed),
+        file=path,
+        model=model,
+        fast=fast_model,
+        peer=peer,
+        peer_weights=peer_weights,
+        models=models or store.MODELS,
+        banks=banks,
+        threads=threads,
+        repeats=repeats,
+        items=items,
+        scenarios=out_of_distribution,
+        baselines=baselines,
+        seed=seed,
+        workers=workers,
+        save=save,
     )
     if peer is None:
         if peer_weights is not None:

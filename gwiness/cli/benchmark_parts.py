@@ -1,10 +1,10 @@
 """The parts of ``gwiness benchmark separator``: which methods, and what is measured of them."""
 
+import hashlib
 import platform
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from functools import partial
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +14,8 @@ from gwiness.core.errors import FileProblem, GwinessError
 if TYPE_CHECKING:
     from gwiness.core.item import Item
     from gwiness.evaluate.benchmark import Gauge
+    from gwiness.evaluate.scores import ItemScores
+    from gwiness.io.bank import DayBank
     from gwiness.io.recording import Recording
     from gwiness.separate.peer import PeerSeparator
     from gwiness.separate.separator import Separator
@@ -24,12 +26,15 @@ __all__ = ["Request", "measure_all"]
 
 _STREAMED = 20
 """Items of the streaming test; its figures settle long before."""
+_CHUNK = 8
+"""Most items of one task of a worker: loading the networks is small beside them."""
 
 
 @dataclass(frozen=True)
 class Request:
     """What the user asked for; see the options of the verb."""
 
+    file: Path
     model: str
     fast: str | None
     peer: Path | None
@@ -42,6 +47,8 @@ class Request:
     scenarios: int
     baselines: bool
     seed: int
+    workers: int
+    save: Path | None
 
 
 @contextmanager
@@ -81,8 +88,7 @@ def measure_all(request: Request, recording: "Recording") -> dict[str, Any]:
             figures["speed"]["gpu"] = _gpu(request, recording)
         figures["stream"] = _stream(methods[names["ours"]], recording, min(num, _STREAMED))
         figures["quality"] = {}
-        items = partial(map, recording.item, range(num))
-        _score(figures["quality"], trained, num, items, "scoring", request.baselines)
+        _score(figures["quality"], request, trained, num, None)
         if request.scenarios:
             figures["out_of_distribution"] = {}
             _scenarios(figures["out_of_distribution"], request, trained)
@@ -231,32 +237,132 @@ def _stream(
 
 def _score(
     reports: dict[str, Any],
+    request: Request,
     methods: "Methods",
     num: int,
-    items: "Callable[[], Iterable[Item]]",
-    text: str,
-    baselines: bool = False,
+    scenario: str | None,
 ) -> None:
     """Fill in the report of `gwiness evaluate separation` by method, over the same items.
 
     The ideal ratio masks depend on the items alone: the first method's report has them.
     """
-    from gwiness.evaluate.separation import ALL_ORACLES, evaluate
+    from gwiness.evaluate.rows import RowFile, rows_key
+    from gwiness.evaluate.separation import ALL_ORACLES, report
 
-    with progress_bar(text, num * len(methods)) as advance:
-        for number, (name, method) in enumerate(methods.items()):
-            windows = ALL_ORACLES if baselines and number == 0 else None
-            reports[name] = evaluate(items(), method, windows, lambda _done: advance(1))
+    with progress_bar(scenario or "scoring", num * len(methods)) as advance:
+        for number, name in enumerate(methods):
+            oracle = request.baselines and number == 0 and scenario is None
+            windows: dict[str, Any] = dict(ALL_ORACLES) if oracle else {}
+            part = _Part(request, name, scenario, windows)
+            rows = RowFile(request.save, rows_key(part.facts(number == 0)))
+            left = [index for index in range(num) if index not in rows.done]
+            advance(num - len(left))
+            for index, scores in part.measured(methods[name], left):
+                rows.add(index, scores)
+                advance(1)
+            reports[name] = report([rows.done[index] for index in range(num)])
+
+
+@dataclass(frozen=True)
+class _Part:
+    """One method on the items of the file or of a case outside the training law.
+
+    Arguments:
+        request: What the user asked for.
+        name: The method.
+        scenario: The case; None for the file.
+        windows: Windows of the ideal ratio masks.
+    """
+
+    request: Request
+    name: str
+    scenario: str | None
+    windows: Mapping[str, Any]
+
+    def facts(self, as_used: bool) -> dict[str, Any]:
+        """Everything that the scores depend on.
+
+        Arguments:
+            as_used: The model as it is used: ``gwiness evaluate separation`` measures the same.
+        """
+        from gwiness import store
+        from gwiness.io.results import identify
+
+        request = self.request
+        facts: dict[str, Any] = {"windows": dict(self.windows)}
+        if self.scenario is None:
+            facts["file"] = asdict(identify(request.file))
+        else:
+            days = [asdict(identify(day.path)) for day in _test_days(request)]
+            facts |= {"scenario": self.scenario, "seed": request.seed, "days": days}
+        for model in filter(None, (request.model, request.fast)):
+            card = store.read_card(request.models / model)
+            if self.name.startswith(f"{card.name} v{card.version},"):
+                facts["model"] = card.sha256
+                return facts if as_used else facts | {"method": self.name}
+        assert request.peer_weights is not None  # without, the peer is not scored
+        facts["peer"] = hashlib.sha256(request.peer_weights.read_bytes()).hexdigest()
+        return facts
+
+    def measured(
+        self, method: "Separator | PeerSeparator", indices: Sequence[int]
+    ) -> "Iterator[tuple[int, ItemScores]]":
+        """Scores of items, in any order."""
+        from gwiness.simulate.workers import chunks, in_processes
+
+        workers = self.request.workers
+        if workers == 1:
+            yield from self.measure(method, indices)
+            return
+        tasks = [(self, chunk) for chunk in chunks(indices, workers, _CHUNK)]
+        for rows in in_processes(_measure_chunk, tasks, workers):
+            yield from rows
+
+    def measure(
+        self, method: "Separator | PeerSeparator", indices: Sequence[int]
+    ) -> "Iterator[tuple[int, ItemScores]]":
+        """Scores of items, one after the other."""
+        from gwiness.evaluate.separation import measure_item
+
+        items = _items(self.request, self.scenario, indices)
+        for index, item in zip(indices, items, strict=True):
+            yield index, measure_item(item, method, self.windows)
+
+
+def _measure_chunk(part: _Part, indices: Sequence[int]) -> "list[tuple[int, ItemScores]]":
+    """Scores of some items, in a process of its own."""
+    import torch
+
+    torch.set_num_threads(1)
+    return list(part.measure(_methods(part.request, "cpu")[part.name], indices))
+
+
+def _test_days(request: Request) -> "list[DayBank]":
+    from gwiness.io.bank import Bank, default_folder
+
+    return list(Bank.open(request.banks or default_folder(), "test"))
+
+
+def _items(request: Request, scenario: str | None, indices: Sequence[int]) -> "Iterator[Item]":
+    """Items of the file, or of a case outside the training law, one at a time."""
+    from gwiness.config.simulation import SimulationConfig
+    from gwiness.io.formats import open_recording
+    from gwiness.simulate.scenarios import scenario_item
+
+    if scenario is None:
+        with open_recording([request.file]) as recording:
+            yield from (recording.item(index) for index in indices)
+        return
+    days = _test_days(request)
+    settings = SimulationConfig()
+    for index in indices:
+        yield scenario_item(scenario, days, settings, request.seed, index)
 
 
 def _scenarios(tables: dict[str, Any], request: Request, methods: "Methods") -> None:
     """Fill in the reports of every case outside the training law."""
-    from gwiness.io.bank import Bank, default_folder
-    from gwiness.simulate.scenarios import SCENARIOS, scenario_items
+    from gwiness.simulate.scenarios import SCENARIOS
 
-    days = list(Bank.open(request.banks or default_folder(), "test"))
-    num = request.scenarios
     for name, scenario in SCENARIOS.items():
-        items = partial(scenario_items, name, days, num, request.seed)
         tables[name] = {"text": scenario.text, "methods": {}}
-        _score(tables[name]["methods"], methods, num, items, name)
+        _score(tables[name]["methods"], request, methods, request.scenarios, name)

@@ -2,9 +2,7 @@
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict, dataclass
-from multiprocessing import get_context
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -65,23 +63,14 @@ def _measure_chunk(job: _Job, indices: Sequence[int]) -> list[tuple[int, ItemSco
 
 def _measured(job: _Job, indices: Sequence[int], workers: int) -> Iterator[tuple[int, ItemScores]]:
     """Scores of items, in any order."""
-    from gwiness.simulate.workers import quiet_worker
+    from gwiness.simulate.workers import chunks, in_processes
 
     if workers == 1:
         yield from _measure(job, indices)
         return
-    size = min(_CHUNK, -(-len(indices) // workers))
-    chunks = [indices[first : first + size] for first in range(0, len(indices), size)]
-    # spawn: torch's threads do not survive a fork.
-    context = get_context("spawn")
-    with ProcessPoolExecutor(workers, mp_context=context, initializer=quiet_worker) as pool:
-        futures = [pool.submit(_measure_chunk, job, chunk) for chunk in chunks]
-        try:
-            for future in as_completed(futures):
-                yield from future.result()
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
+    tasks = [(job, chunk) for chunk in chunks(indices, workers, _CHUNK)]
+    for rows in in_processes(_measure_chunk, tasks, workers):
+        yield from rows
 
 
 def _indices(file: Path, start: int, items: int) -> range:
@@ -103,16 +92,13 @@ def _rows(
     from gwiness.io.results import identify
 
     facts = {"file": asdict(identify(job.file)), "model": sha256, "windows": dict(job.windows)}
-    kept = None if save is None else RowFile(save.with_suffix(".rows.jsonl"), rows_key(facts))
-    done = {} if kept is None else {i: row for i, row in kept.done.items() if i in indices}
-    left = [index for index in indices if index not in done]
-    with progress_bar("items", len(indices), len(done)) as advance:
+    rows = RowFile(save and save.with_suffix(".rows.jsonl"), rows_key(facts))
+    left = [index for index in indices if index not in rows.done]
+    with progress_bar("items", len(indices), len(indices) - len(left)) as advance:
         for index, scores in _measured(job, left, workers) if left else ():
-            done[index] = scores
-            if kept is not None:
-                kept.add(index, scores)
+            rows.add(index, scores)
             advance(1)
-    return [done[index] for index in indices]
+    return [rows.done[index] for index in indices]
 
 
 def _write(path: Path, figures: Mapping[str, Any]) -> None:

@@ -34,16 +34,21 @@ class RowFile:
     """Lines of one key in a file, read once; appended to, one item at a time.
 
     Arguments:
-        path: The file; made with the first line.
+        path: The file, made with the first line; None keeps the lines in memory only.
         key: See `rows_key`.
 
     Raises:
         FileProblem: If it cannot be read, or a line but the last is not one of ours.
     """
 
-    def __init__(self, path: Path, key: str) -> None:
+    def __init__(self, path: Path | None, key: str) -> None:
         self.path, self.key = path, key
         self.done: dict[int, ItemScores] = {}
+        self._torn = False
+        if path is not None:
+            self._read_all(path)
+
+    def _read_all(self, path: Path) -> None:
         try:
             text = path.read_text(encoding="utf-8") if path.exists() else ""
         except (OSError, UnicodeDecodeError) as error:
@@ -67,14 +72,15 @@ class RowFile:
 
     def add(self, index: int, scores: ItemScores) -> None:
         """Keep the scores of item ``index``; on the disk before this returns."""
-        if self._torn:
-            self._drop_torn_line()
-        line = json.dumps({"key": self.key, "index": index, **to_row(scores)})
-        with self.path.open("a", encoding="utf-8") as file:
-            file.write(line + "\n")
+        if self.path is not None:
+            self._write(self.path, index, scores)
         self.done[index] = scores
 
-    def _drop_torn_line(self) -> None:
-        with self.path.open("rb+") as file:
-            file.truncate(file.read().rfind(b"\n") + 1)
-        self._torn = False
+    def _write(self, path: Path, index: int, scores: ItemScores) -> None:
+        if self._torn:
+            with path.open("rb+") as file:
+                file.truncate(file.read().rfind(b"\n") + 1)
+            self._torn = False
+        line = json.dumps({"key": self.key, "index": index, **to_row(scores)})
+        with path.open("a", encoding="utf-8") as file:
+            file.write(line + "\n")

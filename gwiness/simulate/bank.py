@@ -5,10 +5,8 @@ stopped and a reader may begin with the days that are there.
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
 from contextlib import suppress
 from importlib.util import find_spec
-from multiprocessing import get_context
 from pathlib import Path
 
 import h5py
@@ -34,7 +32,7 @@ from gwiness.simulate.population import (
     sky_averaged_snr,
 )
 from gwiness.simulate.waveform import CHANNELS, Turnable
-from gwiness.simulate.workers import quiet_worker
+from gwiness.simulate.workers import in_processes
 
 __all__ = ["SCALE", "build_banks", "build_day", "gram_matrix", "noise_whitener"]
 
@@ -255,16 +253,10 @@ def build_banks(
     if not missing:
         return
     _check_libraries()
-    # spawn: the libraries start threads, which do not survive a fork.
-    context = get_context("spawn")
-    with ProcessPoolExecutor(workers, mp_context=context, initializer=quiet_worker) as pool:
-        futures = [pool.submit(build_day, config, index, folder) for index in missing]
-        try:
-            for future in as_completed(futures):
-                on_day(future.result())
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
+    tasks = [(config, index, folder) for index in missing]
+    # Never in this process, which the libraries' threads and memory would stay in.
+    for path in in_processes(build_day, tasks, workers):
+        on_day(path)
 
 
 def _check_libraries() -> None:

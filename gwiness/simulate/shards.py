@@ -9,11 +9,9 @@ number of workers, on interruptions, or on where the shards were made.
 import json
 import shutil
 from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor, as_completed
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from itertools import pairwise
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +21,7 @@ from gwiness.io.bank import DayBank, day_file
 from gwiness.io.native_merge import merge_items
 from gwiness.io.native_writer import write_items
 from gwiness.simulate.scenarios import scenario_item
-from gwiness.simulate.workers import quiet_worker
+from gwiness.simulate.workers import in_processes
 
 __all__ = ["Plan", "simulate_items", "write_shard"]
 
@@ -86,16 +84,7 @@ def _on_pool(plan: Plan, jobs: list[tuple[int, int, Path]], workers: int) -> Ite
     if workers == 1:
         yield from (write_shard(plan, *job) for job in jobs)
         return
-    # spawn: libraries' threads do not survive a fork.
-    context = get_context("spawn")
-    with ProcessPoolExecutor(workers, mp_context=context, initializer=quiet_worker) as pool:
-        futures = [pool.submit(write_shard, plan, *job) for job in jobs]
-        try:
-            for future in as_completed(futures):
-                yield future.result()
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
+    yield from in_processes(write_shard, [(plan, *job) for job in jobs], workers)
 
 
 def _on_dask(plan: Plan, jobs: list[tuple[int, int, Path]], scheduler: str) -> Iterator[int]:

@@ -76,13 +76,13 @@ def no_scenarios(monkeypatch):
 
     asked = []
 
-    def scenario_items(name, days, num, seed):
-        asked.append((name, len(days), num, seed))
-        return iter(_items(num))
+    def scenario_item(name, days, config, seed, index):
+        asked.append((name, len(days), seed, index))
+        return _items(index + 1)[index]
 
     cases = {"faint": SimpleNamespace(text="Fainter."), "loud": SimpleNamespace(text="Louder.")}
     monkeypatch.setattr(scenarios, "SCENARIOS", cases)
-    monkeypatch.setattr(scenarios, "scenario_items", scenario_items)
+    monkeypatch.setattr(scenarios, "scenario_item", scenario_item)
     return asked
 
 
@@ -134,7 +134,39 @@ def test_trained_peer_stands_beside_ours_everywhere(place, no_scenarios):
     expected = figures["quality"]["official SCNet"]["classes"]["gb"]["nsdr_db"]["median"]
     assert card["official_scnet"]["gb_nsdr_db"] == pytest.approx(expected, abs=1e-3)
     # Every method sees the same items, from the one day that is for tests.
-    assert no_scenarios == [(name, 1, 1, 5) for name in ("faint", "loud") for _ in methods]
+    assert no_scenarios == [(name, 1, 5, 0) for name in ("faint", "loud") for _ in methods]
+
+
+def test_saved_scores_are_those_of_the_evaluation_and_are_not_computed_again(place, monkeypatch):
+    from gwiness.evaluate import separation
+
+    rows = place / "kept.rows.jsonl"
+    command = ["evaluate", "separation", place / "x.h5", "--model", "tiny"]
+    command += ["--models", place / "models", "--save", place / "kept.json", "--baselines"]
+    assert CliRunner().invoke(app, [*map(str, command)]).exit_code == 0
+    measured = []
+    real = separation.measure_item
+
+    def measure(item, method, windows):
+        measured.append(method.name)
+        return real(item, method, windows)
+
+    monkeypatch.setattr(separation, "measure_item", measure)
+    first = call(place, "--baselines", "--save", rows, "--json")
+    assert measured == [ONE_PASS] * 2
+    second = call(place, "--baselines", "--save", rows, "--json")
+    assert measured == [ONE_PASS] * 2
+    assert json.loads(first.stdout)["quality"] == json.loads(second.stdout)["quality"]
+
+
+def test_workers_score_the_same(place):
+    one, two = (
+        json.loads(call(place, "--baselines", "--workers", workers, "--json").stdout)["quality"]
+        for workers in (1, 2)
+    )
+    for name in one:
+        for kind, figures in one[name]["classes"].items():
+            assert two[name]["classes"][kind]["nsdr_db"] == pytest.approx(figures["nsdr_db"])
 
 
 def _tiny_config(place):
