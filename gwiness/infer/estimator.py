@@ -1,9 +1,8 @@
 """From an item of the sinusoid task to its posterior: propose, refine, weight.
 
-The network proposes: q(K | x), slots, and samples of each (`amortised`). The refinement takes its
-frequencies to the joint optimum of the exact likelihood and lets the evidence vote on K;
-importance sampling gives joint samples with exact weights. Without refinement the network's own
-posterior is returned.
+The network proposes: q(K | x), slots, and samples of each (`amortised`). From its frequencies the
+exact likelihood takes over (`gwiness.infer.exact`). Without refinement the network's own posterior
+is returned.
 """
 
 from collections.abc import Sequence
@@ -16,24 +15,16 @@ from torch import Tensor
 
 from gwiness.config.slotflow import SlotFlowConfig
 from gwiness.core.catalogue import SPACES
-from gwiness.core.errors import ScopeProblem
 from gwiness.core.item import Item
 from gwiness.core.posterior import Posterior, SampleSet
-from gwiness.infer.importance import importance_sample
-from gwiness.infer.likelihood import Streams, streams_of
-from gwiness.infer.prior import SourcePrior
-from gwiness.infer.refine import Refined, Search
+from gwiness.infer.exact import ExactPosterior, one_thread
+from gwiness.infer.likelihood import streams_of
 from gwiness.nn.slotflow import Encoding, LocalFrame, SlotFlow
 from gwiness.nn.slots import from_local
 
 __all__ = ["Proposal", "SlotFlowEstimator", "suppress"]
 
 _SPACE = SPACES["sinusoid"]
-_LOW_EFFICIENCY = 0.05
-_POOR_FIT = 1.3
-"""Residual power over noise power; for a good fit it scatters by 0.03."""
-_IMPLAUSIBLE = 20.0
-"""Log likelihood [nat] that the law's bounds may cost: six widths."""
 _NUM_STARTS = 2
 """Numbers of sources to begin the search with."""
 
@@ -109,7 +100,7 @@ class SlotFlowEstimator:
     ) -> None:
         self.network = network.to(device).eval()
         self.config, self.name, self.device = config, name, device
-        self.prior = SourcePrior(config.law)
+        self.exact = ExactPosterior(config.law, f"{name} + exact likelihood")
 
     @classmethod
     def from_checkpoint(
@@ -146,7 +137,7 @@ class SlotFlowEstimator:
         log_p_num = encoding.log_p_num.double().cpu().numpy()
         # Two sources are never nearer than the smallest separation of the training law.
         kept = [
-            suppress(*row, self.prior.law.closest_hz / 2)
+            suppress(*row, self.config.law.closest_hz / 2)
             for row in zip(frequency, present, strict=True)
         ]
         chosen = [
@@ -237,12 +228,13 @@ class SlotFlowEstimator:
             ScopeProblem: If the item is sampled differently from the training data, or its
                 sources lie outside the training law.
         """
-        proposal = self.propose([item])[0]
-        if not refine:
-            return self.amortised(proposal, num_samples, rng)
-        return self.refined(
-            item, proposal, num_samples=num_samples, num_beside=num_beside, rng=rng
-        )
+        with one_thread():
+            proposal = self.propose([item])[0]
+            if not refine:
+                return self.amortised(proposal, num_samples, rng)
+            return self.refined(
+                item, proposal, num_samples=num_samples, num_beside=num_beside, rng=rng
+            )
 
     def refined(
         self,
@@ -263,21 +255,8 @@ class SlotFlowEstimator:
             rng: Generator of the samples.
         """
         amortised = self.amortised(proposal, num_beside, rng) if num_beside else None
-        streams = streams_of(item, self.config.data.streams)
-        search = Search(streams, self.prior)
-        refined = search.climb(self._starts(proposal))
-        samples = importance_sample(search, refined.best, num_samples, rng)
-        if not np.isfinite(samples.log_weight).any():
-            raise ScopeProblem(
-                f"no sample lies inside {self._law}, the law that {self.name} knows."
-            )
-        log_p_num = self._log_p_num(refined, samples)
-        posterior = Posterior(
-            log_p_num,
-            {refined.best.num: samples},
-            _SPACE,
-            f"{self.name} + exact likelihood",
-            notes=self._notes(streams, refined, samples),
+        posterior = self.exact.posterior(
+            item, self._starts(proposal), num_samples=num_samples, rng=rng
         )
         return replace(posterior, amortised=amortised)
 
@@ -288,43 +267,3 @@ class SlotFlowEstimator:
         return [
             np.sort(proposal.frequency[:num]) for num in numbers if num <= len(proposal.frequency)
         ]
-
-    def _log_p_num(self, refined: Refined, samples: SampleSet) -> Float[np.ndarray, " K1"]:
-        """Normalised log p(K | d): importance-sampled at the best K, Laplace beside it.
-
-        Numbers that were not looked at lie beyond one that was already worse; they are −inf.
-        """
-        log_p = np.full(self.prior.law.num_max + 1, -np.inf)
-        for num, evidence in refined.log_evidence.items():
-            log_p[num] = evidence
-        best = refined.best.num
-        log_p[best] = samples.log_evidence + self.prior.log_num(best)
-        return log_p - np.logaddexp.reduce(log_p)
-
-    @property
-    def _law(self) -> str:
-        low, high = self.prior.amplitude
-        gap = 1e3 * self.prior.law.closest_hz
-        return f"amplitudes of {low:g} to {high:g} and separations of {gap:g} mHz or more"
-
-    def _notes(self, streams: Streams, refined: Refined, samples: SampleSet) -> tuple[str, ...]:
-        """What the reader of a refined posterior should know."""
-        notes = []
-        fit = refined.best
-        if fit.pressure > _IMPLAUSIBLE:
-            notes.append(
-                f"The best fit lies outside {self._law}, the law that {self.name} knows: "
-                "the samples are pressed against its bounds."
-            )
-        excess = fit.chi2 / (streams.num - 3 * fit.num) / streams.noise_variance
-        if excess > _POOR_FIT:
-            notes.append(
-                f"The residual has {excess:.1f} times the power of the noise: "
-                f"the data are no sinusoids with {self._law}."
-            )
-        if samples.efficiency < _LOW_EFFICIENCY:
-            notes.append(
-                f"Only {100 * samples.efficiency:.1f} % of the samples are effective: "
-                "take the widths with care."
-            )
-        return tuple(notes)

@@ -73,14 +73,15 @@ class TruncatedGaussian:
         return self.mean + u @ self.factor.T
 
     def log_prob(self, x: Float[np.ndarray, "n D"]) -> Float[np.ndarray, " n"]:
-        """Log density (n,) [nat]; −inf outside the bounds."""
+        """Log density (n,) [nat]; −inf outside the bounds that are near."""
         u = solve_triangular(self.factor, (x - self.mean).T, lower=True).T
         log_q = -0.5 * (u**2).sum(axis=1) - 0.5 * len(self.mean) * np.log(2 * np.pi)
         log_q -= np.log(np.diag(self.factor)).sum()
+        inside = np.ones(len(x), dtype=bool)
         for i in self._near:
             low, high, _ = self._limits(u, i)
             log_q -= _log_between(log_ndtr(low), log_ndtr(high))
-        inside = ((x >= self.low - _ROUNDING) & (x <= self.high + _ROUNDING)).all(axis=1)
+            inside &= (x[:, i] >= self.low[i] - _ROUNDING) & (x[:, i] <= self.high[i] + _ROUNDING)
         return np.where(inside, log_q, -np.inf)
 
     def _limits(
