@@ -5,8 +5,9 @@ exact likelihood takes over (`gwiness.infer.exact`). Without refinement the netw
 is returned.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 
 import numpy as np
 import torch
@@ -25,6 +26,8 @@ from gwiness.nn.slots import from_local
 __all__ = ["Proposal", "SlotFlowEstimator", "suppress"]
 
 _SPACE = SPACES["sinusoid"]
+_BATCH = 200
+"""Items that the network looks at together."""
 _NUM_STARTS = 2
 """Numbers of sources to begin the search with."""
 
@@ -235,6 +238,34 @@ class SlotFlowEstimator:
             return self.refined(
                 item, proposal, num_samples=num_samples, num_beside=num_beside, rng=rng
             )
+
+    def posteriors(
+        self,
+        items: Iterable[Item],
+        *,
+        num_samples: int = 1000,
+        refine: bool = True,
+        num_beside: int = 0,
+        rng: np.random.Generator,
+    ) -> Iterator[Posterior]:
+        """Posteriors of many items, one after the other, proposed in batches.
+
+        Arguments:
+            items: Items of the sinusoid task.
+            num_samples: Number of joint samples n of each.
+            refine: Whether the exact likelihood has the last word.
+            num_beside: If so, samples of the network's own posterior beside them.
+            rng: Generator of the samples.
+        """
+        source = iter(items)
+        while batch := list(islice(source, _BATCH)):
+            for item, proposal in zip(batch, self.propose(batch), strict=True):
+                if refine:
+                    yield self.refined(
+                        item, proposal, num_samples=num_samples, num_beside=num_beside, rng=rng
+                    )
+                else:
+                    yield self.amortised(proposal, num_samples, rng)
 
     def refined(
         self,

@@ -2,38 +2,16 @@ import json
 
 import pytest
 from typer.testing import CliRunner
+from untrained_slotflow import write_untrained
 
-from gwiness import store
 from gwiness.cli import app
-from gwiness.config.slotflow import SlotFlowConfig
-from gwiness.core.card import DataCard, LimitsCard, ModelCard, ScopeCard, TrainingCard
 from gwiness.core.errors import GwinessError
-from gwiness.nn.slotflow import SlotFlow
 from gwiness.simulate.sinusoid import NOMINAL, write_file
-
-CONFIG = SlotFlowConfig.build(
-    {
-        "data": {"num_min": 0, "min_separation_hz": 0.004, "sigma_max": 2.0},
-        "network": {"width": 8, "blocks": 1, "context": 8, "flow_hidden": 8},
-    }
-)
-CARD = ModelCard(
-    name="untrained",
-    kind="slotflow",
-    sha256="",
-    gwiness="",
-    data=DataCard(config="", num_items=0, seed=0),
-    training=TrainingCard(device="", minutes=0, steps=0),
-    scope=ScopeCard(),
-    limits=LimitsCard(text="For tests only."),
-)
 
 
 @pytest.fixture
 def models(tmp_path):
-    state = SlotFlow(**CONFIG.network_arguments()).state_dict()
-    store.save(tmp_path / "models" / "untrained", CARD, CONFIG, state)
-    return tmp_path / "models"
+    return write_untrained(tmp_path / "models")
 
 
 def call(*arguments):

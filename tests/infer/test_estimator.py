@@ -55,6 +55,19 @@ def test_the_network_alone_gives_unweighted_samples(estimator, make_item, rng):
     assert (best.theta[..., 1] < 2 * np.pi).all()
 
 
+@pytest.mark.parametrize("refine", [True, False])
+def test_many_items_are_answered_as_one_by_one(estimator, make_item, refine):
+    items = [make_item(THREE, 0.8), make_item([], 1.0), make_item(THREE[:1], 0.5)]
+    many = estimator.posteriors(items, num_samples=40, refine=refine, rng=np.random.default_rng(1))
+    rng = np.random.default_rng(1)
+    for item, posterior in zip(items, many, strict=True):
+        one = estimator.posterior(item, num_samples=40, refine=refine, num_beside=0, rng=rng)
+        assert posterior.best_num == one.best_num
+        assert posterior.amortised is None
+        # Batched matrix products round differently in float32.
+        np.testing.assert_allclose(posterior.best.theta, one.best.theta, atol=2e-3)
+
+
 def test_the_posterior_cannot_see_the_leak(estimator, law, rng):
     signal = draw(law, rng)
     other = signal.long.copy()
