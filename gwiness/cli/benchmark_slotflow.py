@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from gwiness.cli.benchmark_parts import machine
@@ -254,7 +255,8 @@ def _rows(figures: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
 
 
 def _print(figures: Mapping[str, Any]) -> None:
-    table = Table("method", "wall [ms]", "CPU [ms]", "memory [MB]", "signals a second")
+    heads = ("method", "wall [ms]", "CPU [ms]", "memory [MB]", "signals a second")
+    table = Table(*(escape(head) for head in heads))
     for row in _rows(figures):
         table.add_row(*row)
     console = Console()

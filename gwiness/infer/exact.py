@@ -20,17 +20,13 @@ from gwiness.core.errors import ScopeProblem
 from gwiness.core.item import Item
 from gwiness.core.posterior import Posterior, SampleSet
 from gwiness.infer.importance import importance_sample
-from gwiness.infer.likelihood import Streams, streams_of
+from gwiness.infer.likelihood import streams_of
 from gwiness.infer.prior import SourcePrior
-from gwiness.infer.refine import Refined, Search
+from gwiness.infer.refine import IMPLAUSIBLE, POOR_FIT, Refined, Search
 
 __all__ = ["ExactPosterior", "one_thread"]
 
 _LOW_EFFICIENCY = 0.05
-_POOR_FIT = 1.3
-"""Residual power over noise power; for a good fit it scatters by 0.03."""
-_IMPLAUSIBLE = 20.0
-"""Log likelihood [nat] that the law's bounds may cost: six widths."""
 
 
 @contextmanager
@@ -88,7 +84,7 @@ class ExactPosterior:
             {refined.best.num: samples},
             SPACES["sinusoid"],
             self.name,
-            notes=self._notes(streams, refined, samples),
+            notes=self._notes(search, refined, samples),
         )
 
     def _log_p_num(self, refined: Refined, samples: SampleSet) -> Float[np.ndarray, " K1"]:
@@ -109,17 +105,17 @@ class ExactPosterior:
         gap = 1e3 * self.prior.law.closest_hz
         return f"amplitudes of {low:g} to {high:g} and separations of {gap:g} mHz or more"
 
-    def _notes(self, streams: Streams, refined: Refined, samples: SampleSet) -> tuple[str, ...]:
+    def _notes(self, search: Search, refined: Refined, samples: SampleSet) -> tuple[str, ...]:
         """What the reader of a posterior should know."""
         notes = []
         fit = refined.best
-        if fit.pressure > _IMPLAUSIBLE:
+        if fit.pressure > IMPLAUSIBLE:
             notes.append(
                 f"The best fit lies outside {self._law}, the law behind {self.name}: "
                 "the samples are pressed against its bounds."
             )
-        excess = fit.chi2 / (streams.num - 3 * fit.num) / streams.noise_variance
-        if excess > _POOR_FIT:
+        excess = search.excess(fit)
+        if excess > POOR_FIT:
             notes.append(
                 f"The residual has {excess:.1f} times the power of the noise: "
                 f"the data are no sinusoids with {self._law}."

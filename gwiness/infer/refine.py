@@ -32,8 +32,12 @@ from gwiness.infer.likelihood import Streams, log_likelihood
 from gwiness.infer.overlaps import Overlaps
 from gwiness.infer.prior import SourcePrior
 
-__all__ = ["Fit", "Refined", "Search"]
+__all__ = ["IMPLAUSIBLE", "POOR_FIT", "Fit", "Refined", "Search"]
 
+IMPLAUSIBLE = 20.0
+"""Log likelihood [nat] that the law's bounds may cost: six widths."""
+POOR_FIT = 1.3
+"""Residual power over noise power; for a good fit it scatters by 0.03."""
 _CHAIN = 1.6
 """Neighbours nearer than this are one chain, in units of the resolution 1/T."""
 _FIRST_STEPS, _MAX_STEPS = 4, 40
@@ -236,16 +240,44 @@ class Search:
         )
 
     def climb(self, starts: Iterable[Float[np.ndarray, " _"]]) -> Refined:
-        """From the best of some starts (frequencies [Hz]), move while the evidence grows."""
+        """From the best of some starts (frequencies [Hz]), move while the evidence grows.
+
+        Starts that lead to nothing likely cost time, not the answer: then the search begins anew
+        from no source at all.
+        """
+        refined = self._climb([np.zeros(0), *starts])
+        if self.is_plausible(refined.best):
+            return refined
+        again = self._climb([np.zeros(0)])
+        best = max(refined, again, key=lambda one: self._score(one.best))
+        numbers = refined.log_evidence.keys() | again.log_evidence.keys()
+        evidence = {
+            num: max(one.log_evidence.get(num, -np.inf) for one in (refined, again))
+            for num in numbers
+        }
+        return Refined(best.best, evidence)
+
+    def is_plausible(self, fit: Fit) -> bool:
+        """Whether neither the law's bounds nor the residual speak against a fit."""
+        return fit.pressure <= IMPLAUSIBLE and self.excess(fit) <= POOR_FIT
+
+    def excess(self, fit: Fit) -> float:
+        """Power of the residual over that of the noise."""
+        return fit.chi2 / (self.streams.num - 3 * fit.num) / self.streams.noise_variance
+
+    def _score(self, fit: Fit) -> float:
+        return fit.log_evidence + self.prior.log_num(fit.num)
+
+    def _climb(self, starts: Iterable[Float[np.ndarray, " _"]]) -> Refined:
         seen: dict[int, float] = {}
         best, score = self._empty(), -np.inf
-        candidates: Iterable[Fit | None] = (self.fit(start) for start in (np.zeros(0), *starts))
+        candidates: Iterable[Fit | None] = (self.fit(start) for start in starts)
         while True:
             better = False
             for trial in candidates:
                 if trial is None:
                     continue
-                evidence = trial.log_evidence + self.prior.log_num(trial.num)
+                evidence = self._score(trial)
                 seen[trial.num] = max(seen.get(trial.num, -np.inf), evidence)
                 if evidence > score:
                     best, score, better = trial, evidence, True
