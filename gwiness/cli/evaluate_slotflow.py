@@ -1,8 +1,10 @@
 """``gwiness evaluate slotflow``: posteriors of the sinusoid task against the injected truth."""
 
 import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
@@ -12,7 +14,14 @@ from gwiness.cli.options import Json
 from gwiness.cli.progress import progress_bar
 from gwiness.core.errors import GwinessError
 
+if TYPE_CHECKING:
+    from gwiness.evaluate.slotflow import Measured
+    from gwiness.infer.estimator import SlotFlowEstimator
+
 __all__ = ["slotflow"]
+
+_CHUNK = 100
+"""Most signals of one task of a worker."""
 
 _ROWS = (
     "exact_k",
@@ -20,11 +29,60 @@ _ROWS = (
     "precision",
     "f1",
     "false_positives_per_item",
+    "brier",
+    "mean_confidence_wrong_k",
     "median_abs_df_hz",
+    "median_abs_df_floor_hz",
+    "width_over_cramer_rao",
     "coverage_90",
     "efficiency_median",
+    "efficiency_p1",
     "ms_per_signal",
 )
+
+
+@dataclass(frozen=True)
+class _Job:
+    """What a worker process must know."""
+
+    file: Path
+    model: str
+    root: Path
+    device: str
+    samples: int
+    tolerance: float
+    seed: int
+
+    def estimator(self) -> "SlotFlowEstimator":
+        """The checkpoint, if it is a SlotFlow."""
+        from gwiness import store
+        from gwiness.infer.estimator import SlotFlowEstimator
+
+        card, estimator = store.load(self.model, self.root, self.device)
+        if not isinstance(estimator, SlotFlowEstimator):
+            raise GwinessError(
+                f"model {self.model!r} is a {card.kind}, expected a slotflow; "
+                "see `gwiness models list`."
+            )
+        return estimator
+
+
+def _measure(job: _Job, indices: Sequence[int]) -> "Iterator[tuple[int, Measured]]":
+    from gwiness.evaluate.slotflow import Settings, measure
+    from gwiness.infer.limits import line_limits
+    from gwiness.infer.matching import match_frequencies
+    from gwiness.io.sinusoid import open_sinusoid
+
+    estimator = job.estimator()
+    limits = line_limits(estimator.config.law)
+    settings = Settings(match_frequencies, job.samples, job.tolerance, limits, job.seed)
+    with open_sinusoid(job.file) as reader:
+        for index in indices:
+            yield index, measure(reader.item(index), index, estimator, settings)
+
+
+def _measure_chunk(job: _Job, indices: Sequence[int]) -> "dict[int, Measured]":
+    return dict(_measure(job, indices))
 
 
 def _print_table(report: dict[str, Any]) -> None:
@@ -47,7 +105,11 @@ def slotflow(
     model: Annotated[str, typer.Option(help="Checkpoint, see `gwiness models list`.")],
     samples: Annotated[int, typer.Option(min=10, help="Posterior samples of a signal.")] = 1000,
     items: Annotated[int, typer.Option(min=0, help="Signals to score; 0 for all.")] = 0,
+    tolerance: Annotated[
+        float, typer.Option(min=0.0, help="Largest |Δf| of a match [mHz]; the task's rule is 5.")
+    ] = 5.0,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the samples.")] = 0,
+    workers: Annotated[int, typer.Option(min=1, help="Processes.")] = 1,
     models: Annotated[Path | None, typer.Option(help="Folder of checkpoints.")] = None,
     device: Annotated[str, typer.Option(help="Device of the network.")] = "cpu",
     record: Annotated[
@@ -57,33 +119,34 @@ def slotflow(
 ) -> None:
     """Count, find, measure: SlotFlow's posteriors against the injected sources."""
     from gwiness import store
-    from gwiness.evaluate.slotflow import evaluate
-    from gwiness.infer.estimator import SlotFlowEstimator
-    from gwiness.infer.matching import match_frequencies
+    from gwiness.evaluate.slotflow import Measured, report
     from gwiness.io.sinusoid import open_sinusoid
+    from gwiness.simulate.workers import chunks, in_processes
 
-    card, estimator = store.load(model, models or store.MODELS, device)
-    if not isinstance(estimator, SlotFlowEstimator):
-        raise GwinessError(
-            f"model {model!r} is a {card.kind}, expected a slotflow; see `gwiness models list`."
-        )
+    root = models or store.MODELS
+    job = _Job(file, model, root, device, samples, 1e-3 * tolerance, seed)
+    job.estimator()  # whatever is wrong with the checkpoint is said before anything is read
+    card = store.read_card(root / model)
     with open_sinusoid(file) as reader:
         num = min(items or reader.num_items, reader.num_items)
-        with progress_bar("signals", num) as advance:
-            report = evaluate(
-                (reader.item(index) for index in range(num)),
-                estimator,
-                match_frequencies,
-                num_samples=samples,
-                seed=seed,
-                progress=lambda _done: advance(1),
-            )
+    rows: dict[int, Measured] = {}
+    with progress_bar("signals", num) as advance:
+        if workers == 1:
+            for index, row in _measure(job, range(num)):
+                rows[index] = row
+                advance(1)
+        else:
+            tasks = [(job, chunk) for chunk in chunks(range(num), workers, _CHUNK)]
+            for part in in_processes(_measure_chunk, tasks, workers):
+                rows |= part
+                advance(len(part))
+    figures = report([rows[index] for index in range(num)])
     if record is not None:
-        alone = _card_metrics(report["amortised"])
-        measured = {f"{record}_refined": _card_metrics(report), f"{record}_amortised": alone}
-        store.record((models or store.MODELS) / model, measured)
-    report = {"file": file.name, "model": f"{card.name} v{card.version}", **report}
+        alone = _card_metrics(figures["amortised"])
+        measured = {f"{record}_refined": _card_metrics(figures), f"{record}_amortised": alone}
+        store.record(root / model, measured)
+    figures = {"file": file.name, "model": f"{card.name} v{card.version}", **figures}
     if as_json:
-        print(json.dumps(report))
+        print(json.dumps(figures))
     else:
-        _print_table(report)
+        _print_table(figures)

@@ -11,7 +11,7 @@ References:
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from scipy.stats import binom, chisquare
 
 __all__ = [
@@ -21,6 +21,7 @@ __all__ = [
     "p_p_curve",
     "rank_histogram",
     "rate_interval",
+    "reliability",
 ]
 
 
@@ -104,3 +105,31 @@ def rate_interval(successes: int, trials: int) -> tuple[float, float]:
     half = np.sqrt(rate * (1 - rate) / trials + 0.25 / trials**2) / (1 + 1 / trials)
     # Rounding must not push the ends past the rate itself at 0 and 1.
     return float(min(rate, max(0.0, centre - half))), float(max(rate, min(1.0, centre + half)))
+
+
+def reliability(
+    confidence: Float[np.ndarray, " n"], right: Bool[np.ndarray, " n"], num_bins: int = 10
+) -> list[dict[str, Any]]:
+    """How often answers of a stated confidence are right; empty bins are left out.
+
+    Arguments:
+        confidence: Probability given to each answer.
+        right: Whether it was right.
+        num_bins: Bins between 0 and 1.
+
+    Returns:
+        For each bin ``n``, ``confidence`` (mean), ``right`` (share) and ``right_interval`` (68 %).
+    """
+    bins = np.minimum((confidence * num_bins).astype(int), num_bins - 1)
+    out = []
+    for number in np.unique(bins):
+        inside = bins == number
+        out.append(
+            {
+                "n": int(inside.sum()),
+                "confidence": float(confidence[inside].mean()),
+                "right": float(right[inside].mean()),
+                "right_interval": list(rate_interval(int(right[inside].sum()), int(inside.sum()))),
+            }
+        )
+    return out

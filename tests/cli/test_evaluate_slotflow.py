@@ -37,3 +37,19 @@ def test_a_wrong_file_gets_one_sentence(tmp_path, models):
     result = call(tmp_path / "x.h5", "--model", "untrained", "--models", models)
     assert isinstance(result.exception, GwinessError)
     assert "HDF5" in str(result.exception)
+
+
+def test_workers_change_nothing_but_time(tmp_path, models):
+    write_file(tmp_path / "x.h5", 3, NOMINAL, 1)
+    reports = []
+    for workers in (1, 2):
+        result = call(
+            *(tmp_path / "x.h5", "--model", "untrained", "--models", models, "--samples", 50),
+            *("--workers", workers, "--tolerance", 1, "--json"),
+        )
+        assert result.exit_code == 0, result.output
+        report = json.loads(result.stdout)
+        for part in (report, report["amortised"]):
+            del part["ms_per_signal"]
+        reports.append(report)
+    assert reports[0] == reports[1]
