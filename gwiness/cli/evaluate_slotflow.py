@@ -12,6 +12,7 @@ from rich.table import Table
 
 from gwiness.cli.options import Json
 from gwiness.cli.progress import progress_bar
+from gwiness.core.calibration import Calibration
 from gwiness.core.errors import GwinessError
 
 if TYPE_CHECKING:
@@ -113,7 +114,7 @@ def slotflow(
     models: Annotated[Path | None, typer.Option(help="Folder of checkpoints.")] = None,
     device: Annotated[str, typer.Option(help="Device of the network.")] = "cpu",
     record: Annotated[
-        str | None, typer.Option(help="Keep the figures in the model's card under this name.")
+        str | None, typer.Option(help="Keep figures and calibration with the model, by this name.")
     ] = None,
     as_json: Json = False,
 ) -> None:
@@ -145,6 +146,11 @@ def slotflow(
         alone = _card_metrics(figures["amortised"])
         measured = {f"{record}_refined": _card_metrics(figures), f"{record}_amortised": alone}
         store.record(root / model, measured)
+        reports = {"refined": figures, "amortised": figures["amortised"]}
+        calibrations = {
+            f"{record}, {name}": Calibration.model_validate(each) for name, each in reports.items()
+        }
+        store.record_calibrations(root / model, calibrations)
     figures = {"file": file.name, "model": f"{card.name} v{card.version}", **figures}
     if as_json:
         print(json.dumps(figures))
