@@ -33,10 +33,14 @@ __all__ = [
     "Estimator",
     "Limits",
     "Matcher",
+    "Measured",
     "Score",
+    "Settings",
     "Tally",
     "evaluate",
+    "measure",
     "point_estimate",
+    "report",
     "score",
 ]
 

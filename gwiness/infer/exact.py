@@ -19,10 +19,10 @@ from gwiness.core.catalogue import SPACES
 from gwiness.core.errors import ScopeProblem
 from gwiness.core.item import Item
 from gwiness.core.posterior import Posterior, SampleSet
-from gwiness.infer.importance import importance_sample
+from gwiness.infer.importance import annealed_sample, importance_sample
 from gwiness.infer.likelihood import streams_of
 from gwiness.infer.prior import SourcePrior
-from gwiness.infer.refine import IMPLAUSIBLE, POOR_FIT, Refined, Search
+from gwiness.infer.refine import IMPLAUSIBLE, POOR_FIT, Fit, Refined, Search
 
 __all__ = ["ExactPosterior", "one_thread"]
 
@@ -58,6 +58,7 @@ class ExactPosterior:
         starts: Sequence[Float[np.ndarray, " _"]] = (),
         *,
         num_samples: int,
+        anneal: bool = False,
         rng: np.random.Generator,
     ) -> Posterior:
         """Posterior of one item.
@@ -66,6 +67,7 @@ class ExactPosterior:
             item: Item of the sinusoid task.
             starts: Sets of frequencies [Hz] to begin with, beside the empty one.
             num_samples: Number of joint samples n.
+            anneal: Take seconds, where importance weights fail, for samples that are right.
             rng: Generator of the samples.
 
         Raises:
@@ -76,28 +78,42 @@ class ExactPosterior:
             streams = streams_of(item, self.prior.law.streams)
             search = Search(streams, self.prior)
             refined = search.climb(starts)
-            samples = importance_sample(search, refined.best, num_samples, rng)
-        if not np.isfinite(samples.log_weight).any():
-            raise ScopeProblem(f"no sample lies inside {self._law}, the law behind {self.name}.")
+            log_p, sets = self._sampled(search, refined, num_samples, rng)
+            best = int(np.argmax(log_p))
+            annealed = anneal and sets[best].efficiency < _LOW_EFFICIENCY
+            if annealed:
+                sets[best] = annealed_sample(search, refined.fits[best], num_samples, rng)
         return Posterior(
-            self._log_p_num(refined, samples),
-            {refined.best.num: samples},
+            log_p,
+            sets,
             SPACES["sinusoid"],
             self.name,
-            notes=self._notes(search, refined, samples),
+            notes=self._notes(search, refined.fits[best], sets[best], annealed),
         )
 
-    def _log_p_num(self, refined: Refined, samples: SampleSet) -> Float[np.ndarray, " K1"]:
-        """Normalised log p(K | d): importance-sampled at the best K, Laplace beside it.
+    def _sampled(
+        self, search: Search, refined: Refined, num_samples: int, rng: np.random.Generator
+    ) -> tuple[Float[np.ndarray, " K1"], dict[int, SampleSet]]:
+        """Normalised log p(K | d), and samples at the most probable number.
 
-        Numbers that were not looked at lie beyond one that was already worse; they are −inf.
+        The evidence is Laplace's, or importance sampling's where that was done and works; numbers
+        are sampled until the most probable one was. Those that were not looked at lie beyond one
+        that was already worse; they are −inf.
         """
         log_p = np.full(self.prior.law.num_max + 1, -np.inf)
-        for num, evidence in refined.log_evidence.items():
-            log_p[num] = evidence
-        best = refined.best.num
-        log_p[best] = samples.log_evidence + self.prior.log_num(best)
-        return log_p - np.logaddexp.reduce(log_p)
+        for num, score in refined.scores.items():
+            log_p[num] = score
+        sets: dict[int, SampleSet] = {}
+        while (num := int(np.argmax(log_p))) not in sets:
+            samples = importance_sample(search, refined.fits[num], num_samples, rng)
+            if not np.isfinite(samples.log_weight).any():
+                raise ScopeProblem(
+                    f"no sample lies inside {self._law}, the law behind {self.name}."
+                )
+            sets[num] = samples
+            if samples.efficiency >= _LOW_EFFICIENCY:
+                log_p[num] = samples.log_evidence + self.prior.log_num(num)
+        return log_p - np.logaddexp.reduce(log_p), sets
 
     @property
     def _law(self) -> str:
@@ -105,10 +121,11 @@ class ExactPosterior:
         gap = 1e3 * self.prior.law.closest_hz
         return f"amplitudes of {low:g} to {high:g} and separations of {gap:g} mHz or more"
 
-    def _notes(self, search: Search, refined: Refined, samples: SampleSet) -> tuple[str, ...]:
+    def _notes(
+        self, search: Search, fit: Fit, samples: SampleSet, annealed: bool
+    ) -> tuple[str, ...]:
         """What the reader of a posterior should know."""
         notes = []
-        fit = refined.best
         if fit.pressure > IMPLAUSIBLE:
             notes.append(
                 f"The best fit lies outside {self._law}, the law behind {self.name}: "
@@ -120,7 +137,12 @@ class ExactPosterior:
                 f"The residual has {excess:.1f} times the power of the noise: "
                 f"the data are no sinusoids with {self._law}."
             )
-        if samples.efficiency < _LOW_EFFICIENCY:
+        if annealed:
+            notes.append(
+                "Importance weights fail here, the sources are closer than the data resolve: "
+                "the samples were annealed, and all of them count."
+            )
+        elif samples.efficiency < _LOW_EFFICIENCY:
             notes.append(
                 f"Only {100 * samples.efficiency:.1f} % of the samples are effective: "
                 "take the widths with care."

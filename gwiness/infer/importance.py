@@ -16,13 +16,20 @@ from scipy.linalg import solve_triangular
 from scipy.special import log_ndtr, ndtri_exp
 
 from gwiness.core.posterior import SampleSet
+from gwiness.infer.annealed import anneal
 from gwiness.infer.kernel import chi2
 from gwiness.infer.likelihood import log_likelihood
 from gwiness.infer.prior import SourcePrior
 from gwiness.infer.refine import Fit, Search
 from gwiness.infer.transforms import from_solver
 
-__all__ = ["Mixture", "TruncatedGaussian", "importance_sample", "weighted"]
+__all__ = [
+    "Mixture",
+    "TruncatedGaussian",
+    "annealed_sample",
+    "importance_sample",
+    "weighted",
+]
 
 _UNTOUCHED = -0.01
 """Log share of the Gaussian inside the bounds [nat] above which they do not matter."""
@@ -200,12 +207,51 @@ def importance_sample(
         return weighted(np.zeros((num_samples, 0, 3)), np.zeros(num_samples), level)
     proposal, order = _proposal(fit, search.prior)
     draws = proposal.sample(num_samples, rng)
-    ladder = np.empty_like(draws)
-    ladder[:, order] = draws
-    frequency = np.cumsum(ladder[:, :num], axis=1)
-    solver = np.stack([frequency, ladder[:, num : 2 * num], ladder[:, 2 * num :]], axis=-1)
-    log_target = search.prior.log_prob(solver)
-    allowed = np.isfinite(log_target)
-    power = chi2(search.overlaps.arrays, solver[allowed])
-    log_target[allowed] += log_likelihood(power, streams)
-    return weighted(from_solver(solver, streams.time_ref), proposal.log_prob(draws), log_target)
+    log_target = _Target(search, order)
+    theta = from_solver(log_target.solver(draws), streams.time_ref)
+    return weighted(theta, proposal.log_prob(draws), log_target(draws))
+
+
+def annealed_sample(
+    search: Search, fit: Fit, num_samples: int, rng: np.random.Generator
+) -> SampleSet:
+    """The same where weights fail: samples of equal weight, see `gwiness.infer.annealed`.
+
+    Arguments:
+        search: Data and prior.
+        fit: Optimum to begin around, of one source at least.
+        num_samples: Number n.
+        rng: Generator.
+    """
+    proposal, order = _proposal(fit, search.prior)
+    log_target = _Target(search, order)
+    found = anneal(proposal, log_target, num_samples, rng)
+    theta = from_solver(log_target.solver(found.x), search.streams.time_ref)
+    return weighted(theta, found.log_target - found.log_evidence, found.log_target)
+
+
+class _Target:
+    """Log posterior of many draws, up to the evidence.
+
+    Arguments:
+        search: Data and prior.
+        order: Which ladder coordinate each coordinate of a draw is.
+    """
+
+    def __init__(self, search: Search, order: np.ndarray) -> None:
+        self.search, self.order = search, order
+
+    def solver(self, draws: Float[np.ndarray, "n D"]) -> Float[np.ndarray, "n K 3"]:
+        """(f, ψ, A) of each draw."""
+        ladder = np.empty_like(draws)
+        ladder[:, self.order] = draws
+        gaps, psi, amplitude = np.split(ladder, 3, axis=1)
+        return np.stack([np.cumsum(gaps, axis=1), psi, amplitude], axis=-1)
+
+    def __call__(self, draws: Float[np.ndarray, "n D"]) -> Float[np.ndarray, " n"]:
+        solver = self.solver(draws)
+        log_target = self.search.prior.log_prob(solver)
+        allowed = np.isfinite(log_target)
+        power = chi2(self.search.overlaps.arrays, solver[allowed])
+        log_target[allowed] += log_likelihood(power, self.search.streams)
+        return log_target

@@ -115,8 +115,10 @@ class SourcePrior:
         return np.where(possible, density - num * one, -np.inf)
 
     def log_prob(self, solver: Float[np.ndarray, "n K 3"]) -> Float[np.ndarray, " n"]:
-        """Log density (n,) [nat] of sets (f, ψ, A); −inf outside the allowed region."""
+        """Log density (n,) [nat] of sets (f, ψ, A) in rising order; −inf where the law forbids."""
         amplitude = solver[..., 2]
         low, high = self.amplitude
         inside = ((amplitude >= low) & (amplitude <= high)).all(axis=1)
-        return np.where(inside, self.log_density(np.sort(solver[..., 0], axis=1)), -np.inf)
+        # Sets are ordered: another order of the same sources would count them twice.
+        inside &= (np.diff(solver[..., 0], axis=1) >= 0).all(axis=1)
+        return np.where(inside, self.log_density(solver[..., 0]), -np.inf)

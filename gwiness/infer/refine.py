@@ -122,12 +122,25 @@ class Refined:
     """Outcome of a search.
 
     Arguments:
-        best: Fit of the most probable number of sources.
-        log_evidence: Laplace evidence + log p(K) of every number that was looked at [nat].
+        fits: The best fit of every number of sources that was looked at.
+        scores: Their Laplace evidence + log p(K) [nat].
     """
 
-    best: Fit
-    log_evidence: dict[int, float]
+    fits: dict[int, Fit]
+    scores: dict[int, float]
+
+    @property
+    def best(self) -> Fit:
+        """Fit of the most probable number of sources."""
+        return self.fits[max(self.scores, key=self.scores.__getitem__)]
+
+    def joined(self, other: "Refined") -> "Refined":
+        """The better of two searches for every number."""
+        fits, scores = dict(self.fits), dict(self.scores)
+        for num, score in other.scores.items():
+            if score > scores.get(num, -np.inf):
+                fits[num], scores[num] = other.fits[num], score
+        return Refined(fits, scores)
 
 
 def _inverse(
@@ -248,14 +261,7 @@ class Search:
         refined = self._climb([np.zeros(0), *starts])
         if self.is_plausible(refined.best):
             return refined
-        again = self._climb([np.zeros(0)])
-        best = max(refined, again, key=lambda one: self._score(one.best))
-        numbers = refined.log_evidence.keys() | again.log_evidence.keys()
-        evidence = {
-            num: max(one.log_evidence.get(num, -np.inf) for one in (refined, again))
-            for num in numbers
-        }
-        return Refined(best.best, evidence)
+        return refined.joined(self._climb([np.zeros(0)]))
 
     def is_plausible(self, fit: Fit) -> bool:
         """Whether neither the law's bounds nor the residual speak against a fit."""
@@ -269,20 +275,22 @@ class Search:
         return fit.log_evidence + self.prior.log_num(fit.num)
 
     def _climb(self, starts: Iterable[Float[np.ndarray, " _"]]) -> Refined:
-        seen: dict[int, float] = {}
-        best, score = self._empty(), -np.inf
+        fits: dict[int, Fit] = {}
+        scores: dict[int, float] = {}
+        best, highest = self._empty(), -np.inf
         candidates: Iterable[Fit | None] = (self.fit(start) for start in starts)
         while True:
             better = False
             for trial in candidates:
                 if trial is None:
                     continue
-                evidence = self._score(trial)
-                seen[trial.num] = max(seen.get(trial.num, -np.inf), evidence)
-                if evidence > score:
-                    best, score, better = trial, evidence, True
+                score = self._score(trial)
+                if score > scores.get(trial.num, -np.inf):
+                    fits[trial.num], scores[trial.num] = trial, score
+                if score > highest:
+                    best, highest, better = trial, score, True
             if not better:
-                return Refined(best, seen)
+                return Refined(fits, scores)
             candidates = self._neighbours(best)
 
     def _neighbours(self, fit: Fit) -> Iterator[Fit | None]:

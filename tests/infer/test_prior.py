@@ -13,7 +13,8 @@ CLUSTERED = {"min_separation_hz": 0.05, "tight_hz": (0.02, 0.05)}
 def test_prior_integrates_to_one(num, law, rng):
     prior = SourcePrior(SinusoidConfig.build(law))
     draws = rng.uniform([2.5, 0, 0.5], [3.0, 2 * np.pi, 1.5], (200_000, num, 3))
-    # Uniform draws of unnamed sources: every ordered set is drawn K! times.
+    # Uniform draws of unnamed sources, put in order: every ordered set is drawn K! times.
+    draws[..., 0] = np.sort(draws[..., 0], axis=1)
     volume = np.pi**num / np.prod(np.arange(1, num + 1))
     density = np.exp(prior.log_prob(draws)) * volume
     assert density.mean() == pytest.approx(1.0, abs=5 * density.std() / np.sqrt(len(draws)) + 1e-9)
@@ -36,7 +37,13 @@ def test_law_and_prior_agree_on_pairs(rng):
 def test_prior_forbids_what_the_law_forbids(prior):
     good = np.array([[[2.6, 0.1, 1.0], [2.7, 0.1, 1.0]]])
     assert np.isfinite(prior.log_prob(good))[0]
-    for slot, value in (((0, 1, 0), 2.603), ((0, 0, 2), 1.6), ((0, 0, 0), 2.4)):
+    # Too near, too loud, outside the band, out of order
+    for slot, value in (
+        ((0, 1, 0), 2.603),
+        ((0, 0, 2), 1.6),
+        ((0, 0, 0), 2.4),
+        ((0, 0, 0), 2.8),
+    ):
         bad = good.copy()
         bad[slot] = value
         assert prior.log_prob(bad)[0] == -np.inf
