@@ -132,5 +132,9 @@ class Engine:
         with self._lock:
             _, estimator = self._load(model, "slotflow")
             return estimator.posterior(  # type: ignore[union-attr]
-                item, num_samples=num_samples, refine=refine, rng=generator(seed, "infer")
+                item,
+                num_samples=num_samples,
+                refine=refine,
+                anneal=True,
+                rng=generator(seed, "infer"),
             )

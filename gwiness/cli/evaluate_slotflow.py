@@ -52,6 +52,7 @@ class _Job:
     device: str
     samples: int
     tolerance: float
+    anneal: bool
     seed: int
 
     def estimator(self) -> "SlotFlowEstimator":
@@ -76,7 +77,14 @@ def _measure(job: _Job, indices: Sequence[int]) -> "Iterator[tuple[int, Measured
 
     estimator = job.estimator()
     limits = line_limits(estimator.config.law)
-    settings = Settings(match_frequencies, job.samples, job.tolerance, limits, job.seed)
+    settings = Settings(
+        match=match_frequencies,
+        num_samples=job.samples,
+        tolerance=job.tolerance,
+        anneal=job.anneal,
+        limits=limits,
+        seed=job.seed,
+    )
     with open_sinusoid(job.file) as reader:
         for index in indices:
             yield index, measure(reader.item(index), index, estimator, settings)
@@ -109,6 +117,9 @@ def slotflow(
     tolerance: Annotated[
         float, typer.Option(min=0.0, help="Largest |Δf| of a match [mHz]; the task's rule is 5.")
     ] = 5.0,
+    anneal: Annotated[
+        bool, typer.Option("--anneal", help="Anneal samples where weights fail: seconds each.")
+    ] = False,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the samples.")] = 0,
     workers: Annotated[int, typer.Option(min=1, help="Processes.")] = 1,
     models: Annotated[Path | None, typer.Option(help="Folder of checkpoints.")] = None,
@@ -125,7 +136,7 @@ def slotflow(
     from gwiness.simulate.workers import chunks, in_processes
 
     root = models or store.MODELS
-    job = _Job(file, model, root, device, samples, 1e-3 * tolerance, seed)
+    job = _Job(file, model, root, device, samples, 1e-3 * tolerance, anneal, seed)
     job.estimator()  # whatever is wrong with the checkpoint is said before anything is read
     card = store.read_card(root / model)
     with open_sinusoid(file) as reader:

@@ -62,7 +62,13 @@ class Estimator(Protocol):
     """What is evaluated."""
 
     def posterior(
-        self, item: Item, *, num_samples: int, refine: bool, rng: np.random.Generator
+        self,
+        item: Item,
+        *,
+        num_samples: int,
+        refine: bool,
+        anneal: bool,
+        rng: np.random.Generator,
     ) -> Posterior:
         """Posterior of one item."""
         ...
@@ -328,6 +334,7 @@ class Settings:
         match: How estimates are given to sources.
         num_samples: Posterior samples of each item.
         tolerance: Largest |Δf| of a match [Hz].
+        anneal: Whether samples are annealed where weights fail.
         limits: SNR and Cramér-Rao width of an item's true sources.
         seed: Seed of the samples; item i depends on ``(seed, i)`` alone.
         num_timed: Items on which the amortised posterior is timed by itself.
@@ -336,6 +343,7 @@ class Settings:
     match: Matcher
     num_samples: int = 1000
     tolerance: float = TOLERANCE_HZ
+    anneal: bool = False
     limits: Limits | None = None
     seed: int = 0
     num_timed: int = 50
@@ -375,7 +383,11 @@ def measure(item: Item, index: int, estimator: Estimator, settings: Settings) ->
         rng = generator(settings.seed, "evaluate", index)
         start = time.perf_counter()
         posterior = estimator.posterior(
-            item, num_samples=settings.num_samples, refine=refine, rng=rng
+            item,
+            num_samples=settings.num_samples,
+            refine=refine,
+            anneal=settings.anneal,
+            rng=rng,
         )
         return posterior, time.perf_counter() - start
 

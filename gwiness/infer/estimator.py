@@ -215,6 +215,7 @@ class SlotFlowEstimator:
         num_samples: int = 1000,
         refine: bool = True,
         num_beside: int = 250,
+        anneal: bool = False,
         rng: np.random.Generator,
     ) -> Posterior:
         """Posterior of one item.
@@ -225,6 +226,7 @@ class SlotFlowEstimator:
             refine: Whether the exact likelihood has the last word.
             num_beside: If so, samples of the network's own posterior in ``amortised``; with 0 it
                 is left out.
+            anneal: Take seconds, where importance weights fail, for samples that are right.
             rng: Generator of the samples.
 
         Raises:
@@ -236,7 +238,11 @@ class SlotFlowEstimator:
             if not refine:
                 return self.amortised(proposal, num_samples, rng)
             return self.refined(
-                item, proposal, num_samples=num_samples, num_beside=num_beside, rng=rng
+                *(item, proposal),
+                num_samples=num_samples,
+                num_beside=num_beside,
+                anneal=anneal,
+                rng=rng,
             )
 
     def posteriors(
@@ -245,7 +251,6 @@ class SlotFlowEstimator:
         *,
         num_samples: int = 1000,
         refine: bool = True,
-        num_beside: int = 0,
         rng: np.random.Generator,
     ) -> Iterator[Posterior]:
         """Posteriors of many items, one after the other, proposed in batches.
@@ -254,16 +259,13 @@ class SlotFlowEstimator:
             items: Items of the sinusoid task.
             num_samples: Number of joint samples n of each.
             refine: Whether the exact likelihood has the last word.
-            num_beside: If so, samples of the network's own posterior beside them.
             rng: Generator of the samples.
         """
         source = iter(items)
         while batch := list(islice(source, _BATCH)):
             for item, proposal in zip(batch, self.propose(batch), strict=True):
                 if refine:
-                    yield self.refined(
-                        item, proposal, num_samples=num_samples, num_beside=num_beside, rng=rng
-                    )
+                    yield self.refined(item, proposal, num_samples=num_samples, rng=rng)
                 else:
                     yield self.amortised(proposal, num_samples, rng)
 
@@ -274,6 +276,7 @@ class SlotFlowEstimator:
         *,
         num_samples: int,
         num_beside: int = 0,
+        anneal: bool = False,
         rng: np.random.Generator,
     ) -> Posterior:
         """Exact posterior of an item whose proposal is known, e.g. from a batch.
@@ -283,11 +286,12 @@ class SlotFlowEstimator:
             proposal: The network's answer.
             num_samples: Number of joint samples n.
             num_beside: Samples of the network's own posterior beside them.
+            anneal: See `posterior`.
             rng: Generator of the samples.
         """
         amortised = self.amortised(proposal, num_beside, rng) if num_beside else None
         posterior = self.exact.posterior(
-            item, self._starts(proposal), num_samples=num_samples, rng=rng
+            item, self._starts(proposal), num_samples=num_samples, anneal=anneal, rng=rng
         )
         return replace(posterior, amortised=amortised)
 

@@ -26,7 +26,7 @@ class Oracle:
     def __init__(self, lose=0, invent=0, width=1.0):
         self.lose, self.invent, self.width = lose, invent, width
 
-    def posterior(self, item, *, num_samples, refine, rng):
+    def posterior(self, item, *, num_samples, refine, anneal=False, rng):
         truth = item.catalogues["sinusoid"].theta
         extra = np.array([[1.0, 1.0, 2.4 - 0.02 * i] for i in range(self.invent)]).reshape(-1, 3)
         theta = np.concatenate([truth[self.lose :], extra])
@@ -110,7 +110,7 @@ def test_a_sure_and_wrong_count_is_held_against_it(items):
 
 def test_widths_of_both_posteriors_are_compared_source_by_source(items):
     class Wide(Oracle):
-        def posterior(self, item, *, num_samples, refine, rng):
+        def posterior(self, item, *, num_samples, refine, anneal=False, rng):
             self.width = 1.0 if refine else 3.0
             return super().posterior(item, num_samples=num_samples, refine=refine, rng=rng)
 
