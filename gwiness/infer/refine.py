@@ -48,6 +48,8 @@ _CLEAR = 12.0
 """Amplitudes that many standard deviations from zero are not given up by themselves."""
 _FAR = 6.0
 """Bounds farther away [standard deviations] cut off nothing: 10⁻⁹."""
+_DIVERGED = 1.0
+"""No share exceeds 1: beyond this [nat] expectation propagation has failed, far off the law."""
 _SHRINK = 30.0
 """Ridge of the first amplitudes [noise variance]: that of amplitudes of about 0.2."""
 
@@ -162,20 +164,23 @@ def _inside(
 ) -> tuple[float, Float[np.ndarray, " D"], Float[np.ndarray, "D D"]]:
     """Log share of a Gaussian inside bounds, mean and covariance of that part.
 
-    Coordinates far from their bounds follow those near them as the Gaussian has them correlated.
+    Coordinates far from their bounds follow those near them as the Gaussian has them correlated;
+    what that brings near a bound is cut off there, too.
     """
     reach = _FAR * np.sqrt(np.diag(covariance))
-    bounded = np.flatnonzero((mean - low < reach) | (high - mean < reach))
-    if len(bounded) == 0:
-        return 0.0, mean, covariance
-    block = np.ascontiguousarray(covariance[np.ix_(bounded, bounded)])
-    mass, moment, spread = cut_off(mean[bounded], block, low[bounded], high[bounded])
-    follow = np.linalg.solve(block, covariance[bounded]).T
-    return (
-        mass,
-        mean + follow @ (moment - mean[bounded]),
-        covariance + follow @ (spread - block) @ follow.T,
-    )
+    near = np.zeros(len(mean), dtype=bool)
+    mass, moment, spread = 0.0, mean, covariance
+    while True:
+        more = (moment - low < reach) | (high - moment < reach)
+        if not (more & ~near).any():
+            return mass, moment, spread
+        near |= more
+        bounded = np.flatnonzero(near)
+        block = np.ascontiguousarray(covariance[np.ix_(bounded, bounded)])
+        mass, inner, narrow = cut_off(mean[bounded], block, low[bounded], high[bounded])
+        follow = np.linalg.solve(block, covariance[bounded]).T
+        moment = mean + follow @ (inner - mean[bounded])
+        spread = covariance + follow @ (narrow - block) @ follow.T
 
 
 class Search:
@@ -245,6 +250,8 @@ class Search:
         covariance, log_det = _inverse(precision)
         shift = covariance @ gradient
         mass, mean, spread = _inside(ladder + shift, covariance, low, high)
+        if mass > _DIVERGED:
+            return None
         evidence = float(log_likelihood(chi2, self.streams)) + 0.5 * float(gradient @ shift)
         evidence += 1.5 * num * np.log(2 * np.pi) - 0.5 * log_det + mass + prior
         return Fit(
