@@ -244,7 +244,12 @@ class Search:
         """The fit with its evidence, None if the law forbids it."""
         num = len(ladder) // 3
         tight = np.isfinite(high[1:num])
-        prior = float(self.prior.log_density(np.cumsum(ladder[:num]), tight))
+        frequency = np.cumsum(ladder[:num])
+        # The ladder does not know the band's upper end; an optimum a little beyond it may be that
+        # of a source inside, and the samples will tell.
+        top = self.prior.band[1]
+        frequency[-1] = min(frequency[-1], max(top, frequency[-1] - self.resolution))
+        prior = float(self.prior.log_density(frequency, tight))
         if not (chi2 > 0 and np.isfinite(prior)):
             return None
         covariance, log_det = _inverse(precision)

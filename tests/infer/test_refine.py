@@ -90,3 +90,12 @@ def test_an_optimum_outside_the_law_is_under_pressure(make_search):
     fit = make_search([[4.0, 0.3, 2.7]], 0.5).fit(np.array([2.7]))
     assert fit.ladder[2] == pytest.approx(1.5)
     assert fit.pressure > 100
+
+
+def test_a_source_at_the_end_of_the_band_is_found(make_search):
+    counts = set()
+    for _ in range(6):
+        # Half of the optima lie beyond the end, by up to some widths of 0.02 mHz.
+        search = make_search([[1.0, 0.4, 2.7], [0.8, 2.0, 2.99999]], 1.0)
+        counts.add(search.climb([np.array([2.7, 2.9999])]).best.num)
+    assert counts == {2}
