@@ -106,7 +106,7 @@ class SlotContext(nn.Module):
         super().__init__()
         self.fineness = fineness
         self.mlp = nn.Sequential(
-            nn.Linear(3 * width + 1 + fineness, 2 * context),
+            nn.Linear(3 * width + 1 + (fineness if fineness > 1 else 0), 2 * context),
             nn.SiLU(),
             nn.Linear(2 * context, context),
         )
@@ -121,6 +121,7 @@ class SlotContext(nn.Module):
         rows = torch.arange(len(features), device=features.device)[:, None]
         bins, part = index // self.fineness, index % self.fineness
         near = [features[rows, bins + step] for step in (-1, 0, 1)]
-        level = log_sigma[:, None, None].expand(*index.shape, 1)
-        which = nn.functional.one_hot(part, self.fineness).to(level.dtype)
-        return self.mlp(torch.cat([*near, level, which], dim=-1))
+        near.append(log_sigma[:, None, None].expand(*index.shape, 1))
+        if self.fineness > 1:
+            near.append(nn.functional.one_hot(part, self.fineness).to(log_sigma.dtype))
+        return self.mlp(torch.cat(near, dim=-1))
