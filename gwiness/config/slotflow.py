@@ -8,7 +8,7 @@ stream, and the difference of the two would be the signal without noise. Nobody 
 `StreamConfig.skip` samples are left out of features and likelihood alike.
 """
 
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -77,6 +77,8 @@ class SinusoidConfig(Config):
     sigma_max: float = Field(default=1.5, gt=0)
     amplitude_min: float = Field(default=0.5, gt=0)
     amplitude_max: float = Field(default=1.5, gt=0)
+    amplitude_law: Literal["uniform", "log"] = "uniform"
+    """Uniform in the amplitude, or in its logarithm."""
     frequency_min_hz: float = Field(default=2.5, gt=0)
     frequency_max_hz: float = Field(default=3.0, gt=0)
     tight_hz: tuple[float, float] | None = None

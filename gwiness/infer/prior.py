@@ -1,9 +1,9 @@
 r"""Prior of the sinusoid task: which sets of sources are possible, and how probable each is.
 
-Given K, amplitudes and phases are uniform. Frequencies follow `SinusoidConfig`: of the K − 1 gaps
-between neighbours m are tight, m uniform in its range, any of them; tight gaps are uniform in
-their range, the groups that are left are uniform where they are far enough apart. Sources carry
-no names, so densities are those of the ordered set:
+Given K, phases are uniform, amplitudes uniform or uniform in their logarithm. Frequencies follow
+`SinusoidConfig`: of the K − 1 gaps between neighbours m are tight, m uniform in its range, any of
+them; tight gaps are uniform in their range, the groups that are left are uniform where they are
+far enough apart. Sources carry no names, so densities are those of the ordered set:
 
 .. math:: p(f | K) = \frac{1}{M \binom{K-1}{m}} \frac{1}{(b - a)^m} \frac{G!}{F^G},
           \qquad G = K - m
@@ -84,7 +84,7 @@ class SourcePrior:
         frequency: Float[np.ndarray, "*n K"],
         tight: Bool[np.ndarray, "*n K1"] | None = None,
     ) -> Float[np.ndarray, "*n"]:
-        """Log density [nat] of sets with phases and amplitudes inside their bounds.
+        """Log density [nat] of frequencies and phases.
 
         Arguments:
             frequency: Frequencies [Hz], rising.
@@ -107,18 +107,27 @@ class SourcePrior:
         with np.errstate(invalid="ignore", divide="ignore"):
             density = gammaln(groups + 1) - groups * np.log(free) - choices
         density = density - np.log(most - fewest + 1) - count * np.log(narrow[1] - narrow[0])
-        one = np.log(2 * np.pi) + np.log(self.amplitude[1] - self.amplitude[0])
         possible = (free > 0) & (count >= fewest) & (count <= most)
         smallest = np.where(tight, narrow[0], self.law.min_separation_hz)
         possible &= (gaps >= smallest - _ROUNDING).all(axis=-1)
         possible &= (frequency[..., 0] >= self.band[0]) & (frequency[..., -1] <= self.band[1])
-        return np.where(possible, density - num * one, -np.inf)
+        return np.where(possible, density - num * np.log(2 * np.pi), -np.inf)
+
+    def log_amplitude(self, amplitude: Float[np.ndarray, "*n K"]) -> Float[np.ndarray, "*n"]:
+        """Log density [nat] of amplitudes; −inf outside their bounds."""
+        low, high = self.amplitude
+        inside = ((amplitude >= low) & (amplitude <= high)).all(axis=-1)
+        num = amplitude.shape[-1]
+        if self.law.amplitude_law == "log":
+            with np.errstate(invalid="ignore", divide="ignore"):
+                density = -np.log(amplitude).sum(axis=-1) - num * np.log(np.log(high / low))
+        else:
+            density = np.full(amplitude.shape[:-1], -num * np.log(high - low))
+        return np.where(inside, density, -np.inf)
 
     def log_prob(self, solver: Float[np.ndarray, "n K 3"]) -> Float[np.ndarray, " n"]:
         """Log density (n,) [nat] of sets (f, ψ, A) in rising order; −inf where the law forbids."""
-        amplitude = solver[..., 2]
-        low, high = self.amplitude
-        inside = ((amplitude >= low) & (amplitude <= high)).all(axis=1)
         # Sets are ordered: another order of the same sources would count them twice.
-        inside &= (np.diff(solver[..., 0], axis=1) >= 0).all(axis=1)
-        return np.where(inside, self.log_density(solver[..., 0]), -np.inf)
+        ordered = (np.diff(solver[..., 0], axis=1) >= 0).all(axis=1)
+        density = self.log_density(solver[..., 0]) + self.log_amplitude(solver[..., 2])
+        return np.where(ordered, density, -np.inf)

@@ -250,6 +250,7 @@ class Search:
         top = self.prior.band[1]
         frequency[-1] = min(frequency[-1], max(top, frequency[-1] - self.resolution))
         prior = float(self.prior.log_density(frequency, tight))
+        prior += float(self.prior.log_amplitude(np.clip(ladder[2 * num :], *self.prior.amplitude)))
         if not (chi2 > 0 and np.isfinite(prior)):
             return None
         covariance, log_det = _inverse(precision)

@@ -8,7 +8,14 @@ from gwiness.simulate.sinusoid import draw_sources
 CLUSTERED = {"min_separation_hz": 0.05, "tight_hz": (0.02, 0.05)}
 
 
-@pytest.mark.parametrize("law", [{"min_separation_hz": 0.05}, CLUSTERED])
+@pytest.mark.parametrize(
+    "law",
+    [
+        {"min_separation_hz": 0.05},
+        CLUSTERED,
+        {"min_separation_hz": 0.05, "amplitude_law": "log"},
+    ],
+)
 @pytest.mark.parametrize("num", [1, 2, 3])
 def test_prior_integrates_to_one(num, law, rng):
     prior = SourcePrior(SinusoidConfig.build(law))
