@@ -94,11 +94,11 @@ def draw_sources(config: SinusoidConfig, rng: np.random.Generator) -> Float[np.n
     offsets = np.sort(rng.uniform(0.0, free, num - int(tight.sum())))
     places = np.concatenate([np.zeros(min(num, 1)), np.cumsum(gaps)])
     frequency = config.frequency_min_hz + offsets[group] + places
-    low, high = config.amplitude_min, config.amplitude_max
+    faint, loud = config.amplitude_min, config.amplitude_max
     if config.amplitude_law == "log":
-        amplitude = np.exp(rng.uniform(np.log(low), np.log(high), num))
+        amplitude = np.exp(rng.uniform(np.log(faint), np.log(loud), num))
     else:
-        amplitude = rng.uniform(low, high, num)
+        amplitude = rng.uniform(faint, loud, num)
     phase = rng.uniform(0.0, 2 * np.pi, num)
     return np.stack([amplitude, phase, frequency], axis=1)
 
