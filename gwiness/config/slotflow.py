@@ -85,6 +85,10 @@ class SinusoidConfig(Config):
     """Smallest and largest gap inside a cluster [Hz]; None: there are no clusters."""
     tight_share: tuple[float, float] = (0.0, 1.0)
     """Smallest and largest share of tight gaps in a signal."""
+    gap_share: float = Field(default=0.0, ge=0, le=1)
+    """Share of the signals whose long stream has a gap."""
+    gap_s: tuple[float, float] = (10.0, 60.0)
+    """Shortest and longest gap [s]."""
     streams: StreamConfig = StreamConfig()
 
     @model_validator(mode="after")
@@ -136,6 +140,8 @@ class SlotFlowNetworkConfig(Config):
     """Slots in one of the long stream's Fourier bins."""
     look_again: bool = False
     """A joint Newton step of all slots stands before the flow."""
+    sees_gaps: bool = False
+    """The long stream may have a gap."""
 
 
 class SlotFlowConfig(Config):

@@ -88,6 +88,16 @@ def suppress(
     return np.array(kept, dtype=np.int64)[order], scores[order]
 
 
+def _gaps(items: Sequence[Item]) -> Float[np.ndarray, "B 2"]:
+    """Start and end of each item's longest gap [s], from its start; zeros without."""
+    out = np.zeros((len(items), 2))
+    for row, item in zip(out, items, strict=True):
+        intervals = item.gaps.intervals - item.mixture.grid.start
+        if len(intervals):
+            row[:] = intervals[np.argmax(np.diff(intervals, axis=1))]
+    return out
+
+
 class SlotFlowEstimator:
     """Posteriors of sinusoid items from a trained network and the exact likelihood.
 
@@ -129,7 +139,9 @@ class SlotFlowEstimator:
             streams_of(item, self.config.data.streams)
         long = np.stack([item.mixture.data[0] for item in items])
         short = np.stack([item.short.data[0] for item in items if item.short is not None])
-        encoding = self.network.encode(self._tensor(long), self._tensor(short))
+        encoding = self.network.encode(
+            self._tensor(long), self._tensor(short), self._tensor(_gaps(items))
+        )
         num = min(2 * self.config.data.num_max + 4, encoding.presence.shape[1])
         probability, index = torch.sigmoid(encoding.presence).topk(num, dim=1)
         bins = index + self.network.first_bin

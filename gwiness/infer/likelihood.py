@@ -38,7 +38,8 @@ class Streams:
     Arguments:
         long: Long stream without its first samples (N,).
         short: Short stream (M,).
-        weight: 1/v of the long samples (N,).
+        weight: 1/v of the long samples (N,), zero in a gap.
+        gaps: Where the long stream holds no data, start and end from the streams' start [s].
         time_ref: Reference time on the item's clock [s]: the weighted mean of all times.
         start: Start of the streams on the item's clock [s].
         config: The sampling.
@@ -47,14 +48,15 @@ class Streams:
     long: Series
     short: Float[np.ndarray, " M"]
     weight: Series
+    gaps: tuple[tuple[float, float], ...]
     time_ref: float
     start: float
     config: StreamConfig
 
     @property
     def num(self) -> int:
-        """Number of samples."""
-        return len(self.long) + len(self.short)
+        """Number of samples that count."""
+        return int(np.count_nonzero(self.weight)) + len(self.short)
 
     @cached_property
     def noise_variance(self) -> float:
@@ -66,9 +68,9 @@ class Streams:
 
     def overlaps(self, band: tuple[float, float]) -> Overlaps:
         """The inner products that a search in ``band`` [Hz] needs."""
-        tables = line_tables(self.config, band, self.time_ref - self.start)
+        tables = line_tables(self.config, band, self.time_ref - self.start, self.gaps)
         power = float(self.weight @ self.long**2 + self.short @ self.short)
-        return tables.overlaps(self.long, self.short, power)
+        return tables.overlaps(self.long, self.short, power, self.num)
 
 
 @lru_cache(maxsize=4)
@@ -100,10 +102,12 @@ def streams_of(item: Item, streams: StreamConfig) -> Streams:
                 f"but the model needs {expected.num} of {expected.dt:.6g} s."
             )
     weight, middle = _weight(streams)
+    valid = item.gaps.mask(long.grid)[streams.skip :]
     return Streams(
         long=long.data[0, streams.skip :],
         short=short.data[0],
-        weight=weight,
+        weight=weight if valid.all() else weight * valid,
+        gaps=tuple((float(a), float(b)) for a, b in item.gaps.intervals - long.grid.start),
         time_ref=long.grid.start + middle,
         start=long.grid.start,
         config=streams,
@@ -122,5 +126,6 @@ def log_likelihood(
     if not (chi2 > 0).all():
         raise ValueError(f"χ² must be positive, got {chi2.min()}")
     half = (streams.num - 1) / 2
-    constant = np.log(streams.weight).sum() - streams.num * np.log(2 * np.pi)
+    weight = streams.weight[streams.weight > 0]
+    constant = np.log(weight).sum() - streams.num * np.log(2 * np.pi)
     return np.asarray(0.5 * constant - np.log(2) + gammaln(half) - half * np.log(chi2 / 2))

@@ -22,6 +22,7 @@ from scipy.signal import ZoomFFT
 
 from gwiness.config.slotflow import StreamConfig
 from gwiness.core.grid import TimeGrid
+from gwiness.core.tdi import Gaps
 
 __all__ = ["DATA_ORDER", "LINE_ORDER", "LineTables", "Overlaps", "line_tables"]
 
@@ -104,7 +105,7 @@ class LineTables:
     node_powers: Float[np.ndarray, "J Q"]
 
     def overlaps(
-        self, long: Float[np.ndarray, " N"], short: Float[np.ndarray, " M"], power: float
+        self, long: Float[np.ndarray, " N"], short: Float[np.ndarray, " M"], power: float, num: int
     ) -> Overlaps:
         """Make X.
 
@@ -112,6 +113,7 @@ class LineTables:
             long: Samples of the long stream.
             short: Samples of the short one.
             power: Σ w d².
+            num: Number of samples that count.
         """
         at_nodes = (short @ self.nodes).view(np.complex128)[:, None] * self.node_powers
         table = self.zoom(self.powers * long).T + self.lines @ at_nodes
@@ -121,7 +123,7 @@ class LineTables:
             np.ascontiguousarray(table * 1j ** np.arange(table.shape[1])),
             self.grids,
             power * (1 + _FLOOR),
-            len(long) + len(short),
+            num,
         )
 
 
@@ -144,17 +146,25 @@ def _nodes(grid: TimeGrid, turn: float) -> tuple[np.ndarray, np.ndarray]:
 
 
 @lru_cache(maxsize=8)
-def line_tables(streams: StreamConfig, band: tuple[float, float], time_ref: float) -> LineTables:
-    """Tables of a sampling.
+def line_tables(
+    streams: StreamConfig,
+    band: tuple[float, float],
+    time_ref: float,
+    gaps: tuple[tuple[float, float], ...] = (),
+) -> LineTables:
+    """Tables of a sampling; a tenth of a second each.
 
     Arguments:
         streams: The sampling.
         band: Lowest and highest frequency [Hz].
         time_ref: Reference time, from the streams' start [s].
+        gaps: Where the long stream holds no data, from its start [s].
     """
     low, high = band[0] - _MARGIN, band[1] + _MARGIN
     long = streams.long_grid.part(streams.skip, streams.long_num - streams.skip)
-    weights = (1 / streams.long_variance()[streams.skip :], np.ones(streams.short_num))
+    valid = Gaps(np.array(gaps).reshape(-1, 2)).mask(streams.long_grid)
+    weight = (valid / streams.long_variance())[streams.skip :]
+    weights = (weight, np.ones(streams.short_num))
     grids = [
         TimeGrid(grid.start - time_ref, grid.dt, grid.num) for grid in (long, streams.short_grid)
     ]

@@ -111,10 +111,22 @@ class BandProjection(nn.Module):
             self.register_buffer(name, value, persistent=False)
 
     def forward(
-        self, long: Float[Tensor, "B N"], short: Float[Tensor, "B M"]
+        self,
+        long: Float[Tensor, "B N"],
+        short: Float[Tensor, "B M"],
+        valid: Float[Tensor, "B N"] | None = None,
     ) -> tuple[Complex[Tensor, "B F"], Complex[Tensor, "B F"], Float[Tensor, " B"]]:
-        """Bins of the long and of the short stream (B, F), and the noise level σ (B,)."""
+        """Bins of the long and of the short stream (B, F), and the noise level σ (B,).
+
+        Arguments:
+            long: Long stream.
+            short: Short stream.
+            valid: 1 where the long stream holds data, 0 in a gap; a gap costs no amplitude.
+        """
         clean = long[:, self.skip :] * self.weight
+        if valid is not None:
+            kept = valid[:, self.skip :]
+            clean = clean * kept * (2 / (kept @ self.weight))[:, None]
         bins = slice(self.first_bin, self.first_bin + self.num_bins)
         z_long = torch.fft.rfft(clean, n=self.num_fine)[:, bins] * self.turn
         shape = (len(long), self.num_bins, 2)

@@ -80,6 +80,7 @@ class JointStep(nn.Module):
     def forward(
         self,
         samples: Float[Tensor, "B Q"],
+        valid: Float[Tensor, "B N"] | None,
         sigma: Float[Tensor, " B"],
         bins: Int[Tensor, "B K"],
         local: Float[Tensor, "B K 3"],
@@ -89,6 +90,7 @@ class JointStep(nn.Module):
 
         Arguments:
             samples: From `samples`.
+            valid: 1 where the long stream holds data, 0 in a gap.
             sigma: Noise levels.
             bins: Bin of each source, from 0 Hz.
             local: (δ, ψ, A) expected.
@@ -114,7 +116,11 @@ class JointStep(nn.Module):
             dim=1,
         )
         residual = samples - (amplitude * across).sum(dim=1)
-        weighted = rows * self.weight
+        weight = self.weight.expand(len(samples), -1)
+        if valid is not None:
+            kept = valid[:, self.skip :]
+            weight = torch.cat([weight[:, : kept.shape[1]] * kept, weight[:, kept.shape[1] :]], 1)
+        weighted = rows * weight[:, None]
         variance = sigma.clamp_min(0.02).double()[:, None, None] ** 2
         gradient = (weighted @ residual[..., None]).double() / variance
         precision = (weighted @ rows.transpose(1, 2)).double() / variance

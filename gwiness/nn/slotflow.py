@@ -38,6 +38,7 @@ class Encoding:
         presence: Logits (B, M) that a slot of the band holds a source, without the padding.
         log_p_num: Log probability (B, K_max + 1) of 0..K_max sources.
         samples: What `JointStep` looks at (B, Q).
+        valid: 1 where the long stream holds data (B, N); None without gaps.
     """
 
     features: Tensor
@@ -46,6 +47,7 @@ class Encoding:
     presence: Tensor
     log_p_num: Tensor
     samples: Tensor
+    valid: Tensor | None = None
 
 
 @dataclass(frozen=True)
@@ -118,9 +120,11 @@ class SlotFlow(nn.Module):
         pad_bins: Fourier bins of the long stream beyond the band at either end.
         fineness: Slots in a Fourier bin.
         look_again: Take the slots' answers to a joint Newton step before the flow.
+        sees_gaps: The long stream may have a gap.
     """
 
     start: Tensor
+    times: Tensor
 
     def __init__(
         self,
@@ -141,8 +145,12 @@ class SlotFlow(nn.Module):
         pad_bins: int = 8,
         fineness: int = 1,
         look_again: bool = False,
+        sees_gaps: bool = False,
     ) -> None:
         super().__init__()
+        self.sees_gaps = sees_gaps
+        times = torch.as_tensor(long_times, dtype=torch.float32)
+        self.register_buffer("times", times, persistent=False)
         streams: dict[str, Any] = {
             "long_times": long_times,
             "short_times": short_times,
@@ -160,7 +168,10 @@ class SlotFlow(nn.Module):
             fineness=fineness,
         )
         self.encoder = BandEncoder(
-            num_features=self.features.num_features, width=width, blocks=blocks, kernel=kernel
+            num_features=self.features.num_features + (2 if sees_gaps else 0),
+            width=width,
+            blocks=blocks,
+            kernel=kernel,
         )
         self.presence = nn.Linear(width, fineness)
         nn.init.constant_(self.presence.bias, -3.0)  # one slot in twenty holds a source
@@ -204,16 +215,37 @@ class SlotFlow(nn.Module):
         """Number of the first bin of `Encoding.presence`, in units of `spacing` from 0 Hz."""
         return self.projection.first_bin + self.projection.pad_bins
 
-    def encode(self, long: Float[Tensor, "B N"], short: Float[Tensor, "B M"]) -> Encoding:
-        """Features, presences and q(K | x)."""
-        z_long, z_short, sigma = self.projection(long, short)
-        features = self.encoder(self.features(z_long, z_short, sigma))
+    def encode(
+        self,
+        long: Float[Tensor, "B N"],
+        short: Float[Tensor, "B M"],
+        gap: Float[Tensor, "B 2"] | None = None,
+    ) -> Encoding:
+        """Features, presences and q(K | x).
+
+        Arguments:
+            long: Long stream.
+            short: Short stream.
+            gap: Start and end of the long stream's gap [s]; equal without one.
+        """
+        valid = None
+        if self.sees_gaps:
+            gap = torch.zeros(len(long), 2, device=long.device) if gap is None else gap
+            inside = (self.times >= gap[:, :1]) & (self.times < gap[:, 1:])
+            valid = 1.0 - inside.to(long.dtype)
+        z_long, z_short, sigma = self.projection(long, short, valid)
+        rows = self.features(z_long, z_short, sigma)
+        if self.sees_gaps and gap is not None:
+            share = gap / self.times[-1]
+            about = torch.stack([share.mean(dim=1), share[:, 1] - share[:, 0]], dim=1)
+            rows = torch.cat([rows, about[..., None].expand(-1, -1, rows.shape[2])], dim=1)
+        features = self.encoder(rows)
         log_sigma = sigma.clamp_min(0.02).log()
         inner = features[:, self.pad_bins : -self.pad_bins]
         presence = self.presence(inner).flatten(1)
         log_p_num = self.num_head(inner, presence, log_sigma)
         samples = self.joint_step.samples(long, short) if self.joint_step else long[:, :0]
-        return Encoding(features, z_long, log_sigma, presence, log_p_num, samples)
+        return Encoding(features, z_long, log_sigma, presence, log_p_num, samples, valid)
 
     def slots(
         self, encoding: Encoding, bins: Int[Tensor, "B K"]
@@ -240,7 +272,9 @@ class SlotFlow(nn.Module):
             return context, frame
         centre = frame.centre.detach()
         sigma = encoding.log_sigma.exp()
-        step, covariance = self.joint_step(encoding.samples, sigma, bins, centre, mask)
+        step, covariance = self.joint_step(
+            encoding.samples, encoding.valid, sigma, bins, centre, mask
+        )
         scale = torch.linalg.cholesky(covariance)
         own = torch.linalg.solve_triangular(scale, step[..., None], upper=False).squeeze(-1)
         widths = scale.diagonal(dim1=-2, dim2=-1).log()

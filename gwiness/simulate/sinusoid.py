@@ -18,7 +18,7 @@ from gwiness.core.catalogue import SPACES, Catalogue
 from gwiness.core.grid import TimeGrid
 from gwiness.core.item import Item
 from gwiness.core.seeds import generator
-from gwiness.core.tdi import TDI
+from gwiness.core.tdi import TDI, Gaps
 from gwiness.io.sinusoid import SinusoidWriter
 from gwiness.signal.tones import phasors
 
@@ -60,12 +60,14 @@ class SinusoidSignal:
         short: Short stream (5120,).
         theta: (K, 3): amplitude [1], phase at t = 0 [rad], frequency [Hz], by rising frequency.
         sigma: Standard deviation of the noise on the master stream [1].
+        gap: Start and end of the long stream's gap [s], where it is zero; None without.
     """
 
     long: Series
     short: Float[np.ndarray, " M"]
     theta: Float[np.ndarray, "K 3"]
     sigma: float
+    gap: tuple[float, float] | None = None
 
 
 def tones(theta: Float[np.ndarray, "K 3"], grid: TimeGrid) -> Series:
@@ -125,7 +127,19 @@ def draw(config: SinusoidConfig, rng: np.random.Generator) -> SinusoidSignal:
     long, short = draw_noise(config.streams, sigma, rng)
     long = long + tones(theta, config.streams.long_grid)
     short = short + tones(theta, config.streams.short_grid)
-    return SinusoidSignal(long, short, theta, sigma)
+    gap = _draw_gap(config, rng)
+    if gap is not None:
+        long[~Gaps(np.array([gap])).mask(config.streams.long_grid)] = 0.0
+    return SinusoidSignal(long, short, theta, sigma, gap)
+
+
+def _draw_gap(config: SinusoidConfig, rng: np.random.Generator) -> tuple[float, float] | None:
+    """A gap somewhere in the long stream."""
+    if config.gap_share == 0 or rng.uniform() >= config.gap_share:
+        return None
+    length = float(rng.uniform(*config.gap_s))
+    start = float(rng.uniform(0.0, config.streams.long_duration_s - length))
+    return start, start + length
 
 
 def as_item(signal: SinusoidSignal, streams: StreamConfig) -> Item:
@@ -136,6 +150,7 @@ def as_item(signal: SinusoidSignal, streams: StreamConfig) -> Item:
         short=TDI(signal.short[None], streams.short_grid, channels=("short",), unit="1"),
         catalogues={"sinusoid": Catalogue("sinusoid", space, signal.theta)},
         noise_sigma=signal.sigma,
+        gaps=Gaps(np.array([signal.gap])) if signal.gap else Gaps.none(),
     )
 
 
@@ -146,7 +161,7 @@ def draw_batch(
 
     Returns:
         ``long`` (B, 3000) f4, ``short`` (B, 5120) f4, ``theta`` (B, K_max, 3) f8 with rows beyond
-        ``num`` (B,) zero, ``sigma`` (B,) f4.
+        ``num`` (B,) zero, ``sigma`` (B,) f4, ``gap`` (B, 2) f4, start and end [s], zeros without.
     """
     signals = [draw(config, rng) for _ in range(num)]
     theta = np.zeros((num, config.num_max, 3))
@@ -158,6 +173,7 @@ def draw_batch(
         "theta": theta,
         "num": np.array([len(signal.theta) for signal in signals]),
         "sigma": np.array([signal.sigma for signal in signals], dtype=np.float32),
+        "gap": np.array([signal.gap or (0.0, 0.0) for signal in signals], dtype=np.float32),
     }
 
 
@@ -180,6 +196,6 @@ def write_file(
     with SinusoidWriter(path, num_items, config.streams, config.to_toml(), seed) as writer:
         for index in range(num_items):
             signal = draw(config, generator(seed, "sinusoid", index))
-            writer.put(index, signal.long, signal.short, signal.theta, signal.sigma)
+            writer.put(index, signal.long, signal.short, signal.theta, signal.sigma, signal.gap)
             if progress is not None:
                 progress(index + 1, num_items)

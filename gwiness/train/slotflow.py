@@ -111,7 +111,7 @@ class SlotFlowModule(LightningModule):
                 that slots learn sources a little outside their own bin.
         """
         network, theta = self.network, batch["theta"]
-        encoding = network.encode(batch["long"], batch["short"])
+        encoding = network.encode(batch["long"], batch["short"], batch["gap"])
         mask = torch.arange(theta.shape[1], device=theta.device) < batch["num"][:, None]
         frequency = torch.where(mask, theta[..., 2], network.first_bin * network.spacing)
         presence = self._presence_loss(encoding, nearest_bin(frequency, network.spacing), mask)

@@ -1,8 +1,11 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy.integrate import quad
 
 from gwiness.core.errors import ScopeProblem
+from gwiness.core.tdi import Gaps
 from gwiness.infer import kernel
 from gwiness.infer.likelihood import log_likelihood, streams_of
 from gwiness.infer.transforms import from_solver, from_tone, to_solver, to_tone
@@ -110,3 +113,19 @@ def test_an_item_of_another_sampling_is_refused(make_item, law):
     for change in ({"long_num": 2000}, {"short_duration_s": 20.0}):
         with pytest.raises(ScopeProblem, match="needs"):
             streams_of(item, law.streams.model_copy(update=change))
+
+
+def test_a_gap_leaves_out_exactly_its_samples(make_item, law, direct):
+    item = make_item(TWO, 0.5)
+    gapped = replace(item, gaps=Gaps(np.array([[100.0, 130.0]])))
+    streams = streams_of(gapped, law.streams)
+    valid = gapped.gaps.mask(item.mixture.grid)
+    assert streams.num == valid[law.streams.skip :].sum() + law.streams.short_num
+    # Whatever stands in the gap, nothing of it counts.
+    other = item.mixture.data.copy()
+    other[:, ~valid] = 1e3
+    changed = replace(gapped, mixture=replace(item.mixture, data=other))
+    solver = to_solver(np.array(TWO), streams.time_ref)
+    chi2 = by_tables(streams, solver)
+    assert by_tables(streams_of(changed, law.streams), solver) == chi2
+    assert chi2 == pytest.approx(direct(streams).chi2(solver), rel=1e-7)
