@@ -71,6 +71,8 @@ def separator(
     path = file or store.MODELS.parent / "sample_data" / "lisa-sample.h5"
     if not path.is_file():
         raise FileProblem(f"{path} is not there; name a file of mixtures with --file.")
+    if save is not None and not save.parent.is_dir():
+        raise FileProblem(f"--save {save}: there is no folder {save.parent}.")
     request = Request(
         file=path,
         model=model,

@@ -159,6 +159,11 @@ def test_saved_scores_are_those_of_the_evaluation_and_are_not_computed_again(pla
     assert json.loads(first.stdout)["quality"] == json.loads(second.stdout)["quality"]
 
 
+def test_scores_need_a_folder_before_anything_is_measured(place):
+    result = call(place, "--save", place / "nowhere/kept.jsonl")
+    assert isinstance(result.exception, FileProblem)
+
+
 def test_workers_score_the_same(place):
     one, two = (
         json.loads(call(place, "--baselines", "--workers", workers, "--json").stdout)["quality"]
