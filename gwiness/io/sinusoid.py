@@ -78,7 +78,7 @@ class SinusoidWriter:
         sigma: float,
         gap: tuple[float, float] | None = None,
     ) -> None:
-        """Store item ``index``: streams, sources (K, 3), noise level, gap of the long stream [s]."""
+        """Store item ``index``: streams, sources (K, 3), noise level, gap of ``long`` [s]."""
         self._file["long"][index] = long
         self._file["short"][index] = short
         self._rows[index] = theta

@@ -19,6 +19,7 @@ from gwiness.nn.encoder import BLOCK, block_gain, block_means
 
 __all__ = ["JointStep"]
 
+_ROUNDING = 1e-5
 _SPREAD = (0.3, 3.0, 0.5)
 """Standard deviations [bins, rad, 1] to which (δ, ψ, A) are known beforehand."""
 
@@ -86,7 +87,7 @@ class JointStep(nn.Module):
         local: Float[Tensor, "B K 3"],
         mask: Bool[Tensor, "B K"],
     ) -> tuple[Float[Tensor, "B K 3"], Float[Tensor, "B K 3 3"]]:
-        """Steps in (δ, ψ, A), and the covariance of each source with all others free.
+        """Steps in (δ, ψ, A), and a factor L of each source's covariance with all others free.
 
         Arguments:
             samples: From `samples`.
@@ -126,7 +127,19 @@ class JointStep(nn.Module):
         precision = (weighted @ rows.transpose(1, 2)).double() / variance
         known = torch.tensor(_SPREAD, dtype=torch.float64, device=samples.device) ** -2
         precision = precision + torch.diag(known.repeat_interleave(num))
-        covariance = torch.linalg.inv(precision)
+        scale = precision.diagonal(dim1=-2, dim2=-1).rsqrt()
+        scale = scale[..., None] * scale[..., None, :]
+        # The products are good to 1e-6: nearly the same line twice must not become indefinite.
+        ridge = _ROUNDING * torch.eye(3 * num, dtype=scale.dtype, device=scale.device)
+        covariance = torch.linalg.inv(precision * scale + ridge) * scale
         step = (covariance @ gradient).view(-1, 3, num).transpose(1, 2)
         blocks = covariance.view(-1, 3, num, 3, num).diagonal(dim1=2, dim2=4)
-        return step.float(), blocks.permute(0, 3, 1, 2).float()
+        return step.float(), _factor(blocks.permute(0, 3, 1, 2)).float()
+
+
+def _factor(covariance: Float[Tensor, "*batch 3 3"]) -> Float[Tensor, "*batch 3 3"]:
+    """L with L Lᵀ = Σ; on one frequency two sources make Σ singular but for rounding."""
+    scale = covariance.diagonal(dim1=-2, dim2=-1).sqrt()
+    correlation = covariance / (scale[..., None] * scale[..., None, :])
+    correlation = correlation + 1e-7 * torch.eye(3, dtype=scale.dtype, device=scale.device)
+    return scale[..., None] * torch.linalg.cholesky(correlation)

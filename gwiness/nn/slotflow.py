@@ -272,10 +272,7 @@ class SlotFlow(nn.Module):
             return context, frame
         centre = frame.centre.detach()
         sigma = encoding.log_sigma.exp()
-        step, covariance = self.joint_step(
-            encoding.samples, encoding.valid, sigma, bins, centre, mask
-        )
-        scale = torch.linalg.cholesky(covariance)
+        step, scale = self.joint_step(encoding.samples, encoding.valid, sigma, bins, centre, mask)
         own = torch.linalg.solve_triangular(scale, step[..., None], upper=False).squeeze(-1)
         widths = scale.diagonal(dim1=-2, dim2=-1).log()
         features = torch.cat([torch.asinh(own), widths, centre[..., ::2], step[..., :1]], dim=-1)
