@@ -20,6 +20,8 @@ from gwiness.nn.encoder import BLOCK, block_gain, block_means
 __all__ = ["JointStep"]
 
 _ROUNDING = 1e-5
+_LOUDEST = 20.0
+"""Amplitude beyond which an expectation means nothing."""
 _SPREAD = (0.3, 3.0, 0.5)
 """Standard deviations [bins, rad, 1] to which (δ, ψ, A) are known beforehand."""
 
@@ -103,7 +105,7 @@ class JointStep(nn.Module):
         angle = 2 * math.pi * offset[..., None].float() * self.times + self.turn
         angle = angle + local[..., 1, None]
         gain = block_gain(offset + self.middle, self.short_step).float()[..., None]
-        amplitude = (local[..., 2] * mask)[..., None]
+        amplitude = (local[..., 2].clamp(-_LOUDEST, _LOUDEST) * mask)[..., None]
         late = self.times.new_ones(len(self.times))
         late[-self.num_blocks :] = 0
         size = late + (1 - late) * gain

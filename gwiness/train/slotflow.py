@@ -36,6 +36,9 @@ __all__ = [
     "train_slotflow",
 ]
 
+_TAME = 20.0
+"""Negative log density of a source [nat] beyond which it counts less."""
+
 Draw = Callable[[int, np.random.Generator], dict[str, np.ndarray]]
 """Draws a batch: (number of signals, generator) → long, short, theta, num, sigma.
 
@@ -88,6 +91,16 @@ def _gaussian_nll(frame: LocalFrame, local: Float[Tensor, "*batch 3"]) -> Float[
     return 0.5 * frame.standardise(local).square().sum(dim=-1) + frame.log_det
 
 
+def _tamed(nll: Float[Tensor, " N"]) -> Float[Tensor, " N"]:
+    """The same up to 20 nat, beyond that growing as a logarithm.
+
+    The second look begins with widths that its first centres miss a hundred times over: such
+    sources would drown all others in the first minutes.
+    """
+    beyond = (nll - _TAME).clamp_min(0.0)
+    return torch.where(nll > _TAME, _TAME + torch.log1p(beyond), nll)
+
+
 class SlotFlowModule(LightningModule):
     """Network, loss and optimiser.
 
@@ -121,7 +134,7 @@ class SlotFlowModule(LightningModule):
         target = torch.polar(local[..., 2], local[..., 1])
         error = (first.tone - target).abs().square()[mask]
         context, frame = network.look_again(encoding, bins, context, first, mask)
-        nll = -network.log_prob(context[mask], frame.select(mask), local[mask])
+        nll = _tamed(-network.log_prob(context[mask], frame.select(mask), local[mask]))
         if frame is not first:
             # The second look starts where the first one ends: that must learn by itself.
             error = error + _gaussian_nll(first.select(mask), local[mask])
