@@ -5,6 +5,7 @@ import platform
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -309,15 +310,12 @@ class _Part:
         self, method: "Separator | PeerSeparator", indices: Sequence[int]
     ) -> "Iterator[tuple[int, ItemScores]]":
         """Scores of items, in any order."""
-        from gwiness.simulate.workers import chunks, in_processes
+        from gwiness.simulate.workers import shared_out
 
         workers = self.request.workers
-        if workers == 1:
-            yield from self.measure(method, indices)
-            return
-        tasks = [(self, chunk) for chunk in chunks(indices, workers, _CHUNK)]
-        for rows in in_processes(_measure_chunk, tasks, workers):
-            yield from rows
+        # A peer's code is imported from its checkout: its network cannot be sent to a process.
+        here = partial(self.measure, method) if workers == 1 else partial(_measure_anew, self)
+        return shared_out(here, indices, workers, _CHUNK)
 
     def measure(
         self, method: "Separator | PeerSeparator", indices: Sequence[int]
@@ -330,12 +328,12 @@ class _Part:
             yield index, measure_item(item, method, self.windows)
 
 
-def _measure_chunk(part: _Part, indices: Sequence[int]) -> "list[tuple[int, ItemScores]]":
-    """Scores of some items, in a process of its own."""
+def _measure_anew(part: _Part, indices: Sequence[int]) -> "Iterator[tuple[int, ItemScores]]":
+    """Scores of some items in a process of its own, which loads the network."""
     import torch
 
     torch.set_num_threads(1)
-    return list(part.measure(_methods(part.request, "cpu")[part.name], indices))
+    return part.measure(_methods(part.request, "cpu")[part.name], indices)
 
 
 def _test_days(request: Request) -> "list[DayBank]":

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -57,22 +58,6 @@ def _measure(job: _Job, indices: Sequence[int]) -> Iterator[tuple[int, ItemScore
             yield index, measure_item(recording.item(index), separator, job.windows)
 
 
-def _measure_chunk(job: _Job, indices: Sequence[int]) -> list[tuple[int, ItemScores]]:
-    return list(_measure(job, indices))
-
-
-def _measured(job: _Job, indices: Sequence[int], workers: int) -> Iterator[tuple[int, ItemScores]]:
-    """Scores of items, in any order."""
-    from gwiness.simulate.workers import chunks, in_processes
-
-    if workers == 1:
-        yield from _measure(job, indices)
-        return
-    tasks = [(job, chunk) for chunk in chunks(indices, workers, _CHUNK)]
-    for rows in in_processes(_measure_chunk, tasks, workers):
-        yield from rows
-
-
 def _indices(file: Path, start: int, items: int) -> range:
     """Items to score; with ``items`` 0 all from ``start`` on."""
     from gwiness.io.formats import open_recording
@@ -90,12 +75,13 @@ def _rows(
     """Scores of all items, in order; those kept beside ``save`` are not computed again."""
     from gwiness.evaluate.rows import RowFile, rows_key
     from gwiness.io.results import identify
+    from gwiness.simulate.workers import shared_out
 
     facts = {"file": asdict(identify(job.file)), "model": sha256, "windows": dict(job.windows)}
     rows = RowFile(save and save.with_suffix(".rows.jsonl"), rows_key(facts))
     left = [index for index in indices if index not in rows.done]
     with progress_bar("items", len(indices), len(indices) - len(left)) as advance:
-        for index, scores in _measured(job, left, workers) if left else ():
+        for index, scores in shared_out(partial(_measure, job), left, workers, _CHUNK):
             rows.add(index, scores)
             advance(1)
     return [rows.done[index] for index in indices]

@@ -2,12 +2,12 @@
 
 import os
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from multiprocessing import get_context, parent_process
 from typing import Any, TypeVar
 
-__all__ = ["chunks", "in_processes"]
+__all__ = ["in_processes", "shared_out"]
 
 Result = TypeVar("Result")
 
@@ -34,15 +34,35 @@ def in_processes(
             raise
 
 
-def chunks(indices: Sequence[int], workers: int, most: int) -> list[Sequence[int]]:
-    """Indices cut into tasks: as many for each worker, but at most ``most`` in one.
+def shared_out(
+    measure: Callable[[Sequence[int]], Iterable[Result]],
+    indices: Sequence[int],
+    workers: int,
+    most: int,
+) -> Iterator[Result]:
+    """What ``measure`` gives of some indices, in any order.
+
+    Arguments:
+        measure: A function of a module, or a partial one; it may give one result after the other.
+        indices: What to measure.
+        workers: Processes; with one the work is done in this process.
+        most: Most indices of one task of a process.
 
     Example:
-        >>> chunks(range(5), 2, 4)
-        [range(0, 3), range(3, 5)]
+        >>> list(shared_out(list, [3, 5], 1, 4))
+        [3, 5]
     """
+    if workers == 1:
+        yield from measure(indices)
+        return
     size = max(1, min(most, -(-len(indices) // workers)))
-    return [indices[first : first + size] for first in range(0, len(indices), size)]
+    chunks = [indices[first : first + size] for first in range(0, len(indices), size)]
+    for results in in_processes(_all, [(measure, chunk) for chunk in chunks], workers):
+        yield from results
+
+
+def _all(measure: Callable[[Sequence[int]], Iterable[Result]], indices: Sequence[int]) -> list:
+    return list(measure(indices))
 
 
 def _quiet_worker() -> None:
