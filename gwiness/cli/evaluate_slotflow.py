@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -90,10 +91,6 @@ def _measure(job: _Job, indices: Sequence[int]) -> "Iterator[tuple[int, Measured
             yield index, measure(reader.item(index), index, estimator, settings)
 
 
-def _measure_chunk(job: _Job, indices: Sequence[int]) -> "dict[int, Measured]":
-    return dict(_measure(job, indices))
-
-
 def _print_table(report: dict[str, Any]) -> None:
     table = Table("figure", "with the exact likelihood", "network alone")
     for name in _ROWS:
@@ -133,7 +130,7 @@ def slotflow(
     from gwiness import store
     from gwiness.evaluate.slotflow import Measured, report
     from gwiness.io.sinusoid import open_sinusoid
-    from gwiness.simulate.workers import chunks, in_processes
+    from gwiness.simulate.workers import shared_out
 
     root = models or store.MODELS
     job = _Job(file, model, root, device, samples, 1e-3 * tolerance, anneal, seed)
@@ -143,15 +140,9 @@ def slotflow(
         num = min(items or reader.num_items, reader.num_items)
     rows: dict[int, Measured] = {}
     with progress_bar("signals", num) as advance:
-        if workers == 1:
-            for index, row in _measure(job, range(num)):
-                rows[index] = row
-                advance(1)
-        else:
-            tasks = [(job, chunk) for chunk in chunks(range(num), workers, _CHUNK)]
-            for part in in_processes(_measure_chunk, tasks, workers):
-                rows |= part
-                advance(len(part))
+        for index, row in shared_out(partial(_measure, job), range(num), workers, _CHUNK):
+            rows[index] = row
+            advance(1)
     figures = report([rows[index] for index in range(num)])
     if record is not None:
         alone = _card_metrics(figures["amortised"])
