@@ -1,10 +1,12 @@
 """``gwiness evaluate slotflow``: posteriors of the sinusoid task against the injected truth."""
 
 import json
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from statistics import median
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -17,6 +19,7 @@ from gwiness.core.calibration import Calibration
 from gwiness.core.errors import GwinessError
 
 if TYPE_CHECKING:
+    from gwiness.core.item import Item
     from gwiness.evaluate.slotflow import Measured
     from gwiness.infer.estimator import SlotFlowEstimator
 
@@ -24,6 +27,9 @@ __all__ = ["slotflow"]
 
 _CHUNK = 100
 """Most signals of one task of a worker."""
+
+_BESIDE = 4000
+"""Samples that stand beside an RJMCMC."""
 
 _ROWS = (
     "exact_k",
@@ -91,12 +97,64 @@ def _measure(job: _Job, indices: Sequence[int]) -> "Iterator[tuple[int, Measured
             yield index, measure(reader.item(index), index, estimator, settings)
 
 
+def _num_sources(item: "Item") -> int | None:
+    """Number of true sources, None if that is not known."""
+    truth = item.catalogues.get("sinusoid")
+    return None if truth is None else len(truth.theta)
+
+
+def _beside_rjmcmc(job: _Job, numbers: Sequence[int], steps: int) -> list[dict[str, Any]]:
+    """Agreement with Eryn on the first signal of each number of sources."""
+    from gwiness.core.seeds import generator
+    from gwiness.evaluate.agreement import agreement, halves
+    from gwiness.infer.rjmcmc import Chains, sample_rjmcmc
+    from gwiness.io.sinusoid import open_sinusoid
+
+    estimator = job.estimator()
+    rows = []
+    with open_sinusoid(job.file) as reader, progress_bar("RJMCMC", len(numbers)) as advance:
+        for num in numbers:
+            of_num = (i for i in range(reader.num_items) if _num_sources(reader.item(i)) == num)
+            index = next(of_num, None)
+            if index is None:
+                raise GwinessError(f"{job.file.name} has no signal of {num} sources.")
+            item, rng = reader.item(index), generator(job.seed, "rjmcmc", index)
+            start = time.perf_counter()
+            chain = sample_rjmcmc(item, estimator.config.law, Chains(steps=steps), rng)
+            minutes = (time.perf_counter() - start) / 60
+            posterior = estimator.posterior(item, num_samples=_BESIDE, num_beside=_BESIDE, rng=rng)
+            row = {"index": index, "minutes": minutes, **agreement(posterior, chain)}
+            if posterior.amortised is not None:
+                row["amortised"] = agreement(posterior.amortised, chain)
+            rows.append({**row, "chain_with_itself": agreement(*halves(chain))})
+            advance(1)
+    return rows
+
+
 def _print_table(report: dict[str, Any]) -> None:
     table = Table("figure", "with the exact likelihood", "network alone")
     for name in _ROWS:
         values = (report[name], report["amortised"][name])
         table.add_row(name, *("" if value is None else f"{value:.6g}" for value in values))
     Console().print(table)
+    if report["rjmcmc"]:
+        Console().print(_rjmcmc_table(report["rjmcmc"]))
+
+
+def _rjmcmc_table(rows: Sequence[Mapping[str, Any]]) -> Table:
+    """Distances to Eryn's posterior, and of two halves of its chain to each other."""
+    heads = ("signal", "K", "p(K) Eryn", "p(K)", "parameter", "refined", "alone", "itself")
+    table = Table(*heads, title="Wasserstein-2 from Eryn's RJMCMC, median over sources [σ]")
+    for row in rows:
+        for name, refined in (row["wasserstein_2"] or {}).items():
+            others = (row[whom]["wasserstein_2"] for whom in ("amortised", "chain_with_itself"))
+            distances = (refined, *(None if other is None else other[name] for other in others))
+            table.add_row(
+                *(str(row["index"]), str(row["num_sources"])),
+                *(f"{row['p_num_reference']:.4f}", f"{row['p_num']:.4f}", name),
+                *("" if each is None else f"{median(each):.3f}" for each in distances),
+            )
+    return table
 
 
 def _card_metrics(report: dict[str, Any]) -> dict[str, float]:
@@ -117,6 +175,11 @@ def slotflow(
     anneal: Annotated[
         bool, typer.Option("--anneal", help="Anneal samples where weights fail: seconds each.")
     ] = False,
+    rjmcmc: Annotated[
+        list[int] | None,
+        typer.Option(help="Compare with Eryn on the first signal of so many sources."),
+    ] = None,
+    rjmcmc_steps: Annotated[int, typer.Option(min=10, help="Steps of its walkers.")] = 4000,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the samples.")] = 0,
     workers: Annotated[int, typer.Option(min=1, help="Processes.")] = 1,
     models: Annotated[Path | None, typer.Option(help="Folder of checkpoints.")] = None,
@@ -144,6 +207,7 @@ def slotflow(
             rows[index] = row
             advance(1)
     figures = report([rows[index] for index in range(num)])
+    figures["rjmcmc"] = _beside_rjmcmc(job, rjmcmc or (), rjmcmc_steps)
     if record is not None:
         alone = _card_metrics(figures["amortised"])
         measured = {f"{record}_refined": _card_metrics(figures), f"{record}_amortised": alone}

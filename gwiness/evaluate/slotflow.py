@@ -143,9 +143,8 @@ def score(
     ranks = np.zeros((len(pairs), len(space)))
     for row, (true, found) in enumerate(pairs):
         for column, parameter in enumerate(space.parameters):
-            period = parameter.high - parameter.low if parameter.periodic else None
-            values = best.theta[:, found, column]
-            ranks[row, column] = credible_rank(values, weights, truth[true, column], period)
+            values, value = best.theta[:, found, column], truth[true, column]
+            ranks[row, column] = credible_rank(values, weights, value, parameter.period)
     df = np.abs(truth[pairs[:, 0], 2] - estimate[pairs[:, 1]])
     efficiency = best.efficiency if np.ptp(best.log_weight) > 0 else float("nan")
     p_num = posterior.p_num

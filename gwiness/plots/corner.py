@@ -64,8 +64,8 @@ def corner_png(posterior: Posterior, truth: Catalogue | None, rng: np.random.Gen
         if slot in known:
             values = known[slot].copy()
             for p, parameter in enumerate(space.parameters):
-                if parameter.periodic:
-                    period = parameter.high - parameter.low
+                period = parameter.period
+                if period is not None:
                     values[p] += period * np.round((np.median(rows[:, p]) - values[p]) / period)
             corner.overplot_points(figure, values[None], marker="x", color="black", ms=7)
     out = io.BytesIO()

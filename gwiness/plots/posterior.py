@@ -86,9 +86,9 @@ def unwrapped(
     values: Float[np.ndarray, " n"], weights: Float[np.ndarray, " n"], parameter: Parameter
 ) -> Float[np.ndarray, " n"]:
     """Values of a periodic parameter around their circular mean, so that no peak is cut."""
-    if not parameter.periodic:
+    period = parameter.period
+    if period is None:
         return values
-    period = parameter.high - parameter.low
     angle = 2 * np.pi * (values - parameter.low) / period
     centre = np.angle(np.sum(weights * np.exp(1j * angle)))
     turn = (angle - centre + np.pi) % (2 * np.pi) - np.pi
@@ -133,8 +133,7 @@ def posterior_table(
         for index, parameter in enumerate(space.parameters):
             found = marginal(theta[:, index], weights, parameter)
             value = float(known[slot][index]) if slot in known else None
-            period = parameter.high - parameter.low if parameter.periodic else None
-            inside = None if value is None else found.holds(value, period)
+            inside = None if value is None else found.holds(value, parameter.period)
             row = (number, parameter.title, found.median, found.low, found.high, value, inside)
             for column, entry in zip(columns.values(), row, strict=True):
                 column.append(entry)
@@ -352,9 +351,8 @@ def _beside(
     """The truth (P,), of periodic parameters by whole periods as near to a reference as can be."""
     values = []
     for value, near, parameter in zip(truth, reference, parameters, strict=True):
-        if parameter.periodic:
-            period = parameter.high - parameter.low
-            value = value + period * np.round((near - value) / period)
+        if parameter.period is not None:
+            value = value + parameter.period * np.round((near - value) / parameter.period)
         values.append(float(value))
     return values
 

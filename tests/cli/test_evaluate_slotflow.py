@@ -53,3 +53,32 @@ def test_workers_change_nothing_but_time(tmp_path, models):
             del part["ms_per_signal"]
         reports.append(report)
     assert reports[0] == reports[1]
+
+
+def test_an_rjmcmc_stands_beside_ours(tmp_path, models):
+    write_file(tmp_path / "x.h5", 2, NOMINAL.model_copy(update={"num_max": 2, "num_min": 2}), 1)
+    command = [tmp_path / "x.h5", "--model", "untrained", "--models", models, "--samples", 50]
+    command += ["--rjmcmc", 2, "--rjmcmc-steps", 20]
+    result = call(*command, "--json")
+    assert result.exit_code == 0, result.output
+    (row,) = json.loads(result.stdout)["rjmcmc"]
+    assert row["index"] == 0
+    assert {"p_num", "p_num_reference", "wasserstein_2"} <= row["chain_with_itself"].keys()
+    assert "Wasserstein-2 from Eryn's RJMCMC" in call(*command).stdout
+
+
+def test_a_number_that_no_signal_has_is_one_sentence(tmp_path, models):
+    write_file(tmp_path / "x.h5", 1, NOMINAL.model_copy(update={"num_max": 2}), 1)
+    result = call(
+        tmp_path / "x.h5",
+        "--model",
+        "untrained",
+        "--models",
+        models,
+        "--rjmcmc",
+        9,
+        "--samples",
+        10,
+    )
+    assert isinstance(result.exception, GwinessError)
+    assert "no signal of 9 sources" in str(result.exception)
