@@ -38,8 +38,13 @@ IMPLAUSIBLE = 20.0
 """Log likelihood [nat] that the law's bounds may cost: six widths."""
 POOR_FIT = 1.3
 """Residual power over noise power; for a good fit it scatters by 0.03."""
-_CHAIN = 1.6
-"""Neighbours nearer than this are one chain, in units of the resolution 1/T."""
+_CHAINS = (1.6, 2.5)
+"""Neighbours nearer than this are one chain, in units of the resolution 1/T.
+
+The wider one is for a cluster where a source is missing: it falls into two chains there.
+"""
+_LONG = 3
+"""Sources of a chain from which on one more need not fit better at once."""
 _FIRST_STEPS, _MAX_STEPS = 4, 40
 _TOLERANCE = 1e-3
 _WORTH = 1.0
@@ -321,7 +326,8 @@ class Search:
             inside = frequency[chain]
             rest = np.concatenate([frequency[: chain.start], frequency[chain.stop :]])
             for spread in self._spreads(inside):
-                more = len(spread) > len(inside)
+                # In a long chain a source more may be worth it for the law's sake alone.
+                more = len(spread) > len(inside) and len(inside) < _LONG
                 if len(rest) + len(spread) <= self.prior.law.num_max:
                     trial = np.concatenate([rest, spread])
                     yield self.fit(trial, worth if more else np.inf)
@@ -344,9 +350,11 @@ class Search:
 
     def _chains(self, frequency: Float[np.ndarray, " K"]) -> list[slice]:
         """Runs of neighbours that are too close to be taken one by one."""
-        apart = np.flatnonzero(np.diff(frequency) > _CHAIN * self.resolution) + 1
-        edges = [0, *apart.tolist(), len(frequency)]
-        return [slice(a, b) for a, b in pairwise(edges) if b > a]
+        chains: dict[tuple[int, int], None] = {}
+        for reach in _CHAINS:
+            apart = np.flatnonzero(np.diff(frequency) > reach * self.resolution) + 1
+            chains |= dict.fromkeys(pairwise([0, *apart.tolist(), len(frequency)]))
+        return [slice(a, b) for a, b in chains if b > a]
 
     def _spreads(self, inside: Float[np.ndarray, " K"]) -> Iterator[Float[np.ndarray, " J"]]:
         """A chain spread evenly anew: one more, one less, as many; inside, or longer."""

@@ -36,18 +36,11 @@ __all__ = [
     "write_file",
 ]
 
-NOMINAL = SinusoidConfig()
+NOMINAL = SinusoidConfig.load("sinusoid-nominal")
 """The task's own law: K 1..10, separations of 10 mHz or more, σ U(0, 1.5)."""
-STRESS = SinusoidConfig(num_min=5, min_separation_hz=0.004, sigma_min=1.0, sigma_max=2.0)
+STRESS = SinusoidConfig.load("sinusoid-stress")
 """Its authors' harder test set: K 5..10, separations of 4 mHz or more, σ U(1, 2)."""
-CLUSTERS = SinusoidConfig(
-    num_min=10,
-    num_max=10,
-    tight_hz=(0.003, 0.0035),
-    tight_share=(1.0, 1.0),
-    sigma_min=1.5,
-    sigma_max=1.5,
-)
+CLUSTERS = SinusoidConfig.load("sinusoid-clusters")
 """Ten sources in one cluster, 3 to 3.5 mHz apart: about one Fourier bin each."""
 
 
