@@ -20,10 +20,11 @@ from gwiness.core.item import Item
 from gwiness.core.posterior import Posterior, SampleSet
 from gwiness.infer.exact import ExactPosterior, one_thread
 from gwiness.infer.likelihood import streams_of
-from gwiness.nn.slotflow import Encoding, LocalFrame, SlotFlow
+from gwiness.nn.candidates import find_candidates, recount
+from gwiness.nn.slotflow import LocalFrame, SlotFlow
 from gwiness.nn.slots import from_local
 
-__all__ = ["Proposal", "SlotFlowEstimator", "suppress"]
+__all__ = ["Proposal", "SlotFlowEstimator"]
 
 _SPACE = SPACES["sinusoid"]
 _BATCH = 200
@@ -56,36 +57,6 @@ class Proposal:
     def best_num(self) -> int:
         """Most probable number of sources, as far as there are slots for them."""
         return min(int(np.argmax(self.log_p_num)), len(self.bins))
-
-
-def suppress(
-    frequency: Float[np.ndarray, " M"], probability: Float[np.ndarray, " M"], distance: float
-) -> tuple[Int[np.ndarray, " J"], Float[np.ndarray, " J"]]:
-    """Merge candidates that mean the same source.
-
-    A source on the edge of two bins is half present in each, and both expect it at the same
-    frequency. The surer one is kept and takes the other's probability.
-
-    Arguments:
-        frequency: Expected frequencies (M,) [Hz].
-        probability: Presences (M,).
-        distance: Candidates nearer than this [Hz] are one.
-
-    Returns:
-        Kept candidates (J,) and their scores (J,), the surest first.
-    """
-    kept: list[int] = []
-    score: dict[int, float] = {}
-    for index in np.argsort(-probability, kind="stable"):
-        near = [k for k in kept if abs(frequency[k] - frequency[index]) < distance]
-        if near:
-            score[near[0]] += float(probability[index])
-        else:
-            kept.append(int(index))
-            score[int(index)] = float(probability[index])
-    scores = np.array([score[k] for k in kept])
-    order = np.argsort(-scores, kind="stable")
-    return np.array(kept, dtype=np.int64)[order], scores[order]
 
 
 def _gaps(items: Sequence[Item]) -> Float[np.ndarray, "B 2"]:
@@ -128,7 +99,7 @@ class SlotFlowEstimator:
         network.load_state_dict(state)
         return cls(network, config, name, torch.device(device))
 
-    @torch.no_grad()
+    @torch.inference_mode()
     def propose(self, items: Sequence[Item]) -> list[Proposal]:
         """The network's answers for a batch of items.
 
@@ -142,60 +113,30 @@ class SlotFlowEstimator:
         encoding = self.network.encode(
             self._tensor(long), self._tensor(short), self._tensor(_gaps(items))
         )
-        num = min(2 * self.config.data.num_max + 4, encoding.presence.shape[1])
-        probability, index = torch.sigmoid(encoding.presence).topk(num, dim=1)
-        bins = index + self.network.first_bin
-        context, frame = self.network.slots(encoding, bins)
-        offset = frame.centre[..., 0].double()
-        frequency = ((bins + offset) * self.network.spacing).cpu().numpy()
-        present = probability.double().cpu().numpy()
-        log_p_num = encoding.log_p_num.double().cpu().numpy()
-        # Two sources are never nearer than the smallest separation of the training law.
-        kept = [
-            suppress(*row, self.config.law.closest_hz / 2)
-            for row in zip(frequency, present, strict=True)
-        ]
-        chosen = [
-            slots[: int(np.argmax(row))] for (slots, _), row in zip(kept, log_p_num, strict=True)
-        ]
-        seen = self._look_again(encoding, bins, context, frame, chosen)
-        out = []
-        for row, ((slots, score), (again, answer)) in enumerate(zip(kept, seen, strict=True)):
-            bins_kept = bins[row].cpu().numpy()[slots]
-            expected = frequency[row][slots]
-            nearer = answer.centre[:, 0].double().cpu().numpy()
-            expected[: len(nearer)] = (bins_kept[: len(nearer)] + nearer) * self.network.spacing
-            out.append(Proposal(log_p_num[row], bins_kept, score, expected, again, answer))
-        return out
-
-    def _look_again(
-        self,
-        encoding: Encoding,
-        bins: Tensor,
-        context: Tensor,
-        frame: LocalFrame,
-        chosen: Sequence[Int[np.ndarray, " _"]],
-    ) -> list[tuple[Tensor, LocalFrame]]:
-        """Contexts and frames of the chosen slots of each item, all looked at together."""
-        longest = max(len(slots) for slots in chosen)
-        take = torch.zeros(len(chosen), longest, dtype=torch.int64)
-        mask = torch.zeros(take.shape, dtype=torch.bool)
-        for row, slots in enumerate(chosen):
-            take[row, : len(slots)] = torch.from_numpy(slots)
-            mask[row, : len(slots)] = True
-        take, mask = take.to(self.device), mask.to(self.device)
-        rows = torch.arange(len(chosen), device=self.device)[:, None]
+        # Two sources are never nearer than the smallest separation of the law.
+        found = find_candidates(self.network, encoding, self.config.law.closest_hz / 2)
+        log_p_num = recount(self.network, encoding, found).double().cpu().numpy()
+        rows = range(len(items))
+        slots, mask = found.surest(rows, log_p_num.argmax(axis=1).tolist())
         context, frame = self.network.look_again(
-            encoding, bins[rows, take], context[rows, take], frame.select((rows, take)), mask
+            encoding, slots.bins, slots.context, slots.frame, mask
         )
-        return [
-            (context[row, mask[row]], frame.select((row, mask[row]))) for row in range(len(mask))
-        ]
+        nearer = (slots.bins + frame.centre[..., 0].double()).cpu().numpy() * self.network.spacing
+        out = []
+        for row, kept in enumerate(found.kept):
+            expected = found.frequency[row][kept]
+            here = mask[row]
+            num = int(here.sum())
+            expected[:num] = nearer[row, :num]
+            bins = found.bins[row].cpu().numpy()[kept]
+            own = context[row, here], frame.select((row, here))
+            out.append(Proposal(log_p_num[row], bins, found.score[row], expected, *own))
+        return out
 
     def _tensor(self, values: np.ndarray) -> Tensor:
         return torch.from_numpy(values.astype(np.float32)).to(self.device)
 
-    @torch.no_grad()
+    @torch.inference_mode()
     def amortised(
         self, proposal: Proposal, num_samples: int, rng: np.random.Generator
     ) -> Posterior:

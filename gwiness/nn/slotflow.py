@@ -22,9 +22,16 @@ from torch import Tensor, nn
 
 from gwiness.nn.encoder import BandEncoder, BandFeatures, BandProjection
 from gwiness.nn.newton import JointStep
-from gwiness.nn.slots import NumHead, SlotContext, wrap
+from gwiness.nn.slots import NumHead, Recount, SlotContext, wrap
 
 __all__ = ["Encoding", "LocalFrame", "SlotFlow"]
+
+_RESOLUTION_S = 300.0
+"""Inverse of the frequency [1/Hz] that distances between slots are measured in."""
+_STEPS = 3
+"""Joint steps before a source is called one too many."""
+_NEAR, _APART = 1.5, 4.0
+"""Distances within which slots are neighbours, and beyond which they do not meet."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +55,18 @@ class Encoding:
     log_p_num: Tensor
     samples: Tensor
     valid: Tensor | None = None
+
+    def select(self, rows: Int[Tensor, " R"]) -> "Encoding":
+        """Only some signals of the batch."""
+        return Encoding(
+            features=self.features[rows],
+            z_long=self.z_long[rows],
+            log_sigma=self.log_sigma[rows],
+            presence=self.presence[rows],
+            log_p_num=self.log_p_num[rows],
+            samples=self.samples[rows],
+            valid=None if self.valid is None else self.valid[rows],
+        )
 
 
 @dataclass(frozen=True)
@@ -179,8 +198,11 @@ class SlotFlow(nn.Module):
         self.context = SlotContext(width=width, context=context, fineness=fineness)
         # δ, tone (2), log scales (3), below the diagonal (3)
         self.frame_head = nn.Linear(context, 9)
+        self.num_max = num_max
         self.joint_step: JointStep | None = None
+        self.recount: Recount | None = None
         if look_again:
+            self.recount = Recount(num_features=11, hidden=32)
             spacing, time_ref = self.projection.spacing, self.projection.time_ref
             self.joint_step = JointStep(**streams, spacing=spacing, time_ref=time_ref)
             self.again = nn.Sequential(
@@ -282,6 +304,45 @@ class SlotFlow(nn.Module):
         centre = centre + step + (scale @ out[..., :3, None]).squeeze(-1)
         tone = torch.polar(centre[..., 2], centre[..., 1])
         return context, LocalFrame(centre, lower, tone)
+
+    def second_features(
+        self,
+        encoding: Encoding,
+        bins: Int[Tensor, "B K"],
+        frame: LocalFrame,
+        score: Float[Tensor, "B K"],
+        mask: Bool[Tensor, "B K"],
+    ) -> Float[Tensor, "B K 11"]:
+        """What `Recount` sees of each slot after joint steps.
+
+        Strength (amplitude over its error), last step and widths, amplitude, score, and how near the
+        other slots are: the nearest two, and how many lie within a Fourier bin and a half and
+        within four.
+        """
+        if self.joint_step is None:
+            raise ValueError("a network without a second look has no features of it")
+        sigma, centre = encoding.log_sigma.exp(), frame.centre.detach()
+        for _ in range(_STEPS):
+            look = (encoding.samples, encoding.valid, sigma, bins, centre, mask)
+            step, scale = self.joint_step(*look)
+            centre = centre + step
+        widths, amplitude = scale.norm(dim=-1), centre[..., 2]
+        place = (bins + centre[..., 0].clamp(-3, 3)) * self.spacing * _RESOLUTION_S
+        apart = (place[..., None] - place[..., None, :]).abs()
+        other = mask[:, None] & ~torch.eye(mask.shape[1], dtype=torch.bool, device=mask.device)
+        apart = torch.where(other, apart, _APART)
+        nearest = nn.functional.pad(apart, (0, 2), value=_APART).topk(2, largest=False).values
+        rows = [
+            torch.asinh(amplitude / widths[..., 2]),
+            torch.asinh(step[..., 0] / widths[..., 0]),
+            *widths.clamp_min(1e-6).log().unbind(dim=-1),
+            amplitude.clamp(-3, 3),
+            score,
+            *nearest.clamp_max(_APART).unbind(dim=-1),
+            (apart < _NEAR).sum(dim=-1) / 4,
+            (apart < _APART).sum(dim=-1) / 4,
+        ]
+        return torch.stack([row.to(step.dtype) for row in rows], dim=-1)
 
     def _frame(self, context: Float[Tensor, "B K E"], near: Complex[Tensor, "B K"]) -> LocalFrame:
         out = self.frame_head(context)

@@ -9,10 +9,10 @@ least correlated.
 import math
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
-__all__ = ["NumHead", "SlotContext", "from_local", "nearest_bin", "to_local", "wrap"]
+__all__ = ["NumHead", "Recount", "SlotContext", "from_local", "nearest_bin", "to_local", "wrap"]
 
 
 def wrap(angle: Tensor) -> Tensor:
@@ -91,6 +91,59 @@ class NumHead(nn.Module):
         correction, log_beta, free = out[:, :1], out[:, 1:2], out[:, 2:]
         distance = self.counts - (total[:, None] + 0.1 * correction)
         return torch.log_softmax(free - torch.exp(log_beta - 1.0) * distance**2, dim=1)
+
+
+class Recount(nn.Module):
+    """Second opinion on two neighbouring numbers of sources, k − 1 and k.
+
+    The k surest slots have taken a joint Newton step. If one of them is a source too many, its
+    amplitude is now small beside its error; but so it is in a cluster, where all errors are large.
+    So the network looks at each slot, pools them, and weighs that against what was thought before.
+
+    Arguments:
+        num_features: Features of a slot.
+        hidden: Width of the hidden layers.
+    """
+
+    def __init__(self, *, num_features: int, hidden: int) -> None:
+        super().__init__()
+        self.slot = nn.Sequential(
+            nn.Linear(num_features, hidden), nn.SiLU(), nn.Linear(hidden, hidden), nn.SiLU()
+        )
+        self.pooled = nn.Sequential(nn.Linear(2 * hidden + 3, hidden), nn.SiLU())
+        self.out = nn.Linear(hidden, 1)
+        # Nothing changes before something is learnt.
+        nn.init.zeros_(self.out.weight)
+        nn.init.zeros_(self.out.bias)
+
+    def forward(
+        self,
+        log_p_num: Float[Tensor, "B K1"],
+        upper: Int[Tensor, " B"],
+        features: Float[Tensor, "B K D"],
+        mask: Bool[Tensor, "B K"],
+        log_sigma: Float[Tensor, " B"],
+    ) -> Float[Tensor, "B K1"]:
+        """Log probability (B, K_max + 1) of 0..K_max sources.
+
+        Arguments:
+            log_p_num: The same before.
+            upper: The larger number k of the two in question, 1 or more.
+            features: Of each slot, see `SlotFlow.second_features`.
+            mask: Which slots count.
+            log_sigma: Log noise level.
+        """
+        rows = torch.arange(len(upper), device=upper.device)
+        many, few = log_p_num[rows, upper], log_p_num[rows, upper - 1]
+        slots = self.slot(features) * mask[..., None]
+        before = [(many - few).clamp(-9, 9), log_sigma, upper / log_p_num.shape[1]]
+        pooled = [slots.sum(dim=1) / 4, slots.amax(dim=1), torch.stack(before, dim=1)]
+        odds = many - few + self.out(self.pooled(torch.cat(pooled, dim=1)))[:, 0]
+        total = torch.logaddexp(many, few)
+        out = log_p_num.clone()
+        out[rows, upper] = total + nn.functional.logsigmoid(odds)
+        out[rows, upper - 1] = total + nn.functional.logsigmoid(-odds)
+        return out
 
 
 class SlotContext(nn.Module):

@@ -5,7 +5,8 @@ import torch
 from gwiness.config.slotflow import SlotFlowConfig
 from gwiness.core.errors import ScopeProblem
 from gwiness.core.item import Item
-from gwiness.infer.estimator import SlotFlowEstimator, suppress
+from gwiness.infer.estimator import SlotFlowEstimator
+from gwiness.nn.candidates import suppress
 from gwiness.nn.slotflow import SlotFlow
 from gwiness.simulate.sinusoid import SinusoidSignal, as_item, draw
 
