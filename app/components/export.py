@@ -30,6 +30,7 @@ def provenance(shown: Loaded) -> dict[str, str]:
         "band_hz": f"{processing.band[0]:g} {processing.band[1]:g}",
         "window_samples": str(shown.view.window),
         "separator": shown.view.separator or "none",
+        "posterior": shown.view.estimator or "none",
         "out_of_scope": " ".join(cache.marks(shown.key, shown.index, shown.view.separator))
         or "no",
     }

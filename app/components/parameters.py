@@ -144,18 +144,14 @@ def _sinusoid(shown: Loaded, item: Item) -> None:
     )
     signal = _reconstruction(shown, item, posterior)
     with st.expander("Can I believe this? Calibration of the model on signals of known truth"):
-        calibration_panel(_model(), "calibration")
+        calibration_panel(str(shown.view.estimator), "calibration")
     downloads(
         shown,
-        command(shown, _model(), "infer"),
+        command(shown, shown.view.estimator, "infer"),
         tables={"Table": table, "Reconstruction": reconstruction_table(signal)},
         posterior=posterior,
         truth=truth,
     )
-
-
-def _model() -> str:
-    return cache.cards("slotflow")[0].name
 
 
 def _numbers(posterior: Posterior, item: Item) -> None:
@@ -164,6 +160,15 @@ def _numbers(posterior: Posterior, item: Item) -> None:
     with st.container(horizontal=True, gap="small"):
         st.metric("Most probable K", best, border=True, width=170)
         st.metric("p(K)", f"{posterior.p_num[best]:.4f}", border=True, width=170)
+        alone = posterior.amortised
+        if alone is not None:
+            st.metric(
+                "K, network alone",
+                f"{alone.best_num} ({alone.p_num[alone.best_num]:.4f})",
+                border=True,
+                width=190,
+                help="The network's own most probable number, before the exact likelihood.",
+            )
         st.metric(
             "Injected K", "not in file" if truth is None else len(truth), border=True, width=170
         )

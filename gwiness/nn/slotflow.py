@@ -315,7 +315,7 @@ class SlotFlow(nn.Module):
     ) -> Float[Tensor, "B K 11"]:
         """What `Recount` sees of each slot after joint steps.
 
-        Strength (amplitude over its error), last step and widths, amplitude, score, and how near the
+        Strength (amplitude over its error), last step, widths, amplitude, score, and how near the
         other slots are: the nearest two, and how many lie within a Fourier bin and a half and
         within four.
         """
