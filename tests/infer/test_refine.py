@@ -99,3 +99,16 @@ def test_a_source_at_the_end_of_the_band_is_found(make_search):
         search = make_search([[1.0, 0.4, 2.7], [0.8, 2.0, 2.99999]], 1.0)
         counts.add(search.climb([np.array([2.7, 2.9999])]).best.num)
     assert counts == {2}
+
+
+@pytest.mark.parametrize("missing", [2, 5])
+def test_a_cluster_closes_the_hole_that_a_missing_source_leaves(missing):
+    """Without it the others are spread over the hole, and the cluster looks like two chains."""
+    prior = SourcePrior(CLUSTERED)
+    signal = draw(CLUSTERS, np.random.default_rng(11))
+    search = Search(streams_of(as_item(signal, CLUSTERS.streams), CLUSTERS.streams), prior)
+    start = np.delete(signal.theta[:, 2], missing)
+    refined = search.climb([start])
+    assert refined.best.num == 10
+    truth = search.fit(signal.theta[:, 2])
+    assert refined.best.log_evidence > truth.log_evidence - 1
