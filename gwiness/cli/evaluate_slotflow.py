@@ -207,7 +207,7 @@ def slotflow(
             rows[index] = row
             advance(1)
     figures = report([rows[index] for index in range(num)])
-    figures["rjmcmc"] = _beside_rjmcmc(job, rjmcmc or (), rjmcmc_steps)
+    figures["rjmcmc"] = _beside_rjmcmc(job, rjmcmc, rjmcmc_steps) if rjmcmc else []
     if record is not None:
         alone = _card_metrics(figures["amortised"])
         measured = {f"{record}_refined": _card_metrics(figures), f"{record}_amortised": alone}

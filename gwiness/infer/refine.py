@@ -51,6 +51,10 @@ _WORTH = 1.0
 """Gain of the log likelihood [nat] after the first steps that a further source must show."""
 _CLEAR = 12.0
 """Amplitudes that many standard deviations from zero are not given up by themselves."""
+_MOST_DEATHS = 4
+"""Sources whose death is tried; a chain is also spread anew with one less."""
+_LEAP = 3.0
+"""Gain of the evidence [nat] after which the search goes on from there at once."""
 _FAR = 6.0
 """Bounds farther away [standard deviations] cut off nothing: 10⁻⁹."""
 _DIVERGED = 1.0
@@ -296,7 +300,8 @@ class Search:
         fits: dict[int, Fit] = {}
         scores: dict[int, float] = {}
         best, highest = self._empty(), -np.inf
-        candidates: Iterable[Fit | None] = (self.fit(start) for start in starts)
+        candidates: Iterable[Fit | None] = [self.fit(start) for start in starts]
+        leap = np.inf
         while True:
             better = False
             for trial in candidates:
@@ -305,11 +310,14 @@ class Search:
                 score = self._score(trial)
                 if score > scores.get(trial.num, -np.inf):
                     fits[trial.num], scores[trial.num] = trial, score
-                if score > highest:
+                gain = score - highest
+                if gain > 0:
                     best, highest, better = trial, score, True
+                if gain > leap:
+                    break
             if not better:
                 return Refined(fits, scores)
-            candidates = self._neighbours(best)
+            candidates, leap = self._neighbours(best), _LEAP
 
     def _neighbours(self, fit: Fit) -> Iterator[Fit | None]:
         """Fits with a source more, a source less, or a chain spread anew."""
@@ -345,8 +353,8 @@ class Search:
         if fit.num == 0:
             return []
         strength = fit.strength
-        weak = set(np.flatnonzero(strength < _CLEAR).tolist())
-        return sorted(weak | {int(np.argmin(strength))})
+        weakest = np.argsort(strength)[:_MOST_DEATHS].tolist()
+        return [index for index in weakest if index == weakest[0] or strength[index] < _CLEAR]
 
     def _chains(self, frequency: Float[np.ndarray, " K"]) -> list[slice]:
         """Runs of neighbours that are too close to be taken one by one."""

@@ -114,8 +114,9 @@ def suppress(
     return np.array(kept, dtype=np.int64)[order], scores[order]
 
 
+@torch.no_grad()
 def find_candidates(network: SlotFlow, encoding: Encoding, distance: float) -> Candidates:
-    """The slots of a batch that may hold a source.
+    """The slots of a batch that may hold a source; nothing is learnt from the choice.
 
     Arguments:
         network: The network.

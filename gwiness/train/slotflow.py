@@ -143,8 +143,7 @@ class SlotFlowModule(LightningModule):
         if frame is not first:
             # The second look starts where the first one ends: that must learn by itself.
             error = error + _gaussian_nll(first.select(mask), local[mask])
-        with torch.no_grad():
-            candidates = find_candidates(network, encoding, self.config.law.closest_hz / 2)
+        candidates = find_candidates(network, encoding, self.config.law.closest_hz / 2)
         log_p_num = recount(network, encoding, candidates, _RECOUNTED if self.training else None)
         num = mask.sum().clamp_min(1)
         terms = {
