@@ -62,8 +62,9 @@ class SinusoidConfig(Config):
     """Law of the signals; the defaults are the task's "nominal" law.
 
     Neighbours are at least ``min_separation_hz`` apart, except inside clusters: there a gap is
-    uniform in ``tight_hz``. Of the K - 1 gaps of a signal a number is tight that is uniform
-    between the shares ``tight_share``, and any of them with equal probability.
+    uniform in ``tight_hz``. A share ``cluster_share`` of the signals may have clusters: of their
+    K - 1 gaps a number is tight that is uniform between the shares ``tight_share``, and any of
+    them with equal probability.
 
     Raises:
         GwinessError: If ``num_max`` sources so far apart do not fit into the band, or gaps can be
@@ -84,7 +85,9 @@ class SinusoidConfig(Config):
     tight_hz: tuple[float, float] | None = None
     """Smallest and largest gap inside a cluster [Hz]; None: there are no clusters."""
     tight_share: tuple[float, float] = (0.0, 1.0)
-    """Smallest and largest share of tight gaps in a signal."""
+    """Smallest and largest share of tight gaps in a signal that may have clusters."""
+    cluster_share: float = Field(default=1.0, gt=0, le=1)
+    """Share of the signals that may have clusters."""
     gap_share: float = Field(default=0.0, ge=0, le=1)
     """Share of the signals whose long stream has a gap."""
     gap_s: tuple[float, float] = (10.0, 60.0)
@@ -118,11 +121,25 @@ class SinusoidConfig(Config):
         return width - max(num - 1, 0) * self.min_separation_hz
 
     def tight_numbers(self, num: int) -> tuple[int, int]:
-        """Smallest and largest number of tight gaps among ``num`` sources."""
+        """Smallest and largest number of tight gaps among ``num`` sources that may have some."""
         if self.tight_hz is None or num < 2:
             return 0, 0
         low, high = (round(share * (num - 1)) for share in self.tight_share)
         return low, high
+
+    def tight_probability(self, num: int) -> list[float]:
+        """Probability of 0, 1, ... tight gaps among ``num`` sources.
+
+        Example:
+            >>> SinusoidConfig(tight_hz=(0.002, 0.01), cluster_share=0.5).tight_probability(2)
+            [0.75, 0.25]
+        """
+        low, high = self.tight_numbers(num)
+        out = [0.0] * max(num, 1)
+        out[0] = 1.0 - self.cluster_share
+        for count in range(low, high + 1):
+            out[count] += self.cluster_share / (high - low + 1)
+        return out
 
 
 class SlotFlowNetworkConfig(Config):

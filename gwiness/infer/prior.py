@@ -1,15 +1,15 @@
 r"""Prior of the sinusoid task: which sets of sources are possible, and how probable each is.
 
 Given K, phases are uniform, amplitudes uniform or uniform in their logarithm. Frequencies follow
-`SinusoidConfig`: of the K − 1 gaps between neighbours m are tight, m uniform in its range, any of
-them; tight gaps are uniform in their range, the groups that are left are uniform where they are
-far enough apart. Sources carry no names, so densities are those of the ordered set:
+`SinusoidConfig`: of the K − 1 gaps between neighbours m are tight, any of them; tight gaps are
+uniform in their range, the groups that are left are uniform where they are far enough apart.
+Sources carry no names, so densities are those of the ordered set:
 
-.. math:: p(f | K) = \frac{1}{M \binom{K-1}{m}} \frac{1}{(b - a)^m} \frac{G!}{F^G},
+.. math:: p(f | K) = \frac{p(m | K)}{\binom{K-1}{m}} \frac{1}{(b - a)^m} \frac{G!}{F^G},
           \qquad G = K - m
 
-with M numbers m possible, tight gaps between a and b, and the free band F that is left without all
-tight gaps and all smallest wide ones. Without clusters m = 0, G = K, and the density is constant.
+with tight gaps between a and b, and the free band F that is left without all tight gaps and all
+smallest wide ones. Without clusters m = 0, G = K, and the density is constant.
 """
 
 from dataclasses import dataclass
@@ -98,7 +98,6 @@ class SourcePrior:
             tight = self.tight(frequency)
         gaps = np.diff(frequency, axis=-1)
         count = tight.sum(axis=-1)
-        fewest, most = self.law.tight_numbers(num)
         groups = num - count
         width = self.band[1] - self.band[0] - np.where(tight, gaps, 0.0).sum(axis=-1)
         free = width - (groups - 1) * self.law.min_separation_hz
@@ -106,8 +105,9 @@ class SourcePrior:
         choices = gammaln(num) - gammaln(count + 1) - gammaln(num - count)
         with np.errstate(invalid="ignore", divide="ignore"):
             density = gammaln(groups + 1) - groups * np.log(free) - choices
-        density = density - np.log(most - fewest + 1) - count * np.log(narrow[1] - narrow[0])
-        possible = (free > 0) & (count >= fewest) & (count <= most)
+            density = density + np.log(self.law.tight_probability(num))[count]
+        density = density - count * np.log(narrow[1] - narrow[0])
+        possible = (free > 0) & np.isfinite(density)
         smallest = np.where(tight, narrow[0], self.law.min_separation_hz)
         possible &= (gaps >= smallest - _ROUNDING).all(axis=-1)
         possible &= (frequency[..., 0] >= self.band[0]) & (frequency[..., -1] <= self.band[1])

@@ -80,7 +80,8 @@ def draw_sources(config: SinusoidConfig, rng: np.random.Generator) -> Float[np.n
     num = int(rng.integers(config.num_min, config.num_max + 1))
     gaps = np.full(max(num - 1, 0), config.min_separation_hz)
     tight = np.zeros(len(gaps), dtype=bool)
-    if config.tight_hz is not None:
+    share = config.cluster_share
+    if config.tight_hz is not None and (share == 1 or rng.uniform() < share):
         low, high = config.tight_numbers(num)
         tight[rng.permutation(len(gaps))[: rng.integers(low, high + 1)]] = True
         gaps[tight] = rng.uniform(*config.tight_hz, int(tight.sum()))

@@ -41,7 +41,8 @@ def _law(law: SinusoidConfig) -> str:
         low, high = (1e3 * gap for gap in law.tight_hz)
         few, many = law.tight_share
         parts.append(
-            f"{few:.0%} to {many:.0%} of a signal's gaps in clusters, {low:g} to {high:g} mHz"
+            f"in {law.cluster_share:.0%} of the signals {few:.0%} to {many:.0%} of the gaps in "
+            f"clusters, {low:g} to {high:g} mHz"
         )
     uniform = "U" if law.amplitude_law == "uniform" else "log-U"
     parts += [

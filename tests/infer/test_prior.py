@@ -13,6 +13,7 @@ CLUSTERED = {"min_separation_hz": 0.05, "tight_hz": (0.02, 0.05)}
     [
         {"min_separation_hz": 0.05},
         CLUSTERED,
+        {**CLUSTERED, "cluster_share": 0.3, "tight_share": (0.5, 1.0)},
         {"min_separation_hz": 0.05, "amplitude_law": "log"},
     ],
 )
@@ -27,8 +28,9 @@ def test_prior_integrates_to_one(num, law, rng):
     assert density.mean() == pytest.approx(1.0, abs=5 * density.std() / np.sqrt(len(draws)) + 1e-9)
 
 
-def test_law_and_prior_agree_on_pairs(rng):
-    law = SinusoidConfig.build({**CLUSTERED, "num_min": 3, "num_max": 3})
+@pytest.mark.parametrize("share", [1.0, 0.4])
+def test_law_and_prior_agree_on_pairs(share, rng):
+    law = SinusoidConfig.build({**CLUSTERED, "num_min": 3, "num_max": 3, "cluster_share": share})
     drawn = np.array([draw_sources(law, rng)[:, 2] for _ in range(4000)])
     flat = np.sort(rng.uniform(2.5, 3.0, (200_000, 3)), axis=1)
     weight = np.exp(SourcePrior(law).log_density(flat))
