@@ -13,6 +13,7 @@ smallest wide ones. Without clusters m = 0, G = K, and the density is constant.
 """
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from jaxtyping import Bool, Float
@@ -101,13 +102,10 @@ class SourcePrior:
         groups = num - count
         width = self.band[1] - self.band[0] - np.where(tight, gaps, 0.0).sum(axis=-1)
         free = width - (groups - 1) * self.law.min_separation_hz
-        narrow = self.law.tight_hz or (0.0, 1.0)
-        choices = gammaln(num) - gammaln(count + 1) - gammaln(num - count)
         with np.errstate(invalid="ignore", divide="ignore"):
-            density = gammaln(groups + 1) - groups * np.log(free) - choices
-            density = density + np.log(self.law.tight_probability(num))[count]
-        density = density - count * np.log(narrow[1] - narrow[0])
+            density = _log_arrangements(self.law, num)[count] - groups * np.log(free)
         possible = (free > 0) & np.isfinite(density)
+        narrow = self.law.tight_hz or (0.0, 1.0)
         smallest = np.where(tight, narrow[0], self.law.min_separation_hz)
         possible &= (gaps >= smallest - _ROUNDING).all(axis=-1)
         possible &= (frequency[..., 0] >= self.band[0]) & (frequency[..., -1] <= self.band[1])
@@ -131,3 +129,15 @@ class SourcePrior:
         ordered = (np.diff(solver[..., 0], axis=1) >= 0).all(axis=1)
         density = self.log_density(solver[..., 0]) + self.log_amplitude(solver[..., 2])
         return np.where(ordered, density, -np.inf)
+
+
+@lru_cache(maxsize=64)
+def _log_arrangements(law: SinusoidConfig, num: int) -> Float[np.ndarray, " K"]:
+    """Log of all factors of p(f | K) but 1/F^G, for 0..K − 1 tight gaps (K,)."""
+    count = np.arange(num)
+    choices = gammaln(num) - gammaln(count + 1) - gammaln(num - count)
+    narrow = law.tight_hz or (0.0, 1.0)
+    with np.errstate(divide="ignore"):
+        probability = np.log(law.tight_probability(num))
+    spread = count * np.log(narrow[1] - narrow[0])
+    return probability - choices - spread + gammaln(num - count + 1)
