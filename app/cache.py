@@ -15,6 +15,7 @@ import streamlit as st
 
 from app.state import FileKey
 from gwiness.config.analysis import AnalysisConfig
+from gwiness.core.calibration import Calibration
 from gwiness.core.card import ModelCard
 from gwiness.core.item import Item
 from gwiness.core.posterior import Posterior
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "MapRequest",
+    "calibrations",
     "cards",
     "device",
     "infer",
@@ -129,6 +131,12 @@ def engine() -> "Engine":
 def cards(kind: str | None = None) -> list[ModelCard]:
     """Cards of the installed models."""
     return engine().cards(kind)
+
+
+@st.cache_data(ttl=5, show_spinner=False)
+def calibrations(name: str) -> dict[str, Calibration]:
+    """Calibrations of an installed model, by test set."""
+    return engine().calibrations(name)
 
 
 @st.cache_resource(show_spinner=False)

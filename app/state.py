@@ -99,7 +99,8 @@ class View:
         limits: Fixed colour limits; None for limits from the data.
         kinds: Classes whose separated output is shown.
         outputs: What the reader asked for: Hide, All or Show.
-        separator: Model that separates; None if none is installed.
+        separator: Model that separates; None if none is installed, or not for such items.
+        estimator: Model that infers; None if none is installed, or not for such items.
         zoom: First and last time [s], lowest and highest frequency [Hz]; None for everything.
     """
 
@@ -107,9 +108,10 @@ class View:
     window: int
     colormap: str
     limits: tuple[float, float] | None
-    kinds: tuple[str, ...]
-    outputs: Literal["Hide", "All", "Show"]
-    separator: str | None
+    kinds: tuple[str, ...] = ()
+    outputs: Literal["Hide", "All", "Show"] = "Hide"
+    separator: str | None = None
+    estimator: str | None = None
     zoom: tuple[float, float, float, float] | None = None
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, cast
 import torch
 
 from gwiness import store
+from gwiness.core.calibration import Calibration
 from gwiness.core.card import ModelCard
 from gwiness.core.errors import ScopeProblem
 from gwiness.core.item import Item
@@ -59,6 +60,10 @@ class Engine:
     def cards(self, kind: str | None = None) -> list[ModelCard]:
         """Cards of the installed models, of one kind if given."""
         return store.list_cards(self.models_root, kind)
+
+    def calibrations(self, name: str) -> dict[str, Calibration]:
+        """Calibrations of an installed model, by test set."""
+        return store.read_calibrations(self.models_root / name)
 
     def _load(self, name: str, kind: str) -> "tuple[ModelCard, Separator | SlotFlowEstimator]":
         if name not in self._models:
@@ -127,5 +132,9 @@ class Engine:
         with self._lock:
             _, estimator = self._load(model, "slotflow")
             return estimator.posterior(  # type: ignore[union-attr]
-                item, num_samples=num_samples, refine=refine, rng=generator(seed, "infer")
+                item,
+                num_samples=num_samples,
+                refine=refine,
+                anneal=True,
+                rng=generator(seed, "infer"),
             )

@@ -12,10 +12,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import tomli_w
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 
 from gwiness import __version__
 from gwiness.config.base import Config
+from gwiness.core.calibration import Calibration
 from gwiness.core.card import ModelCard
 from gwiness.core.errors import FileProblem
 from gwiness.core.scope import scope_warnings
@@ -30,8 +31,10 @@ __all__ = [
     "MODELS",
     "list_cards",
     "load",
+    "read_calibrations",
     "read_card",
     "record",
+    "record_calibrations",
     "save",
     "scope_warnings",
     "verify",
@@ -42,6 +45,8 @@ MODELS = Path(__file__).resolve().parent.parent / "models"
 MAX_BYTES = 16 * 2**20
 """Largest weights file that is shipped [bytes]."""
 _WEIGHTS, _CARD, _CONFIG = "weights.safetensors", "card.toml", "config.toml"
+_CALIBRATION = "calibration.json"
+_CALIBRATIONS = TypeAdapter(dict[str, Calibration])
 
 
 def _digest(path: Path) -> str:
@@ -192,6 +197,38 @@ def record(folder: Path, metrics: Mapping[str, Any]) -> None:
     part = folder / f"{_CARD}.part"
     part.write_text(_card_text(ModelCard.model_validate(values)), encoding="utf-8")
     part.replace(folder / _CARD)
+
+
+def record_calibrations(folder: Path, found: Mapping[str, Calibration]) -> None:
+    """Keep calibrations beside a card, with those already there; atomically.
+
+    Arguments:
+        folder: Checkpoint.
+        found: By name of the test set.
+    """
+    kept = read_calibrations(folder) | dict(found)
+    text = _CALIBRATIONS.dump_json(kept, indent=1).decode()
+    part = folder / f"{_CALIBRATION}.part"
+    part.write_text(text + "\n", encoding="utf-8")
+    part.replace(folder / _CALIBRATION)
+
+
+def read_calibrations(folder: Path) -> dict[str, Calibration]:
+    """Calibrations beside a card, by name of the test set; empty if there are none.
+
+    Raises:
+        FileProblem: If the file is not one of ours.
+    """
+    path = folder / _CALIBRATION
+    if not path.is_file():
+        return {}
+    try:
+        return _CALIBRATIONS.validate_json(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, ValidationError) as error:
+        raise FileProblem(
+            f"{path}: expected calibrations of `gwiness evaluate slotflow --record`; "
+            "remove the file and record them again."
+        ) from error
 
 
 def _card_text(card: ModelCard) -> str:

@@ -9,6 +9,7 @@ from app.components.look import section
 from app.components.model_card import card_button
 from app.components.text import plain
 from app.state import View, noise_choice
+from gwiness.config.analysis import AnalysisConfig
 from gwiness.core.catalogue import KINDS
 from gwiness.io.recording import RecordingInfo
 from gwiness.plots.streams import NOISE_TITLES, Processing
@@ -119,8 +120,11 @@ def analysis(info: RecordingInfo) -> View:
     processing = _sinusoid_processing() if sinusoid else _lisa_processing(info)
     window = _window(info, sinusoid)
     colormap, limits = _colours()
-    outputs, kinds, separator = ("Hide", (), None) if sinusoid else _outputs(info)
-    return View(processing, window, colormap, limits, kinds, outputs, separator, state.zoom())
+    if sinusoid:
+        estimator = _model("slotflow", "Posterior", "posterior", AnalysisConfig().posterior)
+        return View(processing, window, colormap, limits, estimator=estimator, zoom=state.zoom())
+    outputs, kinds, separator = _outputs(info)
+    return View(processing, window, colormap, limits, kinds, outputs, separator, zoom=state.zoom())
 
 
 def _lisa_processing(info: RecordingInfo) -> Processing:
@@ -280,14 +284,23 @@ def _outputs(info: RecordingInfo) -> tuple[str, tuple[str, ...], str | None]:
         label_visibility="collapsed",
     )
     kinds = tuple(kind for kind in all_kinds if kind in (chosen or []))
-    return choice or "All", kinds, _separator()
+    separator = _model("separator", "Separator", "model", AnalysisConfig().separator)
+    return choice or "All", kinds, separator
 
 
-def _separator() -> str | None:
-    """Which model separates, with its card one click away; None if none is installed."""
-    cards = {card.name: card for card in cache.cards("separator")}
+def _model(kind: str, title: str, key: str, first: str) -> str | None:
+    """Which model of a kind works, with its card one click away; None if none is installed.
+
+    Arguments:
+        kind: Kind of model.
+        title: Label of the choice.
+        key: Its key, also in the link.
+        first: Name of the one that is chosen if it is there.
+    """
+    found = sorted(cache.cards(kind), key=lambda card: (card.name != first, card.name))
+    cards = {card.name: card for card in found}
     if not cards:
-        st.caption("No separator is installed in `models/`: injected signals only.")
+        st.caption(f"{title}: none is installed in `models/`; injected signals only.")
         return None
     name = next(iter(cards))
     with st.container(
@@ -297,9 +310,9 @@ def _separator() -> str | None:
         horizontal_alignment="distribute",
     ):
         if len(cards) > 1:
-            name = st.selectbox("Separator", list(cards), key="model", bind="query-params")
+            name = st.selectbox(title, list(cards), key=key, bind="query-params")
         else:
-            st.caption(f"Separator: {plain(name)}", width="content")
+            st.caption(f"{title}: {plain(name)}", width="content")
         card_button(cards[name])
     return name
 

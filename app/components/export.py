@@ -2,13 +2,17 @@
 
 import shlex
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 import streamlit as st
 
 from app import cache
 from app.state import ROOT, Loaded
+from gwiness.core.catalogue import Catalogue
 from gwiness.core.posterior import Posterior
+from gwiness.core.seeds import generator
+from gwiness.plots.corner import corner_png
 from gwiness.plots.export import maps_to_hdf5, posterior_to_hdf5, table_to_csv
 from gwiness.plots.spectrogram import DisplayMap
 
@@ -26,6 +30,7 @@ def provenance(shown: Loaded) -> dict[str, str]:
         "band_hz": f"{processing.band[0]:g} {processing.band[1]:g}",
         "window_samples": str(shown.view.window),
         "separator": shown.view.separator or "none",
+        "posterior": shown.view.estimator or "none",
         "out_of_scope": " ".join(cache.marks(shown.key, shown.index, shown.view.separator))
         or "no",
     }
@@ -56,9 +61,9 @@ def downloads(
     shown: Loaded,
     line: str,
     maps: Mapping[str, DisplayMap] | None = None,
-    table: Mapping[str, Sequence[object]] | None = None,
+    tables: Mapping[str, Mapping[str, Sequence[object]]] | None = None,
     posterior: Posterior | None = None,
-    sources: Mapping[str, Sequence[object]] | None = None,
+    truth: Catalogue | None = None,
 ) -> None:
     """A row with the exports that this view can give; files are made on the click.
 
@@ -66,9 +71,9 @@ def downloads(
         shown: What is on show.
         line: The command that does the same.
         maps: Maps by name.
-        table: Columns of the table of this view.
+        tables: Columns of each table of this view, by its title.
         posterior: A posterior.
-        sources: Columns of a table of single sources.
+        truth: What was injected, for the posterior's corner plot.
     """
     stem = f"{Path(shown.info.name).stem}-item{shown.index}"
     facts = provenance(shown) | {"command": line}
@@ -77,13 +82,15 @@ def downloads(
             st.caption("PNG: the camera in the figure's own toolbar.")
             if maps:
                 _button("Maps (HDF5)", lambda: maps_to_hdf5(maps, facts), f"{stem}-maps.h5")
-            if table:
-                _button("Table (CSV)", lambda: table_to_csv(table, facts), f"{stem}.csv")
-            if sources:
-                _button(
-                    "Sources (CSV)", lambda: table_to_csv(sources, facts), f"{stem}-sources.csv"
-                )
+            for title, table in (tables or {}).items():
+                make = partial(table_to_csv, table, facts)
+                _button(f"{title} (CSV)", make, f"{stem}-{title.lower()}.csv")
             if posterior is not None:
+                _button(
+                    "Corner plot (PNG)",
+                    lambda: corner_png(posterior, truth, generator(3, "page", shown.index)),
+                    f"{stem}-corner.png",
+                )
                 _button(
                     "Posterior (HDF5)",
                     lambda: posterior_to_hdf5(posterior, facts),

@@ -2,6 +2,7 @@
 
 import streamlit as st
 
+from app.components.calibration import calibration_panel
 from app.components.text import plain
 from gwiness.core.card import ModelCard
 
@@ -57,6 +58,9 @@ def model_card(card: ModelCard) -> None:
         table = _metrics(card)
         if table["metric"]:
             st.dataframe(table, hide_index=True, alt=f"Metrics of {card.name}")
+    if card.kind == "slotflow":
+        with st.expander("Calibration"):
+            calibration_panel(card.name, f"card-{card.name}")
     st.warning(f"**Limits.** {plain(card.limits.text)}", icon="⚠️")
 
 

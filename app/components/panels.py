@@ -152,7 +152,7 @@ def spectrogram_tab(shown: Loaded) -> None:
         shown,
         command(shown, shown.view.separator, "separate"),
         named,
-        score_table(scores) if scores else None,
+        {"Table": score_table(scores)} if scores else None,
     )
 
 

@@ -3,6 +3,7 @@
 import streamlit as st
 
 from app import cache
+from app.components.calibration import calibration_panel
 from app.components.export import command, downloads
 from app.components.panels import CHART
 from app.components.separation import posterior_on_show
@@ -14,11 +15,18 @@ from gwiness.core.posterior import Posterior
 from gwiness.core.seeds import generator
 from gwiness.plots.posterior import (
     corner_figure,
+    joint_corner_figure,
     match_truth,
     number_figure,
     overview_figure,
     posterior_table,
     slots_by_frequency,
+)
+from gwiness.plots.reconstruction import (
+    Reconstruction,
+    reconstruct,
+    reconstruction_figure,
+    reconstruction_table,
 )
 from gwiness.plots.style import color_of
 from gwiness.plots.tables import catalogue_table
@@ -27,6 +35,7 @@ from gwiness.plots.timeseries import spectrum_figure
 __all__ = ["parameter_tab"]
 
 _MAX_ROWS = 2000
+_ALL = "All"
 
 
 def parameter_tab(shown: Loaded) -> None:
@@ -80,9 +89,8 @@ def _catalogues(shown: Loaded, item: Item) -> None:
             format_func=lambda kind: KIND_TITLES.get(kind, kind),
             width=300,
         )
-        downloads(
-            shown, command(shown, None, "inspect"), table=catalogue_table(item.catalogues[chosen])
-        )
+        table = catalogue_table(item.catalogues[chosen])
+        downloads(shown, command(shown, None, "inspect"), tables={"Table": table})
 
 
 def _real(values: list[object]) -> bool:
@@ -134,11 +142,16 @@ def _sinusoid(shown: Loaded, item: Item) -> None:
             for name in ("median", "5 %", "95 %", "injected")
         },
     )
-    downloads(shown, command(shown, _model(), "infer"), table=table, posterior=posterior)
-
-
-def _model() -> str:
-    return cache.cards("slotflow")[0].name
+    signal = _reconstruction(shown, item, posterior)
+    with st.expander("Can I believe this? Calibration of the model on signals of known truth"):
+        calibration_panel(str(shown.view.estimator), "calibration")
+    downloads(
+        shown,
+        command(shown, shown.view.estimator, "infer"),
+        tables={"Table": table, "Reconstruction": reconstruction_table(signal)},
+        posterior=posterior,
+        truth=truth,
+    )
 
 
 def _numbers(posterior: Posterior, item: Item) -> None:
@@ -147,6 +160,15 @@ def _numbers(posterior: Posterior, item: Item) -> None:
     with st.container(horizontal=True, gap="small"):
         st.metric("Most probable K", best, border=True, width=170)
         st.metric("p(K)", f"{posterior.p_num[best]:.4f}", border=True, width=170)
+        alone = posterior.amortised
+        if alone is not None:
+            st.metric(
+                "K, network alone",
+                f"{alone.best_num} ({alone.p_num[alone.best_num]:.4f})",
+                border=True,
+                width=190,
+                help="The network's own most probable number, before the exact likelihood.",
+            )
         st.metric(
             "Injected K", "not in file" if truth is None else len(truth), border=True, width=170
         )
@@ -177,27 +199,62 @@ def _one_source(posterior: Posterior, item: Item, shown: Loaded) -> None:
     samples, space = posterior.best, posterior.space
     slots = slots_by_frequency(samples, space)
     known = match_truth(samples, slots, item.catalogues.get("sinusoid"))
-    st.markdown("**One source** — corner plot; the dashed lines are the injection")
+    st.markdown("**Corner plot** — of one source, dashed lines are the injection; or of all")
     number = st.pills(
         "Source",
-        range(1, len(slots) + 1),
+        [*range(1, len(slots) + 1), _ALL],
         default=1,
         required=True,
         key="slot",
         label_visibility="collapsed",
         persist_state="session",
     )
-    slot = slots[min(int(number or 1), len(slots)) - 1]
+    rng = generator(1, "page", shown.index)
+    if number == _ALL:
+        figure = joint_corner_figure(posterior, rng, item.catalogues.get("sinusoid"))
+    else:
+        slot = slots[min(int(number or 1), len(slots)) - 1]
+        figure = corner_figure(posterior, slot, rng, known.get(slot))
     left, right = st.columns([3, 2], gap="large")
     with left:
-        st.plotly_chart(
-            corner_figure(posterior, slot, generator(1, "page", shown.index), known.get(slot)),
-            key="corner",
-            config=CHART,
-            alt="Corner plot of one source",
-        )
+        st.plotly_chart(figure, key="corner", config=CHART, alt="Corner plot")
     with right:
         _spectra(shown, item)
+
+
+_SPANS = {"10 s": 10.0, "30 s": 30.0, "300 s": 300.0}
+
+
+def _reconstruction(shown: Loaded, item: Item, posterior: Posterior) -> Reconstruction:
+    """The posterior's signal in the long stream, with its band."""
+    st.markdown("**Reconstruction** — the posterior's signal in the long stream")
+    grid = item.mixture.grid
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
+        name = st.segmented_control(
+            "Length", list(_SPANS), default="10 s", required=True, key="span"
+        )
+        length = min(_SPANS[name or "10 s"], grid.duration)
+        start = 0.0
+        if grid.duration > length:
+            start = st.slider(
+                "From [s]", 0.0, float(grid.duration - length), float(grid.duration - length) / 2
+            )
+    first = grid.start + start
+    rng = generator(2, "page", shown.index)
+    truth = item.catalogues.get("sinusoid")
+    found = reconstruct(posterior.best, item.mixture, (first, first + length), rng, truth)
+    st.plotly_chart(
+        reconstruction_figure(found),
+        key="reconstruction",
+        config=CHART,
+        alt="Reconstructed signal with its 90 % band, data and injection",
+    )
+    if found.relative_error is not None:
+        st.caption(
+            f"The median is off by {100 * found.relative_error:.1f} % of the injected signal "
+            "(root mean square)."
+        )
+    return found
 
 
 def _spectra(shown: Loaded, item: Item) -> None:

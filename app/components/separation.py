@@ -56,14 +56,14 @@ def posterior_on_show(shown: Loaded) -> Posterior | None:
     Raises:
         GwinessError: If the model cannot work on this data.
     """
-    names = [card.name for card in cache.cards("slotflow")]
-    if not names:
+    model = shown.view.estimator
+    if model is None:
         st.info(_NO_POSTERIOR)
         return None
-    found = cache.inferred(shown.key, shown.index, names[0])
+    found = cache.inferred(shown.key, shown.index, model)
     if found is None:
-        with st.spinner(f"Inferring item {shown.index} with {plain(names[0])} …", show_time=True):
-            found = cache.infer(shown.key, shown.index, names[0])
+        with st.spinner(f"Inferring item {shown.index} with {plain(model)} …", show_time=True):
+            found = cache.infer(shown.key, shown.index, model)
     for note in found.notes:
         st.warning(plain(note), icon="⚠️")
     return found

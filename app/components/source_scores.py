@@ -90,7 +90,8 @@ def score_tables(shown: Loaded) -> None:
         )
         st.caption(_WINDOWS)
     line = command(shown, shown.view.separator, "separate")
-    downloads(shown, line, table=table, sources=sources if scores else None)
+    tables = {"Table": table, **({"Sources": sources} if scores else {})}
+    downloads(shown, line, tables=tables)
 
 
 def source_on_show(shown: Loaded) -> Loaded:

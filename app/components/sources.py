@@ -90,8 +90,8 @@ def _sinusoids(shown: Loaded, catalogue: Catalogue | None) -> None:
             for row in range(len(catalogue))
         }
         legend("sinusoid", counted(len(catalogue), "sinusoid"), "injected", rows)
-    models = [card.name for card in cache.cards("slotflow")]
-    posterior = cache.inferred(shown.key, shown.index, models[0]) if models else None
+    model = shown.view.estimator
+    posterior = cache.inferred(shown.key, shown.index, model) if model else None
     if posterior is None or posterior.best_num not in posterior.sets:
         return
     samples, space = posterior.best, posterior.space

@@ -12,6 +12,7 @@ from gwiness import __version__
 from gwiness.cli import models
 from gwiness.cli.analyse import analyse, infer, separate
 from gwiness.cli.benchmark import separator, train_peer
+from gwiness.cli.benchmark_slotflow import slotflow as benchmark_slotflow
 from gwiness.cli.dashboard import dashboard
 from gwiness.cli.evaluate_separation import separation
 from gwiness.cli.evaluate_slotflow import slotflow
@@ -44,6 +45,7 @@ train.command("posterior")(train_posterior)
 evaluate.command("separation")(separation)
 evaluate.command("slotflow")(slotflow)
 benchmarks.command("separator")(separator)
+benchmarks.command("slotflow")(benchmark_slotflow)
 benchmarks.command("train-peer")(train_peer)
 for group in (train, evaluate, benchmarks):
     group.info.no_args_is_help = True

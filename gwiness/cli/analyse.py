@@ -1,10 +1,13 @@
 """``gwiness separate``, ``infer`` and ``analyse``: whole files, item by item, resumable."""
 
 import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from rich.console import Console
+from rich.table import Table
 
 from gwiness.cli.options import Channels, Dataset, Dt, Generation, ItemDays, Json, read_options
 from gwiness.cli.progress import progress_bar
@@ -12,11 +15,15 @@ from gwiness.config.analysis import AnalysisConfig
 from gwiness.core.errors import GwinessError
 
 if TYPE_CHECKING:
+    from gwiness.core.posterior import Posterior
     from gwiness.engine import Engine
     from gwiness.io.recording import ReadOptions, Recording
     from gwiness.io.results import ResultHeader, ResultWriter
 
 __all__ = ["analyse", "infer", "separate"]
+
+_MOST_ROWS = 50
+"""Most posteriors that a table shows."""
 
 _File = Annotated[Path, typer.Argument(help="Data file.")]
 _Out = Annotated[Path, typer.Option("--out", help="Result file (HDF5).")]
@@ -129,12 +136,20 @@ def _run(
         writer = ResultWriter(out, _header(verb, file, settings, engine))
         left = [index for index in indices if index not in writer.done]
         with progress_bar(verb, len(indices), len(indices) - len(left)) as advance:
+            rows = []
             for index in left:
-                _one(verb, recording, index, settings, engine, writer)
+                posterior = _one(verb, recording, index, settings, engine, writer)
+                if posterior is not None:
+                    rows.append(_row(index, posterior))
                 advance(1)
     path = writer.finish()
-    facts = {"out": str(path), "items": len(indices), "computed": len(left)}
-    print(json.dumps(facts) if as_json else f"{path}: {len(indices)} items")
+    facts = {"out": str(path), "items": len(indices), "computed": len(left), "posteriors": rows}
+    if as_json:
+        print(json.dumps(facts))
+        return
+    if rows:
+        _print(rows)
+    print(f"{path}: {len(indices)} items")
 
 
 def _one(
@@ -144,7 +159,8 @@ def _one(
     settings: AnalysisConfig,
     engine: "Engine",
     writer: "ResultWriter",
-) -> None:
+) -> "Posterior | None":
+    """One item into the file; its posterior, if that is what was wanted."""
     item = recording.item(index)
     wants_posterior = verb == "infer" or (verb == "analyse" and item.is_sinusoid)
     if wants_posterior:
@@ -152,9 +168,46 @@ def _one(
             item, settings.posterior, settings.num_samples, settings.refine, settings.seed
         )
         writer.put(index, posteriors=[posterior])
-    else:
-        separation = engine.separate(item, settings.separator, passes=settings.passes)
-        writer.put(index, separation=separation)
+        return posterior
+    separation = engine.separate(item, settings.separator, passes=settings.passes)
+    writer.put(index, separation=separation)
+    return None
+
+
+def _row(index: int, posterior: "Posterior") -> dict[str, Any]:
+    """What the reader should know of a posterior, and of the network's own beside it."""
+    best, alone = posterior.best, posterior.amortised
+    weighted = bool(best.log_weight.min() < best.log_weight.max())
+    return {
+        "item": index,
+        "num_sources": posterior.best_num,
+        "p_num": float(posterior.p_num[posterior.best_num]),
+        "num_sources_alone": None if alone is None else alone.best_num,
+        "p_num_alone": None if alone is None else float(alone.p_num[alone.best_num]),
+        "efficiency": best.efficiency if weighted else None,
+        "effective_samples": best.ess,
+        "log_evidence": best.log_evidence if weighted else None,
+        "notes": list(posterior.notes),
+    }
+
+
+def _print(rows: Sequence[Mapping[str, Any]]) -> None:
+    table = Table("item", "K", "p(K)", "alone: K", "p(K)", "efficiency", "n_eff", "log Z [nat]")
+    for row in rows[:_MOST_ROWS]:
+        mark = " ⚠" if row["notes"] else ""
+        numbers = (row["p_num"], row["num_sources_alone"], row["p_num_alone"], row["efficiency"])
+        table.add_row(
+            *(f"{row['item']}{mark}", str(row["num_sources"])),
+            *("" if value is None else f"{value:.4g}" for value in numbers),
+            f"{row['effective_samples']:.0f}",
+            "" if row["log_evidence"] is None else f"{row['log_evidence']:.1f}",
+        )
+    Console().print(table)
+    if len(rows) > _MOST_ROWS:
+        print(f"… and {len(rows) - _MOST_ROWS} more; --json tells all.")
+    for row in rows:
+        for note in row["notes"]:
+            typer.echo(f"item {row['item']}: {note}", err=True)
 
 
 def _header(verb: str, file: Path, settings: AnalysisConfig, engine: "Engine") -> "ResultHeader":

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     Methods = Mapping[str, "Separator | PeerSeparator"]
 
-__all__ = ["Request", "measure_all"]
+__all__ = ["Request", "machine", "measure_all"]
 
 _STREAMED = 20
 """Items of the streaming test; its figures settle long before."""
@@ -79,7 +79,7 @@ def measure_all(request: Request, recording: "Recording") -> dict[str, Any]:
         "file": recording.info.name,
         "items": num,
         "methods": names,
-        "machine": _machine(request.threads),
+        "machine": machine(request.threads),
         "card": card.metrics,
     }
     trained = {name: methods[name] for name in methods if _is_trained(request, methods[name])}
@@ -99,7 +99,8 @@ def measure_all(request: Request, recording: "Recording") -> dict[str, Any]:
     return figures
 
 
-def _machine(threads: int) -> dict[str, Any]:
+def machine(threads: int) -> dict[str, Any]:
+    """Where a benchmark ran, without names of persons or machines."""
     import torch
 
     gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else None

@@ -8,7 +8,7 @@ stream, and the difference of the two would be the signal without noise. Nobody 
 `StreamConfig.skip` samples are left out of features and likelihood alike.
 """
 
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -61,8 +61,14 @@ class StreamConfig(Config):
 class SinusoidConfig(Config):
     """Law of the signals; the defaults are the task's "nominal" law.
 
+    Neighbours are at least ``min_separation_hz`` apart, except inside clusters: there a gap is
+    uniform in ``tight_hz``. A share ``cluster_share`` of the signals may have clusters: of their
+    K - 1 gaps a number is tight that is uniform between the shares ``tight_share``, and any of
+    them with equal probability.
+
     Raises:
-        GwinessError: If ``num_max`` sources so far apart do not fit into the band.
+        GwinessError: If ``num_max`` sources so far apart do not fit into the band, or gaps can be
+            neither tight nor wide.
     """
 
     num_min: int = Field(default=1, ge=0)
@@ -72,12 +78,31 @@ class SinusoidConfig(Config):
     sigma_max: float = Field(default=1.5, gt=0)
     amplitude_min: float = Field(default=0.5, gt=0)
     amplitude_max: float = Field(default=1.5, gt=0)
+    amplitude_law: Literal["uniform", "log"] = "uniform"
+    """Uniform in the amplitude, or in its logarithm."""
     frequency_min_hz: float = Field(default=2.5, gt=0)
     frequency_max_hz: float = Field(default=3.0, gt=0)
+    tight_hz: tuple[float, float] | None = None
+    """Smallest and largest gap inside a cluster [Hz]; None: there are no clusters."""
+    tight_share: tuple[float, float] = (0.0, 1.0)
+    """Smallest and largest share of tight gaps in a signal that may have clusters."""
+    cluster_share: float = Field(default=1.0, gt=0, le=1)
+    """Share of the signals that may have clusters."""
+    gap_share: float = Field(default=0.0, ge=0, le=1)
+    """Share of the signals whose long stream has a gap."""
+    gap_s: tuple[float, float] = (10.0, 60.0)
+    """Shortest and longest gap [s]."""
     streams: StreamConfig = StreamConfig()
 
     @model_validator(mode="after")
     def _sources_fit(self) -> "SinusoidConfig":
+        if self.tight_hz is not None:
+            low, high = self.tight_hz
+            if not 0 < low < high <= self.min_separation_hz:
+                raise ValueError(
+                    f"gaps inside clusters must lie between 0 and min_separation_hz = "
+                    f"{self.min_separation_hz}, got {low} to {high}"
+                )
         if self.free_band_hz(self.num_max) <= 0:
             raise ValueError(
                 f"{self.num_max} sources {self.min_separation_hz} Hz apart do not fit into "
@@ -85,10 +110,36 @@ class SinusoidConfig(Config):
             )
         return self
 
+    @property
+    def closest_hz(self) -> float:
+        """Smallest distance of two sources [Hz]."""
+        return self.tight_hz[0] if self.tight_hz else self.min_separation_hz
+
     def free_band_hz(self, num: int) -> float:
-        """Band [Hz] left to ``num`` sources once their separations are taken out."""
+        """Band [Hz] left to ``num`` sources, none in a cluster, less their separations."""
         width = self.frequency_max_hz - self.frequency_min_hz
         return width - max(num - 1, 0) * self.min_separation_hz
+
+    def tight_numbers(self, num: int) -> tuple[int, int]:
+        """Smallest and largest number of tight gaps among ``num`` sources that may have some."""
+        if self.tight_hz is None or num < 2:
+            return 0, 0
+        low, high = (round(share * (num - 1)) for share in self.tight_share)
+        return low, high
+
+    def tight_probability(self, num: int) -> list[float]:
+        """Probability of 0, 1, ... tight gaps among ``num`` sources.
+
+        Example:
+            >>> SinusoidConfig(tight_hz=(0.002, 0.01), cluster_share=0.5).tight_probability(2)
+            [0.75, 0.25]
+        """
+        low, high = self.tight_numbers(num)
+        out = [0.0] * max(num, 1)
+        out[0] = 1.0 - self.cluster_share
+        for count in range(low, high + 1):
+            out[count] += self.cluster_share / (high - low + 1)
+        return out
 
 
 class SlotFlowNetworkConfig(Config):
@@ -102,14 +153,27 @@ class SlotFlowNetworkConfig(Config):
     flow_bins: int = Field(default=8, ge=2)
     flow_hidden: int = Field(default=64, ge=4)
     pad_bins: int = Field(default=8, ge=1)
+    fineness: int = Field(default=1, ge=1)
+    """Slots in one of the long stream's Fourier bins."""
+    look_again: bool = False
+    """A joint Newton step of all slots stands before the flow."""
+    sees_gaps: bool = False
+    """The long stream may have a gap."""
 
 
 class SlotFlowConfig(Config):
     """Everything that rebuilds a SlotFlow checkpoint: training law, network, training."""
 
     data: SinusoidConfig = SinusoidConfig()
+    prior: SinusoidConfig | None = None
+    """Law behind the exact likelihood, where it is not that of the training signals."""
     network: SlotFlowNetworkConfig = SlotFlowNetworkConfig()
     training: RunSettings = RunSettings()
+
+    @property
+    def law(self) -> SinusoidConfig:
+        """Prior of the exact likelihood."""
+        return self.prior or self.data
 
     def network_arguments(self) -> dict[str, Any]:
         """Arguments of `gwiness.nn.slotflow.SlotFlow`."""

@@ -30,6 +30,11 @@ class Parameter:
     label: str = ""
 
     @property
+    def period(self) -> float | None:
+        """Length of the range if its ends are the same point."""
+        return self.high - self.low if self.periodic else None
+
+    @property
     def title(self) -> str:
         """Plain text with unit, for axes and table heads, e.g. ``f [Hz]``."""
         text = self.label or self.name

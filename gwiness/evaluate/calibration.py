@@ -8,10 +8,21 @@ References:
     (Talts et al., 2018), https://arxiv.org/abs/1804.06788
 """
 
-import numpy as np
-from jaxtyping import Float
+from typing import Any
 
-__all__ = ["central_coverage", "credible_rank", "p_p_curve", "rate_interval"]
+import numpy as np
+from jaxtyping import Bool, Float
+from scipy.stats import binom, chisquare
+
+__all__ = [
+    "central_coverage",
+    "credible_rank",
+    "p_p_band",
+    "p_p_curve",
+    "rank_histogram",
+    "rate_interval",
+    "reliability",
+]
 
 
 def credible_rank(
@@ -56,6 +67,29 @@ def p_p_curve(
     return levels, np.array([central_coverage(ranks, level) for level in levels])
 
 
+def rank_histogram(ranks: Float[np.ndarray, " R"], num_bins: int = 20) -> dict[str, Any]:
+    """Simulation-based calibration: histogram of the ranks, and the p-value of its uniformity.
+
+    Returns:
+        ``counts`` (B,), ``p_value`` of Pearson's χ² (None for fewer than five ranks a bin).
+    """
+    counts, _ = np.histogram(ranks, bins=num_bins, range=(0.0, 1.0))
+    enough = len(ranks) >= 5 * num_bins
+    return {
+        "counts": counts.tolist(),
+        "p_value": float(chisquare(counts).pvalue) if enough else None,
+    }
+
+
+def p_p_band(
+    num: int, levels: Float[np.ndarray, " L"], probability: float = 0.9
+) -> tuple[Float[np.ndarray, " L"], Float[np.ndarray, " L"]]:
+    """Binomial band (L,) and (L,) in which the P–P curve of ``num`` ranks lies at each level."""
+    tail = (1 - probability) / 2
+    low, high = binom.ppf(tail, num, levels), binom.ppf(1 - tail, num, levels)
+    return low / num, high / num
+
+
 def rate_interval(successes: int, trials: int) -> tuple[float, float]:
     """68 % interval of a rate (Wilson), honest at 0 and at 1.
 
@@ -71,3 +105,31 @@ def rate_interval(successes: int, trials: int) -> tuple[float, float]:
     half = np.sqrt(rate * (1 - rate) / trials + 0.25 / trials**2) / (1 + 1 / trials)
     # Rounding must not push the ends past the rate itself at 0 and 1.
     return float(min(rate, max(0.0, centre - half))), float(max(rate, min(1.0, centre + half)))
+
+
+def reliability(
+    confidence: Float[np.ndarray, " n"], right: Bool[np.ndarray, " n"], num_bins: int = 10
+) -> list[dict[str, Any]]:
+    """How often answers of a stated confidence are right; empty bins are left out.
+
+    Arguments:
+        confidence: Probability given to each answer.
+        right: Whether it was right.
+        num_bins: Bins between 0 and 1.
+
+    Returns:
+        For each bin ``n``, ``confidence`` (mean), ``right`` (share) and ``right_interval`` (68 %).
+    """
+    bins = np.minimum((confidence * num_bins).astype(int), num_bins - 1)
+    out = []
+    for number in np.unique(bins):
+        inside = bins == number
+        out.append(
+            {
+                "n": int(inside.sum()),
+                "confidence": float(confidence[inside].mean()),
+                "right": float(right[inside].mean()),
+                "right_interval": list(rate_interval(int(right[inside].sum()), int(inside.sum()))),
+            }
+        )
+    return out

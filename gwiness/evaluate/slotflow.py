@@ -1,24 +1,48 @@
 """How good posteriors of the sinusoid task are: counting, finding, measuring, honesty of widths.
 
-Estimates are matched to true sources by frequency, within 5 mHz. Every rate stands beside its
-68 % interval. The network's own posterior is scored in the same way, under ``amortised``.
+Estimates are matched to true sources by frequency, within 5 mHz unless told otherwise. Every rate
+stands beside its 68 % interval. The network's own posterior is scored in the same way, under
+``amortised``.
 """
 
 import time
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float, Int
+from scipy.optimize import brentq
+from scipy.special import ndtr
 
 from gwiness.core.errors import FileProblem
 from gwiness.core.item import Item
 from gwiness.core.posterior import Posterior, SampleSet
 from gwiness.core.seeds import generator
-from gwiness.evaluate.calibration import central_coverage, credible_rank, p_p_curve, rate_interval
+from gwiness.evaluate.calibration import (
+    central_coverage,
+    credible_rank,
+    p_p_curve,
+    rank_histogram,
+    rate_interval,
+    reliability,
+)
+from gwiness.evaluate.curves import SEPARATION_EDGES_HZ, SNR_EDGES, Found, curve, nearest
 
-__all__ = ["Estimator", "Matcher", "Score", "Tally", "evaluate", "point_estimate", "score"]
+__all__ = [
+    "Estimator",
+    "Limits",
+    "Matcher",
+    "Measured",
+    "Score",
+    "Settings",
+    "Tally",
+    "evaluate",
+    "measure",
+    "point_estimate",
+    "report",
+    "score",
+]
 
 TOLERANCE_HZ = 0.005
 """Largest |Δf| of a match [Hz], the task's rule."""
@@ -29,12 +53,22 @@ Matcher = Callable[
 """Pairs (truth, estimate) of frequencies within a tolerance: `match_frequencies` of `infer`."""
 
 
+Limits = Callable[[Item], tuple[np.ndarray, np.ndarray]]
+"""SNR and Cramér-Rao width in frequency [Hz] of the true sources: `line_limits` of `infer`."""
+
+
 @runtime_checkable
 class Estimator(Protocol):
     """What is evaluated."""
 
     def posterior(
-        self, item: Item, *, num_samples: int, refine: bool, rng: np.random.Generator
+        self,
+        item: Item,
+        *,
+        num_samples: int,
+        refine: bool,
+        anneal: bool,
+        rng: np.random.Generator,
     ) -> Posterior:
         """Posterior of one item."""
         ...
@@ -51,6 +85,15 @@ class Score:
         ranks: Posterior mass below the truth (M, P) of the matched sources.
         efficiency: Sampling efficiency, NaN for unweighted samples.
         p_true: Probability that the posterior gives to the true number.
+        p_found: Probability that it gives to the number found.
+        brier: Σ_k (p_k − 1[k true])², 0 for a sure and right count, 2 for a sure and wrong one.
+        matched: Which true sources were matched (M,).
+        widths: Standard deviation of their frequencies (M,) [Hz].
+        separation: Distance of every true source to the nearest other one (K,) [Hz].
+        snr: SNR of every true source (K,); NaN if unknown.
+        floor: Cramér-Rao width of its frequency (K,) [Hz]; NaN if unknown.
+        claimed: Which claimed sources were matched (M,).
+        claimed_separation: Distance of every claimed source to the nearest other one (J,) [Hz].
     """
 
     num_true: int
@@ -59,6 +102,15 @@ class Score:
     ranks: Float[np.ndarray, "M P"]
     efficiency: float
     p_true: float
+    p_found: float
+    brier: float
+    matched: Int[np.ndarray, " M"]
+    widths: Float[np.ndarray, " M"]
+    separation: Float[np.ndarray, " K"]
+    snr: Float[np.ndarray, " K"]
+    floor: Float[np.ndarray, " K"]
+    claimed: Int[np.ndarray, " M"]
+    claimed_separation: Float[np.ndarray, " J"]
 
 
 def point_estimate(samples: SampleSet) -> Float[np.ndarray, " K"]:
@@ -71,6 +123,7 @@ def score(
     truth: Float[np.ndarray, "K 3"],
     match: Matcher,
     tolerance: float = TOLERANCE_HZ,
+    limits: tuple[np.ndarray, np.ndarray] | None = None,
 ) -> Score:
     """Score one posterior.
 
@@ -79,7 +132,10 @@ def score(
         truth: True (A, φ, f) (K, 3).
         match: How estimates are given to sources.
         tolerance: Largest |Δf| of a match [Hz].
+        limits: See `Limits`.
     """
+    unknown = np.full(len(truth), np.nan)
+    limits = limits or (unknown, unknown)
     best, space = posterior.best, posterior.space
     weights = best.weights
     estimate = point_estimate(best)
@@ -87,17 +143,33 @@ def score(
     ranks = np.zeros((len(pairs), len(space)))
     for row, (true, found) in enumerate(pairs):
         for column, parameter in enumerate(space.parameters):
-            period = parameter.high - parameter.low if parameter.periodic else None
-            values = best.theta[:, found, column]
-            ranks[row, column] = credible_rank(values, weights, truth[true, column], period)
+            values, value = best.theta[:, found, column], truth[true, column]
+            ranks[row, column] = credible_rank(values, weights, value, parameter.period)
     df = np.abs(truth[pairs[:, 0], 2] - estimate[pairs[:, 1]])
     efficiency = best.efficiency if np.ptp(best.log_weight) > 0 else float("nan")
     p_num = posterior.p_num
     p_true = float(p_num[len(truth)]) if len(truth) < len(p_num) else 0.0
-    return Score(len(truth), posterior.best_num, df, ranks, efficiency, p_true)
+    spread = weights @ (best.theta[..., 2] - estimate) ** 2
+    return Score(
+        num_true=len(truth),
+        num_found=posterior.best_num,
+        df=df,
+        ranks=ranks,
+        efficiency=efficiency,
+        p_true=p_true,
+        p_found=float(p_num[posterior.best_num]),
+        brier=float(p_num @ p_num - 2 * p_true + 1),
+        matched=pairs[:, 0],
+        widths=np.sqrt(spread[pairs[:, 1]]),
+        separation=nearest(truth[:, 2]),
+        snr=limits[0],
+        floor=limits[1],
+        claimed=pairs[:, 1],
+        claimed_separation=nearest(estimate),
+    )
 
 
-@dataclass
+@dataclass(frozen=True)
 class Tally:
     """Scores of many items and what they amount to.
 
@@ -108,8 +180,8 @@ class Tally:
     """
 
     names: tuple[str, ...]
-    scores: list[Score] = field(default_factory=list)
-    seconds: list[float] = field(default_factory=list)
+    scores: Sequence[Score]
+    seconds: Sequence[float]
 
     def report(self) -> dict[str, Any]:
         """The figures, as plain numbers and lists."""
@@ -123,11 +195,14 @@ class Tally:
         ranks = np.concatenate([entry.ranks for entry in matched]) if matched else None
         efficiency = np.array([entry.efficiency for entry in scores])
         efficiency = efficiency[np.isfinite(efficiency)]
+        wrong = [entry.p_found for entry in scores if entry.num_found != entry.num_true]
         return {
             "n": len(scores),
             "exact_k": exact / max(len(scores), 1),
             "exact_k_interval": list(rate_interval(exact, len(scores))),
             "mean_p_true_k": float(np.mean([entry.p_true for entry in scores])),
+            "brier": float(np.mean([entry.brier for entry in scores])),
+            "mean_confidence_wrong_k": float(np.mean(wrong)) if wrong else None,
             "recall": found / max(true, 1),
             "recall_interval": list(rate_interval(found, true)),
             "precision": found / max(claimed, 1),
@@ -135,15 +210,67 @@ class Tally:
             "f1": 2 * found / max(true + claimed, 1),
             "false_positives_per_item": (claimed - found) / max(len(scores), 1),
             "median_abs_df_hz": _median(df),
+            **self._against_floor(),
             "efficiency_median": _median(efficiency),
             "efficiency_p1": float(np.quantile(efficiency, 0.01)) if len(efficiency) else None,
             "ms_per_signal": 1e3 * float(np.mean(self.seconds)) if self.seconds else None,
             **self._calibration(ranks),
+            "reliability": self._reliability(),
+            "by_separation_hz": self._by_separation(),
+            "by_snr": self._by_snr(),
         }
+
+    def _against_floor(self) -> dict[str, Any]:
+        """Errors and widths in frequency beside the Cramér-Rao widths of the same sources."""
+        floor = _join([entry.floor[entry.matched] for entry in self.scores])
+        known = np.isfinite(floor)
+        if not known.any():
+            return {"median_abs_df_floor_hz": None, "width_over_cramer_rao": None}
+        widths = _join([entry.widths for entry in self.scores])
+        return {
+            # The median of |N(0, w)| over all sources, each with its own width
+            "median_abs_df_floor_hz": _median_of_normals(floor[known]),
+            "width_over_cramer_rao": _median(widths[known] / floor[known]),
+        }
+
+    def _reliability(self) -> list[dict[str, Any]]:
+        right = np.array([entry.num_found == entry.num_true for entry in self.scores])
+        return reliability(np.array([entry.p_found for entry in self.scores]), right)
+
+    def _by_separation(self) -> dict[str, Any]:
+        """Rates against the distance to the nearest neighbour."""
+        scores = self.scores
+        sources = Found(
+            true=_join([entry.separation for entry in scores]),
+            found=_join([_flags(entry.num_true, entry.matched) for entry in scores], bool),
+            claimed=_join([entry.claimed_separation for entry in scores]),
+            right=_join(
+                [_flags(len(entry.claimed_separation), entry.claimed) for entry in scores], bool
+            ),
+            covered=_join([entry.separation[entry.matched] for entry in scores]),
+            inside=_join([_share_inside(entry.ranks) for entry in scores]),
+        )
+        return curve(sources, SEPARATION_EDGES_HZ)
+
+    def _by_snr(self) -> dict[str, Any] | None:
+        """Rates against SNR; of a claimed source it is unknown, so there is no precision."""
+        scores = self.scores
+        true = _join([entry.snr for entry in scores])
+        if np.isnan(true).any():
+            return None
+        sources = Found(
+            true=true,
+            found=_join([_flags(entry.num_true, entry.matched) for entry in scores], bool),
+            claimed=np.zeros(0),
+            right=np.zeros(0, dtype=bool),
+            covered=_join([entry.snr[entry.matched] for entry in scores]),
+            inside=_join([_share_inside(entry.ranks) for entry in scores]),
+        )
+        return curve(sources, SNR_EDGES)
 
     def _calibration(self, ranks: Float[np.ndarray, "R P"] | None) -> dict[str, Any]:
         if ranks is None:
-            return {"coverage_90": None, "coverage_90_by_parameter": {}, "p_p": {}}
+            return {"coverage_90": None, "coverage_90_by_parameter": {}, "p_p": {}, "sbc": {}}
         levels, _ = p_p_curve(ranks[:, 0])
         curves = {
             name: p_p_curve(ranks[:, column])[1].tolist() for column, name in enumerate(self.names)
@@ -155,33 +282,130 @@ class Tally:
             "coverage_90": central_coverage(ranks.ravel(), 0.9),
             "coverage_90_by_parameter": inside,
             "p_p": {"level": levels.tolist(), **curves},
+            "sbc": {
+                name: rank_histogram(ranks[:, column]) for column, name in enumerate(self.names)
+            },
         }
+
+
+def _width_ratio(wide: Tally, narrow: Tally) -> float | None:
+    """Median ratio of the widths in frequency of sources that both have found."""
+    ratios = []
+    for one, other in zip(wide.scores, narrow.scores, strict=True):
+        _, left, right = np.intersect1d(one.matched, other.matched, return_indices=True)
+        ratios += (one.widths[left] / other.widths[right]).tolist()
+    return float(np.median(ratios)) if ratios else None
+
+
+def _median_of_normals(widths: Float[np.ndarray, " n"]) -> float:
+    """Median of |x| where x is drawn from N(0, w²) of a random one of the widths."""
+    return float(
+        brentq(
+            lambda x: np.mean(2 * ndtr(x / widths) - 1) - 0.5, 0.0, float(widths.max()) + 1e-300
+        )
+    )
+
+
+def _join(rows: Sequence[np.ndarray], dtype: type = float) -> np.ndarray:
+    return np.concatenate(rows).astype(dtype) if rows else np.zeros(0, dtype=dtype)
+
+
+def _flags(num: int, indices: Int[np.ndarray, " M"]) -> np.ndarray:
+    out = np.zeros(num, dtype=bool)
+    out[indices] = True
+    return out
+
+
+def _share_inside(ranks: Float[np.ndarray, "M P"]) -> Float[np.ndarray, " M"]:
+    """Share of each source's parameters that lie in their central 90 % interval."""
+    return (np.abs(ranks - 0.5) <= 0.45).mean(axis=1) if len(ranks) else np.zeros(0)
 
 
 def _median(values: Float[np.ndarray, " n"]) -> float | None:
     return float(np.median(values)) if len(values) else None
 
 
-def evaluate(
-    items: Iterable[Item],
-    estimator: Estimator,
-    match: Matcher,
-    *,
-    num_samples: int = 1000,
-    seed: int = 0,
-    num_timed: int = 50,
-    progress: Callable[[int], None] | None = None,
-) -> dict[str, Any]:
-    """Score refined and amortised posteriors of many items.
+@dataclass(frozen=True)
+class Settings:
+    """How posteriors are drawn and scored.
 
     Arguments:
-        items: Items with their truth.
-        estimator: What is evaluated.
         match: How estimates are given to sources.
         num_samples: Posterior samples of each item.
-        seed: Seed of the samples.
+        tolerance: Largest |Δf| of a match [Hz].
+        anneal: Whether samples are annealed where weights fail.
+        limits: SNR and Cramér-Rao width of an item's true sources.
+        seed: Seed of the samples; item i depends on ``(seed, i)`` alone.
         num_timed: Items on which the amortised posterior is timed by itself.
-        progress: Called with the number of items done.
+    """
+
+    match: Matcher
+    num_samples: int = 1000
+    tolerance: float = TOLERANCE_HZ
+    anneal: bool = False
+    limits: Limits | None = None
+    seed: int = 0
+    num_timed: int = 50
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What a report needs of one item.
+
+    Arguments:
+        refined: Score of the posterior.
+        amortised: Score of the network's own, where it has one.
+        seconds: Time of the posterior, and of the network's own by itself [s].
+        names: Names of the parameters.
+    """
+
+    refined: Score
+    amortised: Score | None
+    seconds: tuple[float, float | None]
+    names: tuple[str, ...]
+
+
+def measure(item: Item, index: int, estimator: Estimator, settings: Settings) -> Measured:
+    """Infer one item and score it.
+
+    Raises:
+        FileProblem: If the item has no truth.
+    """
+    if "sinusoid" not in item.catalogues:
+        raise FileProblem(
+            f"{item.label or 'the item'} has no true sources, expected /catalogue/sinusoid."
+        )
+    truth = item.catalogues["sinusoid"]
+    known = None if settings.limits is None else settings.limits(item)
+
+    def timed(refine: bool) -> tuple[Posterior, float]:
+        rng = generator(settings.seed, "evaluate", index)
+        start = time.perf_counter()
+        posterior = estimator.posterior(
+            item,
+            num_samples=settings.num_samples,
+            refine=refine,
+            anneal=settings.anneal,
+            rng=rng,
+        )
+        return posterior, time.perf_counter() - start
+
+    def scored(posterior: Posterior) -> Score:
+        return score(posterior, truth.theta, settings.match, settings.tolerance, known)
+
+    posterior, seconds = timed(True)
+    alone = timed(False)[1] if index < settings.num_timed else None
+    before = posterior.amortised
+    return Measured(
+        scored(posterior),
+        None if before is None else scored(before),
+        (seconds, alone),
+        truth.space.names,
+    )
+
+
+def report(rows: Sequence[Measured]) -> dict[str, Any]:
+    """What the scores of many items amount to.
 
     Returns:
         ``exact_k, recall, precision, f1, false_positives_per_item, median_abs_df_hz,
@@ -189,42 +413,23 @@ def evaluate(
         same of the network alone under ``amortised``.
 
     Raises:
-        FileProblem: If an item has no truth.
+        FileProblem: If there is no item.
     """
-    refined: Tally | None = None
-    for index, item in enumerate(items):
-        if "sinusoid" not in item.catalogues:
-            raise FileProblem(
-                f"{item.label or 'the item'} has no true sources, expected /catalogue/sinusoid."
-            )
-        truth = item.catalogues["sinusoid"].theta
-        if refined is None:
-            names = item.catalogues["sinusoid"].space.names
-            refined, amortised = Tally(names), Tally(names)
-        posterior = _timed(estimator, item, refined, num_samples, True, seed, index)
-        refined.scores.append(score(posterior, truth, match))
-        if posterior.amortised is not None:
-            amortised.scores.append(score(posterior.amortised, truth, match))
-        if index < num_timed:
-            _timed(estimator, item, amortised, num_samples, False, seed, index)
-        if progress is not None:
-            progress(index + 1)
-    if refined is None:
+    if not rows:
         raise FileProblem("there is no item to evaluate, expected at least one.")
-    return {**refined.report(), "amortised": amortised.report()}
+    names = rows[0].names
+    refined = Tally(names, [row.refined for row in rows], [row.seconds[0] for row in rows])
+    amortised = Tally(
+        names,
+        [row.amortised for row in rows if row.amortised is not None],
+        [row.seconds[1] for row in rows if row.seconds[1] is not None],
+    )
+    out = {**refined.report(), "amortised": amortised.report()}
+    if len(amortised.scores) == len(refined.scores):
+        out["amortised"]["width_over_refined"] = _width_ratio(amortised, refined)
+    return out
 
 
-def _timed(
-    estimator: Estimator,
-    item: Item,
-    tally: Tally,
-    num_samples: int,
-    refine: bool,
-    seed: int,
-    index: int,
-) -> Posterior:
-    rng = generator(seed, "evaluate", index)
-    start = time.perf_counter()
-    posterior = estimator.posterior(item, num_samples=num_samples, refine=refine, rng=rng)
-    tally.seconds.append(time.perf_counter() - start)
-    return posterior
+def evaluate(items: Iterable[Item], estimator: Estimator, settings: Settings) -> dict[str, Any]:
+    """`report` of items, one after the other."""
+    return report([measure(item, index, estimator, settings) for index, item in enumerate(items)])

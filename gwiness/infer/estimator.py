@@ -1,13 +1,13 @@
 """From an item of the sinusoid task to its posterior: propose, refine, weight.
 
-The network proposes: q(K | x), slots, and samples of each (`amortised`). The refinement takes its
-frequencies to the joint optimum of the exact likelihood and lets the evidence vote on K;
-importance sampling gives joint samples with exact weights. Without refinement the network's own
-posterior is returned.
+The network proposes: q(K | x), slots, and samples of each (`amortised`). From its frequencies the
+exact likelihood takes over (`gwiness.infer.exact`). Without refinement the network's own posterior
+is returned.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 
 import numpy as np
 import torch
@@ -16,23 +16,21 @@ from torch import Tensor
 
 from gwiness.config.slotflow import SlotFlowConfig
 from gwiness.core.catalogue import SPACES
-from gwiness.core.errors import ScopeProblem
 from gwiness.core.item import Item
 from gwiness.core.posterior import Posterior, SampleSet
-from gwiness.infer.importance import importance_sample
-from gwiness.infer.likelihood import SourcePrior, streams_of
-from gwiness.infer.refine import IMPLAUSIBLE, Refined, refine
-from gwiness.nn.slotflow import Encoding, LocalFrame, SlotFlow
+from gwiness.infer.exact import ExactPosterior, one_thread
+from gwiness.infer.likelihood import streams_of
+from gwiness.nn.candidates import find_candidates, recount
+from gwiness.nn.slotflow import LocalFrame, SlotFlow
 from gwiness.nn.slots import from_local
 
-__all__ = ["Proposal", "SlotFlowEstimator", "suppress"]
+__all__ = ["Proposal", "SlotFlowEstimator"]
 
 _SPACE = SPACES["sinusoid"]
-_LOW_EFFICIENCY = 0.05
-_POOR_FIT = 1.3
-"""Residual power over noise power; for a good fit it scatters by 0.03."""
-_NUM_BESIDE = 250
-"""Samples of the network's own posterior when it is only shown beside the refined one."""
+_BATCH = 200
+"""Items that the network looks at together."""
+_NUM_STARTS = 2
+"""Numbers of sources to begin the search with."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +42,7 @@ class Proposal:
         bins: Slots (M,), bins from 0 Hz, the surest first.
         score: Probability that a slot holds a source (M,).
         frequency: Expected frequency of each slot (M,) [Hz].
-        context: Contexts of the slots (M, E).
+        context: Contexts of the slots that count (K, E), the first of them.
         frame: Their frames.
     """
 
@@ -61,34 +59,14 @@ class Proposal:
         return min(int(np.argmax(self.log_p_num)), len(self.bins))
 
 
-def suppress(
-    frequency: Float[np.ndarray, " M"], probability: Float[np.ndarray, " M"], distance: float
-) -> tuple[Int[np.ndarray, " J"], Float[np.ndarray, " J"]]:
-    """Merge candidates that mean the same source.
-
-    A source on the edge of two bins is half present in each, and both expect it at the same
-    frequency. The surer one is kept and takes the other's probability.
-
-    Arguments:
-        frequency: Expected frequencies (M,) [Hz].
-        probability: Presences (M,).
-        distance: Candidates nearer than this [Hz] are one.
-
-    Returns:
-        Kept candidates (J,) and their scores (J,), the surest first.
-    """
-    kept: list[int] = []
-    score: dict[int, float] = {}
-    for index in np.argsort(-probability, kind="stable"):
-        near = [k for k in kept if abs(frequency[k] - frequency[index]) < distance]
-        if near:
-            score[near[0]] += float(probability[index])
-        else:
-            kept.append(int(index))
-            score[int(index)] = float(probability[index])
-    scores = np.array([score[k] for k in kept])
-    order = np.argsort(-scores, kind="stable")
-    return np.array(kept, dtype=np.int64)[order], scores[order]
+def _gaps(items: Sequence[Item]) -> Float[np.ndarray, "B 2"]:
+    """Start and end of each item's longest gap [s], from its start; zeros without."""
+    out = np.zeros((len(items), 2))
+    for row, item in zip(out, items, strict=True):
+        intervals = item.gaps.intervals - item.mixture.grid.start
+        if len(intervals):
+            row[:] = intervals[np.argmax(np.diff(intervals, axis=1))]
+    return out
 
 
 class SlotFlowEstimator:
@@ -106,7 +84,7 @@ class SlotFlowEstimator:
     ) -> None:
         self.network = network.to(device).eval()
         self.config, self.name, self.device = config, name, device
-        self.prior = SourcePrior.from_config(config.data)
+        self.exact = ExactPosterior(config.law, f"{name} + exact likelihood")
 
     @classmethod
     def from_checkpoint(
@@ -121,7 +99,7 @@ class SlotFlowEstimator:
         network.load_state_dict(state)
         return cls(network, config, name, torch.device(device))
 
-    @torch.no_grad()
+    @torch.inference_mode()
     def propose(self, items: Sequence[Item]) -> list[Proposal]:
         """The network's answers for a batch of items.
 
@@ -132,45 +110,33 @@ class SlotFlowEstimator:
             streams_of(item, self.config.data.streams)
         long = np.stack([item.mixture.data[0] for item in items])
         short = np.stack([item.short.data[0] for item in items if item.short is not None])
-        encoding = self.network.encode(self._tensor(long), self._tensor(short))
-        num = min(2 * self.config.data.num_max + 4, encoding.presence.shape[1])
-        probability, index = torch.sigmoid(encoding.presence).topk(num, dim=1)
-        bins = index + self.network.first_bin
-        context, frame = self.network.slots(encoding, bins)
-        return [
-            self._proposal(encoding, row, bins[row], probability[row], context[row], frame)
-            for row in range(len(items))
-        ]
+        encoding = self.network.encode(
+            self._tensor(long), self._tensor(short), self._tensor(_gaps(items))
+        )
+        # Two sources are never nearer than the smallest separation of the law.
+        found = find_candidates(self.network, encoding, self.config.law.closest_hz / 2)
+        log_p_num = recount(self.network, encoding, found).double().cpu().numpy()
+        rows = range(len(items))
+        slots, mask = found.surest(rows, log_p_num.argmax(axis=1).tolist())
+        context, frame = self.network.look_again(
+            encoding, slots.bins, slots.context, slots.frame, mask
+        )
+        nearer = (slots.bins + frame.centre[..., 0].double()).cpu().numpy() * self.network.spacing
+        out = []
+        for row, kept in enumerate(found.kept):
+            expected = found.frequency[row][kept]
+            here = mask[row]
+            num = int(here.sum())
+            expected[:num] = nearer[row, :num]
+            bins = found.bins[row].cpu().numpy()[kept]
+            own = context[row, here], frame.select((row, here))
+            out.append(Proposal(log_p_num[row], bins, found.score[row], expected, *own))
+        return out
 
     def _tensor(self, values: np.ndarray) -> Tensor:
         return torch.from_numpy(values.astype(np.float32)).to(self.device)
 
-    def _proposal(
-        self,
-        encoding: Encoding,
-        row: int,
-        bins: Tensor,
-        probability: Tensor,
-        context: Tensor,
-        frame: LocalFrame,
-    ) -> Proposal:
-        offset = frame.centre[row, :, 0].double()
-        frequency = ((bins + offset) * self.network.spacing).cpu().numpy()
-        # Two sources are never nearer than the smallest separation of the training law.
-        kept, score = suppress(
-            frequency, probability.double().cpu().numpy(), self.prior.min_separation / 2
-        )
-        take = torch.from_numpy(kept).to(self.device)
-        return Proposal(
-            encoding.log_p_num[row].double().cpu().numpy(),
-            bins[take].cpu().numpy(),
-            score,
-            frequency[kept],
-            context[take],
-            LocalFrame(frame.centre[row, take], frame.scale[row, take], frame.tone[row, take]),
-        )
-
-    @torch.no_grad()
+    @torch.inference_mode()
     def amortised(
         self, proposal: Proposal, num_samples: int, rng: np.random.Generator
     ) -> Posterior:
@@ -201,6 +167,8 @@ class SlotFlowEstimator:
         *,
         num_samples: int = 1000,
         refine: bool = True,
+        num_beside: int = 250,
+        anneal: bool = False,
         rng: np.random.Generator,
     ) -> Posterior:
         """Posterior of one item.
@@ -208,86 +176,82 @@ class SlotFlowEstimator:
         Arguments:
             item: Item of the sinusoid task.
             num_samples: Number of joint samples n.
-            refine: Whether the exact likelihood has the last word; if so, the network's own
-                posterior is in ``amortised``.
+            refine: Whether the exact likelihood has the last word.
+            num_beside: If so, samples of the network's own posterior in ``amortised``; with 0 it
+                is left out.
+            anneal: Take seconds, where importance weights fail, for samples that are right.
             rng: Generator of the samples.
 
         Raises:
             ScopeProblem: If the item is sampled differently from the training data, or its
                 sources lie outside the training law.
         """
-        proposal = self.propose([item])[0]
-        return self.complete(item, proposal, num_samples=num_samples, refine=refine, rng=rng)
+        with one_thread():
+            proposal = self.propose([item])[0]
+            if not refine:
+                return self.amortised(proposal, num_samples, rng)
+            return self.refined(
+                *(item, proposal),
+                num_samples=num_samples,
+                num_beside=num_beside,
+                anneal=anneal,
+                rng=rng,
+            )
 
-    def complete(
+    def posteriors(
+        self,
+        items: Iterable[Item],
+        *,
+        num_samples: int = 1000,
+        refine: bool = True,
+        rng: np.random.Generator,
+    ) -> Iterator[Posterior]:
+        """Posteriors of many items, one after the other, proposed in batches.
+
+        Arguments:
+            items: Items of the sinusoid task.
+            num_samples: Number of joint samples n of each.
+            refine: Whether the exact likelihood has the last word.
+            rng: Generator of the samples.
+        """
+        source = iter(items)
+        while batch := list(islice(source, _BATCH)):
+            for item, proposal in zip(batch, self.propose(batch), strict=True):
+                if refine:
+                    yield self.refined(item, proposal, num_samples=num_samples, rng=rng)
+                else:
+                    yield self.amortised(proposal, num_samples, rng)
+
+    def refined(
         self,
         item: Item,
         proposal: Proposal,
         *,
         num_samples: int,
-        refine: bool,
+        num_beside: int = 0,
+        anneal: bool = False,
         rng: np.random.Generator,
     ) -> Posterior:
-        """Posterior of an item whose proposal is known, e.g. from a batch."""
-        if not refine:
-            return self.amortised(proposal, num_samples, rng)
-        amortised = self.amortised(proposal, min(num_samples, _NUM_BESIDE), rng)
-        refined = self._refine(item, proposal)
-        samples = importance_sample(refined.best, self.prior, num_samples, rng)
-        if not np.isfinite(samples.log_weight).any():
-            raise ScopeProblem(
-                f"no sample lies inside {self._law}, the law that {self.name} knows."
-            )
-        log_p_num = self._log_p_num(refined, samples)
-        posterior = Posterior(
-            log_p_num,
-            {len(refined.best.solver): samples},
-            _SPACE,
-            f"{self.name} + exact likelihood",
-            notes=self._notes(refined, samples),
+        """Exact posterior of an item whose proposal is known, e.g. from a batch.
+
+        Arguments:
+            item: Item of the sinusoid task.
+            proposal: The network's answer.
+            num_samples: Number of joint samples n.
+            num_beside: Samples of the network's own posterior beside them.
+            anneal: See `posterior`.
+            rng: Generator of the samples.
+        """
+        amortised = self.amortised(proposal, num_beside, rng) if num_beside else None
+        posterior = self.exact.posterior(
+            item, self._starts(proposal), num_samples=num_samples, anneal=anneal, rng=rng
         )
         return replace(posterior, amortised=amortised)
 
-    def _refine(self, item: Item, proposal: Proposal) -> Refined:
-        streams = streams_of(item, self.config.data.streams)
-        return refine(streams, proposal.frequency[: proposal.best_num], self.prior)
-
-    def _log_p_num(self, refined: Refined, samples: SampleSet) -> Float[np.ndarray, " K1"]:
-        """Normalised log p(K | d): importance-sampled at the best K, Laplace beside it.
-
-        Numbers that were not looked at lie beyond one that was already worse; they are −inf.
-        """
-        log_p = np.full(self.prior.num[1] + 1, -np.inf)
-        for num, evidence in refined.log_evidence.items():
-            log_p[num] = evidence
-        best = len(refined.best.solver)
-        log_p[best] = samples.log_evidence + self.prior.log_num(best)
-        return log_p - np.logaddexp.reduce(log_p)
-
-    @property
-    def _law(self) -> str:
-        low, high = self.prior.amplitude
-        gap = 1e3 * self.prior.min_separation
-        return f"amplitudes of {low:g} to {high:g} and separations of {gap:g} mHz or more"
-
-    def _notes(self, refined: Refined, samples: SampleSet) -> tuple[str, ...]:
-        """What the reader of a refined posterior should know."""
-        notes = []
-        fit = refined.best
-        if self.prior.log_mass(fit.solver, fit.covariance) < IMPLAUSIBLE:
-            notes.append(
-                f"The best fit lies outside {self._law}, the law that {self.name} knows: "
-                "the samples are pressed against its bounds."
-            )
-        excess = fit.noise_sigma**2 / fit.streams.noise_variance
-        if excess > _POOR_FIT:
-            notes.append(
-                f"The residual has {excess:.1f} times the power of the noise: "
-                f"the data are no sinusoids with {self._law}."
-            )
-        if samples.efficiency < _LOW_EFFICIENCY:
-            notes.append(
-                f"Only {100 * samples.efficiency:.1f} % of the samples are effective: "
-                "take the widths with care."
-            )
-        return tuple(notes)
+    def _starts(self, proposal: Proposal) -> list[Float[np.ndarray, " K"]]:
+        """Sets of frequencies to begin with: the surest slots, for the likeliest numbers."""
+        likely = np.argsort(-proposal.log_p_num)[:_NUM_STARTS].tolist()
+        numbers = dict.fromkeys([proposal.best_num, *likely])
+        return [
+            np.sort(proposal.frequency[:num]) for num in numbers if num <= len(proposal.frequency)
+        ]

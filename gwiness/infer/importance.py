@@ -1,29 +1,42 @@
 r"""Importance sampling of the joint posterior around the refined optimum.
 
-The proposal q is the Laplace Gaussian of all sources at once, cut off at the prior's bounds on the
-amplitudes, mixed with a tenth of the same Gaussian at twice the width, so that no weight can grow
-without limit. The weights w = p(d | θ) p(θ) / q(θ) are exact, hence so are the posterior and the
-evidence, mean w, up to sampling error; the efficiency (Σw)²/(n Σw²) says how much.
-
-χ² of the draws is exact too, but cheap: a source a small δf from its optimum has the phasor
-e^{iω̂τ} Σ_p (2πi δf τ)^p / p!, so a draw is a vector of coefficients on a few fixed rows, of which
-one Gram matrix is needed. The order of the series is chosen so that the remainder is below 10⁻³
-noise standard deviations of the whole signal.
+The proposal q is the Gaussian of all sources at once around the optimum, cut off at the law's
+bounds on amplitudes and gaps, mixed with a tenth of the same Gaussian at twice the width, so that
+no weight can grow without limit. The weights w = p(d | θ) p(θ) / q(θ) are exact, hence so are the
+posterior and the evidence, mean w, up to sampling error; the efficiency (Σw)²/(n Σw²) says how
+much.
 """
 
 from dataclasses import dataclass
-from math import factorial
+from functools import cached_property
 
 import numpy as np
 from jaxtyping import Bool, Float
-from scipy.special import log_ndtr, ndtr, ndtri
+from scipy.linalg import solve_triangular
+from scipy.special import log_ndtr, ndtri_exp
 
 from gwiness.core.posterior import SampleSet
-from gwiness.infer.likelihood import SourcePrior, log_likelihood
-from gwiness.infer.refine import Fit
-from gwiness.infer.transforms import from_solver, to_tone
+from gwiness.infer.annealed import anneal
+from gwiness.infer.kernel import chi2
+from gwiness.infer.likelihood import log_likelihood
+from gwiness.infer.prior import SourcePrior
+from gwiness.infer.refine import Fit, Search
+from gwiness.infer.transforms import from_solver
 
-__all__ = ["DefensiveMixture", "TruncatedGaussian", "chi2_near", "importance_sample", "weighted"]
+__all__ = [
+    "Mixture",
+    "TruncatedGaussian",
+    "annealed_sample",
+    "importance_sample",
+    "weighted",
+]
+
+_UNTOUCHED = -0.01
+"""Log share of the Gaussian inside the bounds [nat] above which they do not matter."""
+_FAR = 4.0
+"""Bounds farther away [standard deviations] are left to the weights: 3 draws in 10⁵ are lost."""
+_ROUNDING = 1e-12
+"""Draws are made by sums: on a bound they are good to this."""
 
 
 @dataclass(frozen=True)
@@ -48,128 +61,126 @@ class TruncatedGaussian:
     low: Float[np.ndarray, " D"]
     high: Float[np.ndarray, " D"]
 
-    @property
-    def _bounded(self) -> Bool[np.ndarray, " D"]:
-        return np.isfinite(self.low) | np.isfinite(self.high)
+    @cached_property
+    def _near(self) -> list[int]:
+        """Coordinates with a bound that draws may meet."""
+        spread = _FAR * np.sqrt((self.factor**2).sum(axis=1))
+        near = (self.mean - self.low < spread) | (self.high - self.mean < spread)
+        return np.flatnonzero(near).tolist()
+
+    @cached_property
+    def _inverse(self) -> Float[np.ndarray, "D D"]:
+        """L⁻¹; for a thousand draws it is faster than to solve."""
+        return solve_triangular(self.factor, np.eye(len(self.mean)), lower=True)
 
     def sample(self, num: int, rng: np.random.Generator) -> Float[np.ndarray, "n D"]:
         """Draws (num, D)."""
         u = rng.standard_normal((num, len(self.mean)))
-        uniform = rng.uniform(size=u.shape)
-        for i in np.flatnonzero(self._bounded).tolist():
-            low, high = self._limits(u, i)
-            # The tail that is nearer to zero keeps its digits.
-            flip = low > 0
-            a, b = np.where(flip, -high, low), np.where(flip, -low, high)
-            value = ndtri(ndtr(a) + uniform[:, i] * (ndtr(b) - ndtr(a)))
-            u[:, i] = np.clip(np.where(flip, -value, value), low, high)
+        for i in self._near:
+            low, high, flip = self._limits(u, i)
+            lower = log_ndtr(low)
+            inside = np.log(rng.uniform(size=num)) + _log_between(lower, log_ndtr(high))
+            value = np.clip(ndtri_exp(np.logaddexp(lower, inside)), low, high)
+            u[:, i] = np.where(flip, -value, value)
         return self.mean + u @ self.factor.T
 
     def log_prob(self, x: Float[np.ndarray, "n D"]) -> Float[np.ndarray, " n"]:
-        """Log density (n,) [nat]; points outside the bounds are not to be asked for."""
-        u = np.linalg.solve(self.factor, (x - self.mean).T).T
-        log_q = -0.5 * (u**2).sum(axis=1) - 0.5 * len(self.mean) * np.log(2 * np.pi)
+        """Log density (n,) [nat]; −inf outside the bounds that are near."""
+        u = (x - self.mean) @ self._inverse.T
+        log_q = -0.5 * np.einsum("nd,nd->n", u, u) - 0.5 * len(self.mean) * np.log(2 * np.pi)
         log_q -= np.log(np.diag(self.factor)).sum()
-        for i in np.flatnonzero(self._bounded).tolist():
-            low, high = self._limits(u, i)
-            flip = low > 0
-            a, b = np.where(flip, -high, low), np.where(flip, -low, high)
-            upper = log_ndtr(b)
-            log_q -= upper + np.log1p(-np.exp(np.minimum(log_ndtr(a) - upper, -1e-12)))
-        return log_q
+        inside = np.ones(len(x), dtype=bool)
+        for i in self._near:
+            low, high, _ = self._limits(u, i)
+            log_q -= _log_between(log_ndtr(low), log_ndtr(high))
+            inside &= (x[:, i] >= self.low[i] - _ROUNDING) & (x[:, i] <= self.high[i] + _ROUNDING)
+        return np.where(inside, log_q, -np.inf)
 
     def _limits(
         self, u: Float[np.ndarray, "n D"], i: int
-    ) -> tuple[Float[np.ndarray, " n"], Float[np.ndarray, " n"]]:
-        """Bounds (n,) of u_i given the coordinates before it."""
+    ) -> tuple[Float[np.ndarray, " n"], Float[np.ndarray, " n"], Bool[np.ndarray, " n"]]:
+        """Bounds (n,) of u_i given the coordinates before it, mirrored where both are above zero.
+
+        The tail that is nearer to zero keeps its digits.
+        """
         centre = self.mean[i] + u[:, :i] @ self.factor[i, :i]
-        scale = self.factor[i, i]
-        return (self.low[i] - centre) / scale, (self.high[i] - centre) / scale
+        low = (self.low[i] - centre) / self.factor[i, i]
+        high = (self.high[i] - centre) / self.factor[i, i]
+        flip = low > 0
+        return np.where(flip, -high, low), np.where(flip, -low, high), flip
+
+
+def _log_between(
+    lower: Float[np.ndarray, " n"], upper: Float[np.ndarray, " n"]
+) -> Float[np.ndarray, " n"]:
+    """Log of the difference of two probabilities that are given by their logarithms."""
+    return upper + np.log1p(-np.exp(np.minimum(lower - upper, -1e-12)))
 
 
 @dataclass(frozen=True)
-class DefensiveMixture:
-    """Mixture of a narrow and a wide proposal.
+class Mixture:
+    """Mixture of proposals; one that is wide keeps the weights of all bounded.
 
     Arguments:
-        narrow: The main component.
-        wide: The component that bounds the weights.
-        share: Probability of the wide one.
+        parts: Proposals.
+        shares: Their probabilities.
     """
 
-    narrow: TruncatedGaussian
-    wide: TruncatedGaussian
-    share: float = 0.1
+    parts: tuple[TruncatedGaussian, ...]
+    shares: tuple[float, ...]
 
     def sample(self, num: int, rng: np.random.Generator) -> Float[np.ndarray, "n D"]:
         """Draws (num, D)."""
-        wide = rng.uniform(size=num) < self.share
-        draws = self.narrow.sample(num, rng)
-        draws[wide] = self.wide.sample(int(wide.sum()), rng)
+        choice = rng.choice(len(self.parts), size=num, p=self.shares)
+        draws = np.empty((num, len(self.parts[0].mean)))
+        for index, part in enumerate(self.parts):
+            chosen = choice == index
+            draws[chosen] = part.sample(int(chosen.sum()), rng)
         return draws
 
     def log_prob(self, x: Float[np.ndarray, "n D"]) -> Float[np.ndarray, " n"]:
-        """Log density (n,) [nat]."""
-        return np.logaddexp(
-            np.log1p(-self.share) + self.narrow.log_prob(x),
-            np.log(self.share) + self.wide.log_prob(x),
-        )
+        """Log density (n,) [nat]; −inf where no part reaches."""
+        rows = [
+            np.log(share) + part.log_prob(x)
+            for part, share in zip(self.parts, self.shares, strict=True)
+        ]
+        return np.logaddexp.reduce(rows, axis=0)
 
 
-def _proposal(fit: Fit, prior: SourcePrior) -> DefensiveMixture:
-    """Laplace proposal in (all A, then f and ψ of each source)."""
-    num = len(fit.solver)
-    order = _amplitudes_first(num)
+def _proposal(fit: Fit, prior: SourcePrior) -> tuple[Mixture, np.ndarray]:
+    """Proposal on the ladder, and the order of its coordinates: those with bounds first.
+
+    Where bounds are met, the Gaussian that is cut off and the one that has the moments of what is
+    left are both drawn from: the first is right if few bounds are met, the second if many are.
+    """
+    num = fit.num
+    order = np.concatenate([np.arange(2 * num, 3 * num), np.arange(1, num), [0]])
+    order = np.concatenate([order, np.arange(num, 2 * num)])
+    low, high = fit.low[order], fit.high[order]
+    free, factor = fit.free_mean[order], _factor(fit.free_covariance, order)
+    # Gaps may be tight or wide here, so that no set that the law allows is out of reach.
+    loose, open_end = fit.low.copy(), fit.high.copy()
+    loose[1:num], open_end[1:num] = prior.law.closest_hz, np.inf
+    if fit.log_share > _UNTOUCHED:
+        narrow = TruncatedGaussian(free, factor, low, high)
+        wide = TruncatedGaussian(free, 2 * factor, loose[order], open_end[order])
+        return Mixture((narrow, wide), (0.9, 0.1)), order
+    mean, inner = fit.mean[order], _factor(fit.covariance, order)
+    parts = (
+        TruncatedGaussian(free, factor, low, high),
+        TruncatedGaussian(mean, inner, low, high),
+        TruncatedGaussian(mean, 2 * inner, loose[order], open_end[order]),
+    )
+    return Mixture(parts, (0.45, 0.45, 0.1)), order
+
+
+def _factor(covariance: Float[np.ndarray, "D D"], order: np.ndarray) -> Float[np.ndarray, "D D"]:
+    """Lower triangular factor with the coordinates in ``order``."""
+    scale = np.sqrt(np.diag(covariance))
     # Two sources on one frequency are degenerate to rounding; the density stays exact, since it is
     # that of this very factor.
-    correlation = _scaled(fit)[np.ix_(order, order)] + 1e-9 * np.eye(3 * num)
-    factor = np.linalg.cholesky(correlation)
-    scale = np.sqrt(np.diag(fit.covariance))[order]
-    factor = scale[:, None] * factor
-    mean = fit.solver.ravel()[order]
-    low, high = np.full((2, 3 * num), np.inf)
-    low = -low
-    low[:num], high[:num] = prior.amplitude
-    return DefensiveMixture(
-        TruncatedGaussian(mean, factor, low, high), TruncatedGaussian(mean, 2 * factor, low, high)
-    )
-
-
-def _scaled(fit: Fit) -> Float[np.ndarray, "D D"]:
-    """Correlation matrix of the Laplace approximation."""
-    scale = np.sqrt(np.diag(fit.covariance))
-    return fit.covariance / np.outer(scale, scale)
-
-
-def _amplitudes_first(num: int) -> np.ndarray:
-    """Positions in (f, ψ, A, f, ψ, A, ...) with all A in front."""
-    positions = np.arange(3 * num).reshape(num, 3)
-    return np.concatenate([positions[:, 2], positions[:, :2].ravel()])
-
-
-def chi2_near(fit: Fit, solver: Float[np.ndarray, "n K 3"]) -> Float[np.ndarray, " n"]:
-    """χ² (n,) of configurations (f, ψ, A) close to a fit, by the series in δf τ."""
-    streams, num = fit.streams, len(fit.solver)
-    shift = solver[..., 0] - fit.solver[:, 0]
-    reach = np.abs(streams.times).max()
-    angle = 2 * np.pi * reach * np.abs(shift).max(initial=0.0)
-    # Largest signal, in noise standard deviations of the whole data.
-    loud = solver[..., 2].max(initial=0.0) * np.sqrt(streams.total_weight / fit.chi2 * streams.num)
-    order = 1
-    while order < 40 and angle ** (order + 1) / factorial(order + 1) * loud > 1e-3:
-        order += 1
-    powers = (streams.times / reach) ** np.arange(order + 1)[:, None]
-    wave = streams.phasors(fit.solver[:, 0])
-    rows = (wave[:, None] * powers).reshape(num * (order + 1), -1)
-    rows = np.concatenate([rows.imag, rows.real])
-    weighted_rows = streams.weigh(rows)
-    gram, overlap = weighted_rows @ rows.T, weighted_rows @ streams.residual(fit.solver)
-    series = [(2j * np.pi * reach * shift) ** p / factorial(p) for p in range(order + 1)]
-    change = to_tone(solver)[..., None] * np.stack(series, axis=-1)
-    change[..., 0] -= to_tone(fit.solver)
-    change = change.reshape(len(solver), -1)
-    vector = np.concatenate([change.real, change.imag], axis=1)
-    return fit.chi2 - 2 * vector @ overlap + ((vector @ gram) * vector).sum(axis=1)
+    correlation = covariance / np.outer(scale, scale) + 1e-9 * np.eye(len(scale))
+    return scale[order, None] * np.linalg.cholesky(correlation[np.ix_(order, order)])
 
 
 def weighted(
@@ -183,23 +194,69 @@ def weighted(
 
 
 def importance_sample(
-    fit: Fit, prior: SourcePrior, num_samples: int, rng: np.random.Generator
+    search: Search, fit: Fit, num_samples: int, rng: np.random.Generator
 ) -> SampleSet:
     """Weighted joint samples (n, K, 3) of (A, φ, f) given the number of sources of ``fit``.
 
     `SampleSet.log_evidence` is then log p(d | K).
+
+    Arguments:
+        search: Data and prior.
+        fit: Optimum to draw around.
+        num_samples: Number n.
+        rng: Generator.
     """
-    num = len(fit.solver)
+    num, streams = fit.num, search.streams
     if num == 0:
-        level = np.full(num_samples, float(log_likelihood(fit.chi2, fit.streams)))
+        level = np.full(num_samples, float(log_likelihood(fit.chi2, streams)))
         return weighted(np.zeros((num_samples, 0, 3)), np.zeros(num_samples), level)
-    proposal = _proposal(fit, prior)
+    proposal, order = _proposal(fit, search.prior)
     draws = proposal.sample(num_samples, rng)
-    solver = np.empty_like(draws)
-    solver[:, _amplitudes_first(num)] = draws
-    solver = solver.reshape(num_samples, num, 3)
-    log_prior = prior.log_prob(solver)
-    log_target = log_prior + log_likelihood(chi2_near(fit, solver), fit.streams)
-    return weighted(
-        from_solver(solver, fit.streams.time_ref), proposal.log_prob(draws), log_target
-    )
+    log_target = _Target(search, order)
+    theta = from_solver(log_target.solver(draws), streams.time_ref)
+    return weighted(theta, proposal.log_prob(draws), log_target(draws))
+
+
+def annealed_sample(
+    search: Search, fit: Fit, num_samples: int, rng: np.random.Generator
+) -> SampleSet:
+    """The same where weights fail: samples of equal weight, see `gwiness.infer.annealed`.
+
+    Arguments:
+        search: Data and prior.
+        fit: Optimum to begin around, of one source at least.
+        num_samples: Number n.
+        rng: Generator.
+    """
+    proposal, order = _proposal(fit, search.prior)
+    log_target = _Target(search, order)
+    found = anneal(proposal, log_target, num_samples, rng)
+    theta = from_solver(log_target.solver(found.x), search.streams.time_ref)
+    return weighted(theta, found.log_target - found.log_evidence, found.log_target)
+
+
+class _Target:
+    """Log posterior of many draws, up to the evidence.
+
+    Arguments:
+        search: Data and prior.
+        order: Which ladder coordinate each coordinate of a draw is.
+    """
+
+    def __init__(self, search: Search, order: np.ndarray) -> None:
+        self.search, self.order = search, order
+
+    def solver(self, draws: Float[np.ndarray, "n D"]) -> Float[np.ndarray, "n K 3"]:
+        """(f, ψ, A) of each draw."""
+        ladder = np.empty_like(draws)
+        ladder[:, self.order] = draws
+        gaps, psi, amplitude = np.split(ladder, 3, axis=1)
+        return np.stack([np.cumsum(gaps, axis=1), psi, amplitude], axis=-1)
+
+    def __call__(self, draws: Float[np.ndarray, "n D"]) -> Float[np.ndarray, " n"]:
+        solver = self.solver(draws)
+        log_target = self.search.prior.log_prob(solver)
+        allowed = np.isfinite(log_target)
+        power = chi2(self.search.overlaps.arrays, solver[allowed])
+        log_target[allowed] += log_likelihood(power, self.search.streams)
+        return log_target

@@ -10,118 +10,75 @@ With the weights 1/v_n
     p(d | θ) = ∫_0^∞ p(d | θ, σ) dσ ∝ χ²(θ)^{−(N−1)/2},
 
 a flat prior on σ of density 1; N = 8,020 samples fix σ to 0.8 %, so its ends do not matter.
-
-The prior on θ, given K: A and φ uniform, frequencies uniform where all neighbours are at least
-``min_separation`` apart. Sources carry no names, so densities are those of the ordered set.
 """
 
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
 import numpy as np
-from jaxtyping import Complex, Float
-from scipy.special import gammaln, log_ndtr
+from jaxtyping import Float
+from scipy.special import gammaln
 
-from gwiness.config.slotflow import SinusoidConfig, StreamConfig
+from gwiness.config.slotflow import StreamConfig
 from gwiness.core.axes import Series
 from gwiness.core.errors import ScopeProblem
-from gwiness.core.grid import TimeGrid
 from gwiness.core.item import Item
-from gwiness.infer.transforms import to_tone
-from gwiness.signal.tones import phasors
+from gwiness.infer.overlaps import Overlaps, line_tables
 
-__all__ = ["SourcePrior", "Streams", "log_likelihood", "streams_of"]
+__all__ = ["Streams", "log_likelihood", "streams_of"]
 
-
-_NUM_NODES = 128
-"""Nodes for the short stream: thirty cycles at 3 Hz need π/2 · 60 = 94, and some more."""
-_ROUNDING = 6e-8
-"""Files hold float32, so that even a noiseless signal is off by this share of itself."""
+_NOISE_FROM_HZ = 20.0
+"""Above this frequency the short stream holds noise alone."""
 
 
 @dataclass(frozen=True)
 class Streams:
-    """Both streams as far as lines in the band can see them.
-
-    The long stream stands here sample by sample. Of the short one, which samples each cycle 200
-    times, only its projection on polynomials of degree 127 is kept, as values at Chebyshev nodes
-    with a weight matrix: a line below 3 Hz is such a polynomial to 10⁻¹², so no χ² changes, at a
-    third of the work.
+    """The samples of both streams that the likelihood may use.
 
     Arguments:
-        grid: Long samples, on a clock whose zero is the reference time [s].
-        nodes: Times of the nodes on that clock (M,) [s].
-        data: Long samples, then the short stream at its nodes (N + M,).
-        weight: 1/v of the long samples (N,).
-        node_weight: Weight matrix of the nodes (M, M).
-        floor: χ² of what the short stream has besides.
-        num: Number of samples behind it all.
-        log_weight: Σ log(1/v) over all samples.
+        long: Long stream without its first samples (N,).
+        short: Short stream (M,).
+        weight: 1/v of the long samples (N,), zero in a gap.
+        gaps: Where the long stream holds no data, start and end from the streams' start [s].
         time_ref: Reference time on the item's clock [s]: the weighted mean of all times.
+        start: Start of the streams on the item's clock [s].
+        config: The sampling.
     """
 
-    grid: TimeGrid
-    nodes: Float[np.ndarray, " M"]
-    data: Float[np.ndarray, " Q"]
+    long: Series
+    short: Float[np.ndarray, " M"]
     weight: Series
-    node_weight: Float[np.ndarray, "M M"]
-    floor: float
-    num: int
-    log_weight: float
+    gaps: tuple[tuple[float, float], ...]
     time_ref: float
+    start: float
+    config: StreamConfig
+
+    @property
+    def num(self) -> int:
+        """Number of samples that count."""
+        return int(np.count_nonzero(self.weight)) + len(self.short)
 
     @cached_property
-    def times(self) -> Float[np.ndarray, " Q"]:
-        """Times since the reference (N + M,) [s]."""
-        return np.concatenate([self.grid.times, self.nodes])
-
-    @property
-    def total_weight(self) -> float:
-        """Σ 1/v over all samples."""
-        return float(self.weight.sum() + self.node_weight.sum())
-
-    @property
     def noise_variance(self) -> float:
         """σ² as the short stream shows it outside the band, whatever the signals are."""
-        return self.floor / (self.num - self.grid.num - len(self.nodes))
+        window = np.hanning(len(self.short))
+        first = round(_NOISE_FROM_HZ * self.config.short_duration_s)
+        spectrum = np.fft.rfft(self.short * window)[first:]
+        return float(np.mean(np.abs(spectrum) ** 2) / (window @ window))
 
-    def weigh(self, rows: Float[np.ndarray, "*batch Q"]) -> Float[np.ndarray, "*batch Q"]:
-        """Rows times the weights: the product with another row is their Σ a b / v."""
-        num = self.grid.num
-        return np.concatenate(
-            [rows[..., :num] * self.weight, rows[..., num:] @ self.node_weight], axis=-1
-        )
-
-    def phasors(self, frequency: Float[np.ndarray, " K"]) -> Complex[np.ndarray, "K Q"]:
-        """e^{2πi f (t − t_ref)} at samples and nodes."""
-        short = np.exp(2j * np.pi * frequency[:, None] * self.nodes)
-        return np.concatenate([phasors(frequency, self.grid), short], axis=1)
-
-    def residual(self, solver: Float[np.ndarray, "K 3"]) -> Float[np.ndarray, " Q"]:
-        """Data minus the signal of sources (f, ψ, A), (N + M,)."""
-        return self.data - (to_tone(solver) @ self.phasors(solver[:, 0])).imag
-
-    def power(self, residual: Float[np.ndarray, " Q"]) -> float:
-        """χ² of a residual (N + M,)."""
-        return float(residual @ self.weigh(residual)) + self.floor
-
-    def chi2(self, solver: Float[np.ndarray, "K 3"]) -> float:
-        """χ² of sources (f, ψ, A)."""
-        return self.power(self.residual(solver))
+    def overlaps(self, band: tuple[float, float]) -> Overlaps:
+        """The inner products that a search in ``band`` [Hz] needs."""
+        tables = line_tables(self.config, band, self.time_ref - self.start, self.gaps)
+        power = float(self.weight @ self.long**2 + self.short @ self.short)
+        return tables.overlaps(self.long, self.short, power, self.num)
 
 
 @lru_cache(maxsize=4)
-def _interpolation(
-    grid: TimeGrid,
-) -> tuple[Float[np.ndarray, " M"], Float[np.ndarray, "N M"], Float[np.ndarray, "M M"]]:
-    """Chebyshev nodes (M,) [s] in a grid, the matrix (N, M) from nodes to samples, its Gram."""
-    half = (grid.times[-1] - grid.times[0]) / 2
-    place = -np.cos(np.pi * (np.arange(_NUM_NODES) + 0.5) / _NUM_NODES)
-    at_nodes = np.polynomial.chebyshev.chebvander(place, _NUM_NODES - 1)
-    samples = (grid.times - grid.times[0]) / half - 1
-    at_samples = np.polynomial.chebyshev.chebvander(samples, _NUM_NODES - 1)
-    matrix = np.linalg.solve(at_nodes.T, at_samples.T).T
-    return grid.times[0] + half * (place + 1), matrix, matrix.T @ matrix
+def _weight(streams: StreamConfig) -> tuple[Series, float]:
+    """1/v of the long samples that count, and the weighted mean time from the start [s]."""
+    weight = 1 / streams.long_variance()[streams.skip :]
+    long, short = streams.long_grid.times[streams.skip :], streams.short_grid.times
+    return weight, float((weight @ long + short.sum()) / (weight.sum() + len(short)))
 
 
 def streams_of(item: Item, streams: StreamConfig) -> Streams:
@@ -144,25 +101,16 @@ def streams_of(item: Item, streams: StreamConfig) -> Streams:
                 f"the {name} stream has {found.num} samples of {found.dt:.6g} s, "
                 f"but the model needs {expected.num} of {expected.dt:.6g} s."
             )
-    skip = streams.skip
-    part = long.grid.part(skip, long.grid.num - skip)
-    weight = 1 / streams.long_variance()[skip:]
-    total = weight.sum() + short.grid.num
-    time_ref = float((weight @ part.times + short.grid.times.sum()) / total)
-    nodes, matrix, node_weight = _interpolation(short.grid)
-    power = float(short.data[0] @ short.data[0])
-    overlap = short.data[0] @ matrix
-    at_nodes = np.linalg.solve(node_weight, overlap)
+    weight, middle = _weight(streams)
+    valid = item.gaps.mask(long.grid)[streams.skip :]
     return Streams(
-        grid=TimeGrid(part.start - time_ref, part.dt, part.num),
-        nodes=nodes - time_ref,
-        data=np.concatenate([long.data[0, skip:], at_nodes]),
-        weight=weight,
-        node_weight=node_weight,
-        floor=max(power - float(overlap @ at_nodes), 0.0) + _ROUNDING**2 * power,
-        num=part.num + short.grid.num,
-        log_weight=float(np.log(weight).sum()),
-        time_ref=time_ref,
+        long=long.data[0, streams.skip :],
+        short=short.data[0],
+        weight=weight if valid.all() else weight * valid,
+        gaps=tuple((float(a), float(b)) for a, b in item.gaps.intervals - long.grid.start),
+        time_ref=long.grid.start + middle,
+        start=long.grid.start,
+        config=streams,
     )
 
 
@@ -178,84 +126,6 @@ def log_likelihood(
     if not (chi2 > 0).all():
         raise ValueError(f"χ² must be positive, got {chi2.min()}")
     half = (streams.num - 1) / 2
-    constant = streams.log_weight - streams.num * np.log(2 * np.pi)
+    weight = streams.weight[streams.weight > 0]
+    constant = np.log(weight).sum() - streams.num * np.log(2 * np.pi)
     return np.asarray(0.5 * constant - np.log(2) + gammaln(half) - half * np.log(chi2 / 2))
-
-
-@dataclass(frozen=True)
-class SourcePrior:
-    """Prior of K sources in (f, ψ, A), a density over ordered sets.
-
-    Arguments:
-        frequency: Lowest and highest frequency [Hz].
-        amplitude: Smallest and largest amplitude [1].
-        min_separation: Smallest distance of two frequencies [Hz].
-        num: Smallest and largest number of sources, all equally likely.
-    """
-
-    frequency: tuple[float, float]
-    amplitude: tuple[float, float]
-    min_separation: float
-    num: tuple[int, int]
-
-    @classmethod
-    def from_config(cls, config: SinusoidConfig) -> "SourcePrior":
-        """The law of a configuration."""
-        return cls(
-            (config.frequency_min_hz, config.frequency_max_hz),
-            (config.amplitude_min, config.amplitude_max),
-            config.min_separation_hz,
-            (config.num_min, config.num_max),
-        )
-
-    def log_num(self, num: int) -> float:
-        """Log p(K) [nat]."""
-        low, high = self.num
-        return -float(np.log(high - low + 1)) if low <= num <= high else -np.inf
-
-    def log_density(self, num: int) -> float:
-        """Log density [nat] inside the allowed region, which is constant.
-
-        The ordered frequencies fill (W − (K−1) d)^K / K! of the band W.
-        """
-        width = self.frequency[1] - self.frequency[0]
-        free = width - max(num - 1, 0) * self.min_separation
-        if num == 0:
-            return 0.0
-        if free <= 0:
-            return -np.inf
-        one = np.log(free) + np.log(2 * np.pi) + np.log(self.amplitude[1] - self.amplitude[0])
-        return float(gammaln(num + 1) - num * one)
-
-    def log_prob(self, solver: Float[np.ndarray, "n K 3"]) -> Float[np.ndarray, " n"]:
-        """Log density (n,) [nat] of configurations; −inf outside the allowed region."""
-        num = solver.shape[1]
-        frequency, amplitude = np.sort(solver[..., 0], axis=1), solver[..., 2]
-        inside = (
-            (frequency >= self.frequency[0]).all(axis=1)
-            & (frequency <= self.frequency[1]).all(axis=1)
-            & (amplitude >= self.amplitude[0]).all(axis=1)
-            & (amplitude <= self.amplitude[1]).all(axis=1)
-            & (np.diff(frequency, axis=1) >= self.min_separation).all(axis=1)
-        )
-        return np.where(inside, self.log_density(num), -np.inf)
-
-    def log_mass(
-        self, centre: Float[np.ndarray, "K 3"], covariance: Float[np.ndarray, "K3 K3"]
-    ) -> float:
-        """Log of the share of a Gaussian in (f, ψ, A) that lies in the allowed region [nat].
-
-        Each bound is taken by itself, on its own marginal: exact for one active bound.
-        """
-        order = np.argsort(centre[:, 0])
-        deviation = np.sqrt(np.diag(covariance)).reshape(-1, 3)
-        total = 0.0
-        for column, (low, high) in ((0, self.frequency), (2, self.amplitude)):
-            value, scale = centre[:, column], deviation[:, column]
-            total += log_ndtr((value - low) / scale).sum()
-            total += log_ndtr((high - value) / scale).sum()
-        rows = 3 * order
-        cov = covariance[np.ix_(rows, rows)]
-        variance = np.diag(cov)[1:] + np.diag(cov)[:-1] - 2 * np.diag(cov, 1)
-        gaps = np.diff(centre[order, 0]) - self.min_separation
-        return float(total + log_ndtr(gaps / np.sqrt(np.maximum(variance, 1e-300))).sum())

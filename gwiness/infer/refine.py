@@ -1,261 +1,381 @@
-r"""Refinement: joint least squares of all sources, and a vote of the evidence on their number.
+r"""Refinement: the joint optimum of all sources inside the law, and the evidence for their number.
 
-From a proposal of frequencies, variable projection alternates the exact linear solution of all
-complex amplitudes with a Gauss-Newton step of all frequencies. Around the optimum θ̂ the evidence
-of K sources is (Laplace)
+Around the most probable set of K sources ŷ, on the ladder of `gwiness.infer.kernel`, the log
+likelihood is quadratic with gradient g and precision Λ. Its Gaussian has its centre at
+μ = ŷ + Λ⁻¹g, which may lie outside of what the law allows, and the evidence is (Laplace)
 
-.. math:: \log p(d | K) ≈ \log p(d | θ̂) + \log p(θ̂ | K) + \tfrac{3K}{2} \log 2π
-          - \tfrac12 \log\det Λ + \log m, \qquad Λ = \frac{N-1}{χ²} J^T J,
+.. math:: \log p(d | K) ≈ \log p(d | ŷ) + \tfrac12 g^T Λ^{-1} g + \tfrac{3K}{2} \log 2π
+          - \tfrac12 \log\det Λ + \log m + \log p(f̂ | K),
 
-with m the share of the Gaussian inside the prior's bounds. A source is born at the largest peak of
-the residual's periodogram, or dies if it is the weakest or half of the closest pair, while the
-evidence grows by it.
+with m the share of that Gaussian inside the bounds. For close sources the bounds decide: ten lines
+one Fourier bin apart have more parameters than there are bins.
+
+From a proposal the search climbs, as long as the evidence grows: a source is born where the
+residual is loudest, one dies, or a *chain*, neighbours too close to be taken one by one, is spread
+evenly anew with one source more, one less or the same number.
 
 References:
-    The differentiation of pseudo-inverses and nonlinear least squares problems whose variables
-    separate (Golub and Pereyra, 1973)
+    Green: Reversible jump Markov chain Monte Carlo computation and Bayesian model determination,
+    1995 (birth, death, split and merge)
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 
 import numpy as np
-from jaxtyping import Complex, Float
+from jaxtyping import Float
 
-from gwiness.infer.likelihood import SourcePrior, Streams, log_likelihood
-from gwiness.infer.transforms import from_tone
+from gwiness.infer.kernel import climb, cut_off, fill, residual_overlap
+from gwiness.infer.likelihood import Streams, log_likelihood
+from gwiness.infer.overlaps import Overlaps
+from gwiness.infer.prior import SourcePrior
 
-__all__ = ["IMPLAUSIBLE", "Fit", "Refined", "fit_frequencies", "refine"]
+__all__ = ["IMPLAUSIBLE", "POOR_FIT", "Fit", "Refined", "Search"]
 
-_MAX_STEP_HZ = 1.5e-3
-"""Largest step of a frequency: less than half the resolution 1/(300 s)."""
-IMPLAUSIBLE = -20.0
-"""Log share inside the prior [nat] below which a fit is no answer: six widths outside."""
+IMPLAUSIBLE = 20.0
+"""Log likelihood [nat] that the law's bounds may cost: six widths."""
+POOR_FIT = 1.3
+"""Residual power over noise power; for a good fit it scatters by 0.03."""
+_CHAINS = (1.6, 2.5)
+"""Neighbours nearer than this are one chain, in units of the resolution 1/T.
+
+The wider one is for a cluster where a source is missing: it falls into two chains there.
+"""
+_LONG = 3
+"""Sources of a chain from which on one more need not fit better at once."""
+_FIRST_STEPS, _MAX_STEPS = 4, 40
+_TOLERANCE = 1e-3
+_WORTH = 1.0
+"""Gain of the log likelihood [nat] after the first steps that a further source must show."""
+_CLEAR = 12.0
+"""Amplitudes that many standard deviations from zero are not given up by themselves."""
+_MOST_DEATHS = 4
+"""Sources whose death is tried; a chain is also spread anew with one less."""
+_LEAP = 3.0
+"""Gain of the evidence [nat] after which the search goes on from there at once."""
+_FAR = 6.0
+"""Bounds farther away [standard deviations] cut off nothing: 10⁻⁹."""
+_DIVERGED = 1.0
+"""No share exceeds 1: beyond this [nat] expectation propagation has failed, far off the law."""
+_SHRINK = 30.0
+"""Ridge of the first amplitudes [noise variance]: that of amplitudes of about 0.2."""
 
 
 @dataclass(frozen=True)
 class Fit:
-    """Least-squares optimum of K sources.
+    """Most probable set of K sources near a start.
 
     Arguments:
-        streams: The data.
-        solver: (f, ψ, A) of each source (K, 3), by rising frequency.
+        ladder: (f_1, gaps, ψ, A) there (3K,), by rising frequency.
         chi2: χ² there.
+        gradient: Gradient of the log likelihood on the ladder (3K,).
+        precision: Minus its second derivatives (3K, 3K).
+        low: Bounds that the law sets on the ladder (3K,).
+        high: The same from above.
+        log_share: Log share of the Gaussian Λ⁻¹ inside the bounds [nat].
+        mean: Mean of that part (3K,).
+        covariance: Its covariance (3K, 3K).
+        log_evidence: Laplace evidence of these sources [nat], without p(K).
     """
 
-    streams: Streams
-    solver: Float[np.ndarray, "K 3"]
+    ladder: Float[np.ndarray, " D"]
     chi2: float
-
-    @cached_property
-    def precision(self) -> Float[np.ndarray, "K3 K3"]:
-        """Λ in (f, ψ, A) of source after source."""
-        jacobian = polar_jacobian(self.streams, self.solver)
-        scale = (self.streams.num - 1) / self.chi2
-        return scale * self.streams.weigh(jacobian) @ jacobian.T
-
-    @cached_property
-    def _spectrum(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Scale of each coordinate, and eigenvalues and eigenvectors of Λ in these scales."""
-        scale = 1 / np.sqrt(np.diag(self.precision))
-        values, vectors = np.linalg.eigh(self.precision * np.outer(scale, scale))
-        # Two sources on one frequency are degenerate: their widths become huge, not undefined.
-        return scale, np.maximum(values, 1e-10), vectors
-
-    @cached_property
-    def covariance(self) -> Float[np.ndarray, "K3 K3"]:
-        """Λ⁻¹."""
-        scale, values, vectors = self._spectrum
-        return (vectors / values) @ vectors.T * np.outer(scale, scale)
+    gradient: Float[np.ndarray, " D"]
+    precision: Float[np.ndarray, "D D"]
+    low: Float[np.ndarray, " D"]
+    high: Float[np.ndarray, " D"]
+    log_share: float
+    mean: Float[np.ndarray, " D"]
+    covariance: Float[np.ndarray, "D D"]
+    log_evidence: float
 
     @property
-    def log_det_precision(self) -> float:
-        """Logarithm of det Λ."""
-        scale, values, _ = self._spectrum
-        return float(np.log(values).sum() - 2 * np.log(scale).sum())
+    def num(self) -> int:
+        """Number of sources K."""
+        return len(self.ladder) // 3
 
     @property
-    def noise_sigma(self) -> float:
-        """Standard deviation of the noise at the optimum."""
-        return float(np.sqrt(self.chi2 / (self.streams.num - 3 * len(self.solver))))
+    def frequency(self) -> Float[np.ndarray, " K"]:
+        """Frequencies (K,) [Hz]."""
+        return np.cumsum(self.ladder[: self.num])
 
-    def log_evidence(self, prior: SourcePrior) -> float:
-        """Laplace evidence of these K sources [nat], without p(K)."""
-        num = len(self.solver)
-        evidence = float(log_likelihood(self.chi2, self.streams)) + prior.log_density(num)
-        if num == 0:
-            return evidence
-        mass = prior.log_mass(self.solver, self.covariance)
-        return evidence + 1.5 * num * np.log(2 * np.pi) - 0.5 * self.log_det_precision + mass
+    @property
+    def solver(self) -> Float[np.ndarray, "K 3"]:
+        """(f, ψ, A) of each source."""
+        gaps, psi, amplitude = self.ladder.reshape(3, -1)
+        return np.stack([np.cumsum(gaps), psi, amplitude], axis=1)
+
+    @cached_property
+    def free_covariance(self) -> Float[np.ndarray, "D D"]:
+        """Λ⁻¹: the covariance if there were no bounds (3K, 3K)."""
+        return _inverse(self.precision)[0]
+
+    @property
+    def free_mean(self) -> Float[np.ndarray, " D"]:
+        """Optimum of the quadratic if there were no bounds (3K,)."""
+        return self.ladder + self.free_covariance @ self.gradient
+
+    @property
+    def pressure(self) -> float:
+        """Log likelihood [nat] that the bounds cost: what the free optimum would have more."""
+        return 0.5 * float(self.gradient @ self.free_covariance @ self.gradient)
+
+    @property
+    def strength(self) -> Float[np.ndarray, " K"]:
+        """Amplitudes in units of their standard deviation without bounds (K,)."""
+        return self.ladder[2 * self.num :] / np.sqrt(np.diag(self.free_covariance)[2 * self.num :])
 
 
 @dataclass(frozen=True)
 class Refined:
-    """Outcome of `refine`.
+    """Outcome of a search.
 
     Arguments:
-        best: Fit of the most probable number of sources.
-        log_evidence: Laplace evidence + log p(K) of every number that was looked at [nat].
+        fits: The best fit of every number of sources that was looked at.
+        scores: Their Laplace evidence + log p(K) [nat].
     """
 
-    best: Fit
-    log_evidence: dict[int, float]
+    fits: dict[int, Fit]
+    scores: dict[int, float]
+
+    @property
+    def best(self) -> Fit:
+        """Fit of the most probable number of sources."""
+        return self.fits[max(self.scores, key=self.scores.__getitem__)]
+
+    def joined(self, other: "Refined") -> "Refined":
+        """The better of two searches for every number."""
+        fits, scores = dict(self.fits), dict(self.scores)
+        for num, score in other.scores.items():
+            if score > scores.get(num, -np.inf):
+                fits[num], scores[num] = other.fits[num], score
+        return Refined(fits, scores)
 
 
-def polar_jacobian(
-    streams: Streams, solver: Float[np.ndarray, "K 3"]
-) -> Float[np.ndarray, "K3 Q"]:
-    """∂s/∂(f, ψ, A) of each source, rows in that order, source after source."""
-    unit = streams.phasors(solver[:, 0]) * np.exp(1j * solver[:, 1])[:, None]
-    d_psi = solver[:, 2:] * unit.real
-    rows = np.stack([2 * np.pi * streams.times * d_psi, d_psi, unit.imag], axis=1)
-    return rows.reshape(-1, len(streams.data))
+def _inverse(
+    precision: Float[np.ndarray, "D D"],
+) -> tuple[Float[np.ndarray, "D D"], float]:
+    """Λ⁻¹ and log det Λ; two sources on one frequency become wide, not undefined."""
+    scale = 1 / np.sqrt(np.diag(precision))
+    values, vectors = np.linalg.eigh(precision * np.outer(scale, scale))
+    values = np.maximum(values, 1e-10)
+    inverse = (vectors / values) @ vectors.T * np.outer(scale, scale)
+    return inverse, float(np.log(values).sum() - 2 * np.log(scale).sum())
 
 
-def _amplitudes(
-    streams: Streams, wave: Complex[np.ndarray, "K Q"]
-) -> tuple[Complex[np.ndarray, " K"], Float[np.ndarray, " Q"]]:
-    """Least-squares complex amplitudes (K,) at given phasors, and the residual (N,)."""
-    rows = np.concatenate([wave.imag, wave.real])
-    weighted = streams.weigh(rows)
-    gram = weighted @ rows.T
-    # The ridge keeps two coinciding frequencies solvable; it is far below the noise.
-    gram[np.diag_indices_from(gram)] *= 1 + 1e-10
-    coefficients = np.linalg.solve(gram, weighted @ streams.data)
-    num = len(wave)
-    tone = coefficients[:num] + 1j * coefficients[num:]
-    return tone, streams.data - coefficients @ rows
+def _inside(
+    mean: Float[np.ndarray, " D"],
+    covariance: Float[np.ndarray, "D D"],
+    low: Float[np.ndarray, " D"],
+    high: Float[np.ndarray, " D"],
+) -> tuple[float, Float[np.ndarray, " D"], Float[np.ndarray, "D D"]]:
+    """Log share of a Gaussian inside bounds, mean and covariance of that part.
 
-
-def _frequency_step(
-    streams: Streams,
-    wave: Complex[np.ndarray, "K Q"],
-    tone: Complex[np.ndarray, " K"],
-    residual: Float[np.ndarray, " Q"],
-) -> Float[np.ndarray, " K"]:
-    """Gauss-Newton step (K,) [Hz] of the frequencies, amplitudes free."""
-    slope = 2 * np.pi * streams.times * (tone[:, None] * wave).real
-    rows = np.concatenate([wave.imag, wave.real, slope])
-    weighted = streams.weigh(rows)
-    gram = weighted @ rows.T
-    scale = 1 / np.sqrt(np.diag(gram))
-    gram = gram * np.outer(scale, scale)
-    gram[np.diag_indices_from(gram)] += 1e-9
-    step = scale * np.linalg.solve(gram, scale * (weighted @ residual))
-    return np.clip(step[2 * len(wave) :], -_MAX_STEP_HZ, _MAX_STEP_HZ)
-
-
-def fit_frequencies(
-    streams: Streams, frequency: Float[np.ndarray, " K"], max_steps: int = 12
-) -> Fit:
-    """Joint optimum of all sources near ``frequency`` (K,) [Hz].
-
-    Stops when a step gains less than a thousandth of a nat.
+    Coordinates far from their bounds follow those near them as the Gaussian has them correlated;
+    what that brings near a bound is cut off there, too.
     """
-    if len(frequency) == 0:
-        return Fit(streams, np.zeros((0, 3)), streams.power(streams.data))
-    wave = streams.phasors(frequency)
-    tone, residual = _amplitudes(streams, wave)
-    chi2 = streams.power(residual)
-    for _ in range(max_steps):
-        step = _frequency_step(streams, wave, tone, residual)
-        for _ in range(4):
-            trial_wave = streams.phasors(frequency + step)
-            trial_tone, trial_residual = _amplitudes(streams, trial_wave)
-            trial_chi2 = streams.power(trial_residual)
-            if trial_chi2 <= chi2:
-                break
-            step = step / 2
-        else:
-            break
-        gain = (chi2 - trial_chi2) / chi2 * streams.num / 2
-        frequency, wave, tone = frequency + step, trial_wave, trial_tone
-        residual, chi2 = trial_residual, trial_chi2
-        if gain < 1e-3:
-            break
-    order = np.argsort(frequency)
-    return Fit(streams, from_tone(frequency[order], tone[order]), chi2)
+    reach = _FAR * np.sqrt(np.diag(covariance))
+    near = np.zeros(len(mean), dtype=bool)
+    mass, moment, spread = 0.0, mean, covariance
+    while True:
+        more = (moment - low < reach) | (high - moment < reach)
+        if not (more & ~near).any():
+            return mass, moment, spread
+        near |= more
+        bounded = np.flatnonzero(near)
+        block = np.ascontiguousarray(covariance[np.ix_(bounded, bounded)])
+        mass, inner, narrow = cut_off(mean[bounded], block, low[bounded], high[bounded])
+        follow = np.linalg.solve(block, covariance[bounded]).T
+        moment = mean + follow @ (inner - mean[bounded])
+        spread = covariance + follow @ (narrow - block) @ follow.T
 
 
-def _birth(fit: Fit, band: tuple[float, float]) -> float:
-    """Frequency [Hz] of the largest peak of the residual's periodogram (long stream)."""
-    grid, streams = fit.streams.grid, fit.streams
-    residual = streams.weight * streams.residual(fit.solver)[: grid.num]
-    num_fft = 1 << int(np.ceil(np.log2(4 * grid.num)))
-    freqs = np.fft.rfftfreq(num_fft, grid.dt)
-    inside = (freqs >= band[0]) & (freqs <= band[1])
-    power = np.abs(np.fft.rfft(residual, num_fft)[inside])
-    return float(freqs[inside][np.argmax(power)])
-
-
-def _deaths(fit: Fit) -> Iterator[int]:
-    """Sources worth removing: the weakest in units of its error, one of the closest pair."""
-    if len(fit.solver) == 0:
-        return
-    deviation = np.sqrt(np.diag(fit.covariance))[2::3]
-    strength = fit.solver[:, 2] / deviation
-    weakest = int(np.argmin(strength))
-    yield weakest
-    gaps = np.diff(fit.solver[:, 0])
-    # Closer than one Fourier bin two lines may be one.
-    if len(gaps) and gaps.min() < 1 / fit.streams.grid.duration:
-        pair = int(np.argmin(gaps))
-        other = pair if strength[pair] < strength[pair + 1] else pair + 1
-        if other != weakest:
-            yield other
-
-
-def refine(
-    streams: Streams, proposal: Float[np.ndarray, " K"], prior: SourcePrior, trust: int = 2
-) -> Refined:
-    """Fit a proposal and add or remove sources while the evidence grows.
+class Search:
+    """Fits and moves for one signal.
 
     Arguments:
         streams: The data.
-        proposal: Frequencies [Hz], e.g. the network's.
         prior: Prior of the sources.
-        trust: Births and deaths after which the proposal counts as poor, as it does if it ends
-            outside the prior; then the search starts once more from no source at all, and the
-            better of the two wins.
     """
-    first, moves = _climb(fit_frequencies(streams, proposal), prior)
-    plausible = prior.log_mass(first.best.solver, first.best.covariance) > IMPLAUSIBLE
-    if moves <= trust and plausible:
-        return first
-    second, _ = _climb(fit_frequencies(streams, np.zeros(0)), prior)
-    seen = {
-        num: max(each.log_evidence.get(num, -np.inf) for each in (first, second))
-        for num in first.log_evidence | second.log_evidence
-    }
-    best = max(first, second, key=lambda each: each.log_evidence[len(each.best.solver)])
-    return Refined(best.best, seen)
 
+    def __init__(self, streams: Streams, prior: SourcePrior) -> None:
+        self.streams, self.prior = streams, prior
+        self.overlaps: Overlaps = streams.overlaps(prior.band)
+        self.resolution = 1 / streams.config.long_duration_s
 
-def _climb(best: Fit, prior: SourcePrior, max_moves: int = 24) -> tuple[Refined, int]:
-    """Births and deaths from one fit, as long as one helps; also how many there were."""
-    num = len(best.solver)
-    seen = {num: best.log_evidence(prior) + prior.log_num(num)}
-    for moves in range(max_moves):
-        for trial in _neighbours(best, prior):
-            num = len(trial.solver)
-            evidence = trial.log_evidence(prior) + prior.log_num(num)
-            better = evidence > seen[len(best.solver)]
-            seen[num] = max(seen.get(num, -np.inf), evidence)
-            if better:
-                best = trial
-                break
-        else:
-            return Refined(best, seen), moves
-    return Refined(best, seen), max_moves
+    def fit(self, frequency: Float[np.ndarray, " K"], worth: float = np.inf) -> Fit | None:
+        """Joint optimum near ``frequency`` (K,) [Hz], rising.
 
+        Arguments:
+            frequency: Start; phases and amplitudes are those that fit best there.
+            worth: χ² above which a start is given up after its first steps.
 
-def _neighbours(fit: Fit, prior: SourcePrior) -> Iterator[Fit]:
-    """Fits with one source more and with one less."""
-    num = len(fit.solver)
-    if num < prior.num[1]:
-        born = np.append(fit.solver[:, 0], _birth(fit, prior.frequency))
-        yield fit_frequencies(fit.streams, born)
-    # A number that the prior forbids has no evidence and loses by itself.
-    for index in _deaths(fit):
-        yield fit_frequencies(fit.streams, np.delete(fit.solver[:, 0], index))
+        Returns:
+            The fit, or None if it was given up or the law forbids such a set.
+        """
+        frequency = np.sort(frequency)
+        if len(frequency) == 0:
+            return self._empty()
+        low, high = self.prior.bounds(frequency)
+        arrays = self.overlaps.arrays
+        num = len(frequency)
+        start = np.clip(np.diff(frequency, prepend=0.0), low[:num], high[:num])
+        # Close lines at the wrong frequencies would cancel each other with huge amplitudes.
+        psi, amplitude = fill(arrays, np.cumsum(start), _SHRINK * self.streams.noise_variance)
+        ladder = np.concatenate([start, psi, amplitude])
+        ladder, chi2, *_ = climb(arrays, ladder, low, high, _FIRST_STEPS, _TOLERANCE)
+        if not chi2 > 0 or chi2 > worth:
+            return None
+        ladder, chi2, gradient, precision = climb(
+            arrays, ladder, low, high, _MAX_STEPS, _TOLERANCE
+        )
+        return self._judged(ladder, chi2, gradient, precision, low, high)
+
+    def _empty(self) -> Fit:
+        none = np.zeros(0)
+        evidence = float(log_likelihood(self.overlaps.power, self.streams))
+        square = np.zeros((0, 0))
+        return Fit(
+            none, self.overlaps.power, none, square, none, none, 0.0, none, square, evidence
+        )
+
+    def _judged(
+        self,
+        ladder: Float[np.ndarray, " D"],
+        chi2: float,
+        gradient: Float[np.ndarray, " D"],
+        precision: Float[np.ndarray, "D D"],
+        low: Float[np.ndarray, " D"],
+        high: Float[np.ndarray, " D"],
+    ) -> Fit | None:
+        """The fit with its evidence, None if the law forbids it."""
+        num = len(ladder) // 3
+        tight = np.isfinite(high[1:num])
+        frequency = np.cumsum(ladder[:num])
+        # The ladder does not know the band's upper end; an optimum a little beyond it may be that
+        # of a source inside, and the samples will tell.
+        top = self.prior.band[1]
+        frequency[-1] = min(frequency[-1], max(top, frequency[-1] - self.resolution))
+        prior = float(self.prior.log_density(frequency, tight))
+        prior += float(self.prior.log_amplitude(np.clip(ladder[2 * num :], *self.prior.amplitude)))
+        if not (chi2 > 0 and np.isfinite(prior)):
+            return None
+        covariance, log_det = _inverse(precision)
+        shift = covariance @ gradient
+        mass, mean, spread = _inside(ladder + shift, covariance, low, high)
+        if mass > _DIVERGED:
+            return None
+        evidence = float(log_likelihood(chi2, self.streams)) + 0.5 * float(gradient @ shift)
+        evidence += 1.5 * num * np.log(2 * np.pi) - 0.5 * log_det + mass + prior
+        return Fit(
+            *(ladder, chi2, gradient, precision, low, high),
+            *(mass, mean, spread, float(evidence)),
+        )
+
+    def climb(self, starts: Iterable[Float[np.ndarray, " _"]]) -> Refined:
+        """From the best of some starts (frequencies [Hz]), move while the evidence grows.
+
+        Starts that lead to nothing likely cost time, not the answer: then the search begins anew
+        from no source at all.
+        """
+        refined = self._climb([np.zeros(0), *starts])
+        if self.is_plausible(refined.best):
+            return refined
+        return refined.joined(self._climb([np.zeros(0)]))
+
+    def is_plausible(self, fit: Fit) -> bool:
+        """Whether neither the law's bounds nor the residual speak against a fit."""
+        return fit.pressure <= IMPLAUSIBLE and self.excess(fit) <= POOR_FIT
+
+    def excess(self, fit: Fit) -> float:
+        """Power of the residual over that of the noise."""
+        return fit.chi2 / (self.streams.num - 3 * fit.num) / self.streams.noise_variance
+
+    def _score(self, fit: Fit) -> float:
+        return fit.log_evidence + self.prior.log_num(fit.num)
+
+    def _climb(self, starts: Iterable[Float[np.ndarray, " _"]]) -> Refined:
+        fits: dict[int, Fit] = {}
+        scores: dict[int, float] = {}
+        best, highest = self._empty(), -np.inf
+        candidates: Iterable[Fit | None] = [self.fit(start) for start in starts]
+        leap = np.inf
+        while True:
+            better = False
+            for trial in candidates:
+                if trial is None:
+                    continue
+                score = self._score(trial)
+                if score > scores.get(trial.num, -np.inf):
+                    fits[trial.num], scores[trial.num] = trial, score
+                gain = score - highest
+                if gain > 0:
+                    best, highest, better = trial, score, True
+                if gain > leap:
+                    break
+            if not better:
+                return Refined(fits, scores)
+            candidates, leap = self._neighbours(best), _LEAP
+
+    def _neighbours(self, fit: Fit) -> Iterator[Fit | None]:
+        """Fits with a source more, a source less, or a chain spread anew."""
+        half = (self.streams.num - 1) / 2
+        # What a further source must have gained after its first steps.
+        worth = fit.chi2 * np.exp(-_WORTH / half)
+        frequency = fit.frequency
+        if fit.num < self.prior.law.num_max:
+            for born in self._births(fit):
+                yield self.fit(np.append(frequency, born))
+        for index in self._deaths(fit):
+            yield self.fit(np.delete(frequency, index))
+        for chain in self._chains(frequency):
+            inside = frequency[chain]
+            rest = np.concatenate([frequency[: chain.start], frequency[chain.stop :]])
+            for spread in self._spreads(inside):
+                # In a long chain a source more may be worth it for the law's sake alone.
+                more = len(spread) > len(inside) and len(inside) < _LONG
+                if len(rest) + len(spread) <= self.prior.law.num_max:
+                    trial = np.concatenate([rest, spread])
+                    yield self.fit(trial, worth if more else np.inf)
+
+    def _births(self, fit: Fit) -> Sequence[float]:
+        """Frequencies [Hz] where the residual is loudest."""
+        grid = self.overlaps.grid
+        band = (grid >= self.prior.band[0]) & (grid <= self.prior.band[1])
+        residual = residual_overlap(self.overlaps.arrays, *fit.solver.T.copy())
+        power = np.where(band, np.abs(residual), 0.0)
+        return [float(grid[np.argmax(power)])]
+
+    def _deaths(self, fit: Fit) -> list[int]:
+        """Sources that may be noise, and the weakest of all."""
+        if fit.num == 0:
+            return []
+        strength = fit.strength
+        weakest = np.argsort(strength)[:_MOST_DEATHS].tolist()
+        return [index for index in weakest if index == weakest[0] or strength[index] < _CLEAR]
+
+    def _chains(self, frequency: Float[np.ndarray, " K"]) -> list[slice]:
+        """Runs of neighbours that are too close to be taken one by one."""
+        chains: dict[tuple[int, int], None] = {}
+        for reach in _CHAINS:
+            apart = np.flatnonzero(np.diff(frequency) > reach * self.resolution) + 1
+            chains |= dict.fromkeys(pairwise([0, *apart.tolist(), len(frequency)]))
+        return [slice(a, b) for a, b in chains if b > a]
+
+    def _spreads(self, inside: Float[np.ndarray, " K"]) -> Iterator[Float[np.ndarray, " J"]]:
+        """A chain spread evenly anew: one more, one less, as many; inside, or longer."""
+        num, first, last = len(inside), inside[0], inside[-1]
+        closest = self.prior.law.closest_hz
+        if num == 1:
+            half = max(closest, 0.5 * self.resolution) / 2
+            yield np.array([first - half, first + half])
+            return
+        yield np.array([(first + last) / 2]) if num == 2 else np.linspace(first, last, num - 1)
+        yield np.linspace(first, last, num + 1)
+        step = max((last - first) / (num - 1), closest)
+        yield np.append(inside, last + step)
+        yield np.insert(inside, 0, first - step)
+        if num > 2:
+            yield np.linspace(first, last, num)

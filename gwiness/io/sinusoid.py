@@ -6,6 +6,7 @@
 /catalogue/sinusoid    compound (amplitude, phase [rad], frequency [Hz]), item after item
 /catalogue/sinusoid_offset (I + 1,) i8
 /noise_sigma (I,) f8
+/gaps (G, 2) f8 [s], /gaps_offset (I + 1,) i8    where the long stream holds no data; may be absent
 ```
 Root attributes: ``num_items``, ``config`` (TOML), ``seed``, ``created``, ``long_duration_s``,
 ``short_duration_s``. Catalogue and noise level may be absent: then nothing is known of the truth.
@@ -26,7 +27,7 @@ from gwiness.core.catalogue import SPACES, Catalogue
 from gwiness.core.errors import FileProblem
 from gwiness.core.grid import TimeGrid
 from gwiness.core.item import Item
-from gwiness.core.tdi import TDI
+from gwiness.core.tdi import TDI, Gaps
 from gwiness.io.closing import Closing
 
 __all__ = ["SCHEMA", "SinusoidReader", "SinusoidWriter", "open_sinusoid"]
@@ -55,6 +56,7 @@ class SinusoidWriter:
         self._file = h5py.File(self._partial, "w")
         self._rows: list[Float[np.ndarray, "K 3"]] = [np.zeros((0, 3))] * num_items
         self._sigma = np.full(num_items, np.nan)
+        self._gaps: list[Float[np.ndarray, "G 2"]] = [np.zeros((0, 2))] * num_items
         self._file.attrs.update(
             gwiness_schema=SCHEMA,
             num_items=num_items,
@@ -74,12 +76,14 @@ class SinusoidWriter:
         short: Float[np.ndarray, " M"],
         theta: Float[np.ndarray, "K 3"],
         sigma: float,
+        gap: tuple[float, float] | None = None,
     ) -> None:
-        """Store item ``index``: streams, sources (K, 3) and noise level."""
+        """Store item ``index``: streams, sources (K, 3), noise level, gap of ``long`` [s]."""
         self._file["long"][index] = long
         self._file["short"][index] = short
         self._rows[index] = theta
         self._sigma[index] = sigma
+        self._gaps[index] = np.array([gap]) if gap else np.zeros((0, 2))
 
     def close(self) -> None:
         """Write the catalogue, and give the file its name."""
@@ -94,6 +98,10 @@ class SinusoidWriter:
         offsets = np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)])
         self._file.create_dataset("catalogue/sinusoid_offset", data=offsets.astype(np.int64))
         self._file.create_dataset("noise_sigma", data=self._sigma)
+        if any(len(gaps) for gaps in self._gaps):
+            counts = np.cumsum([0, *(len(gaps) for gaps in self._gaps)], dtype=np.int64)
+            self._file.create_dataset("gaps", data=np.concatenate(self._gaps))
+            self._file.create_dataset("gaps_offset", data=counts)
         self._file.close()
         self._partial.replace(self._path)
 
@@ -151,7 +159,27 @@ class SinusoidReader(Closing):
                 f"{self.path}: /long holds {len(self._file['long'])} items and /short "
                 f"{len(self._file['short'])}, expected the same number."
             )
+        self._check_gaps()
         self._check_truth()
+
+    def _check_gaps(self) -> None:
+        gaps, offsets = self._file.get("gaps"), self._file.get("gaps_offset")
+        self._has_gaps = gaps is not None
+        if not self._has_gaps:
+            return
+        for name, found, shape in (
+            ("gaps", gaps, (None, 2)),
+            ("gaps_offset", offsets, (self.num_items + 1,)),
+        ):
+            have = found.shape if isinstance(found, h5py.Dataset) else None
+            fits = have is not None and len(have) == len(shape)
+            if not fits or any(
+                b not in (None, a) for a, b in zip(have or (), shape, strict=False)
+            ):
+                raise FileProblem(
+                    f"{self.path}: /{name} has shape {have}, expected "
+                    f"{tuple('any' if size is None else size for size in shape)}."
+                )
 
     def _check_truth(self) -> None:
         catalogue = self._file.get("catalogue")
@@ -199,6 +227,7 @@ class SinusoidReader(Closing):
             short=self._stream("short", index, 10.0),
             catalogues=self._catalogues(index),
             noise_sigma=None if sigma is None else float(sigma[index]),
+            gaps=self._item_gaps(index),
             seed=None if seed is None else int(seed),
             label=f"signal {index}",
         )
@@ -213,6 +242,20 @@ class SinusoidReader(Closing):
         duration = float(self._file.attrs.get(f"{name}_duration_s", default_duration))
         grid = TimeGrid(0.0, duration / (data.shape[1] - 1), data.shape[1])
         return TDI(data, grid, channels=(name,), unit="1")
+
+    def _item_gaps(self, index: int) -> Gaps:
+        if not self._has_gaps:
+            return Gaps.none()
+        first, last = (int(edge) for edge in self._file["gaps_offset"][index : index + 2])
+        intervals = np.asarray(self._file["gaps"][max(first, 0) : max(last, 0)], dtype=np.float64)
+        try:
+            if not np.isfinite(intervals).all():
+                raise ValueError("gaps must be finite")
+            return Gaps(intervals)
+        except ValueError as error:
+            raise FileProblem(
+                f"{self.path}: /gaps of item {index}: {error}, expected start < end [s]."
+            ) from error
 
     def _catalogues(self, index: int) -> dict[str, Catalogue]:
         if not self._has_catalogue:

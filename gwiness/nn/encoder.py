@@ -2,8 +2,9 @@
 
 All the information on lines between 2.5 and 3 Hz lies in ~160 complex Fourier bins of the long
 stream and the ~5 bins of the short one. `BandProjection` computes them: the long stream at its own
-resolution, and the short stream demodulated at *the same* frequencies and referred to the same
-instant, the middle of the long stream. A line Im(c e^{iω(t − t_ref)}) gives c D(f − f_k) in both,
+resolution or finer, and the short stream, which samples each cycle 200 times, by means over blocks
+(`block_means`), at *the same* frequencies and referred to the same instant, the middle of the long
+stream. A line Im(c e^{iω(t − t_ref)}) gives c D(f − f_k) in both,
 with a real kernel D for the long one, so that neighbouring bins differ by sign and size only, and
 the phase between the two streams measures the sub-bin offset.
 
@@ -13,12 +14,34 @@ before anything else happens.
 
 import math
 from collections.abc import Sequence
+from typing import cast
 
 import torch
 from jaxtyping import Complex, Float
 from torch import Tensor, nn
 
-__all__ = ["BandEncoder", "BandFeatures", "BandProjection", "ResidualBlock"]
+__all__ = [
+    "BandEncoder",
+    "BandFeatures",
+    "BandProjection",
+    "ResidualBlock",
+    "block_means",
+]
+
+BLOCK = 32
+"""Samples of the short stream in a block."""
+
+
+def block_means(short: Float[Tensor, "*batch M"]) -> Float[Tensor, "*batch J"]:
+    """Means over blocks of `BLOCK` samples; an incomplete one at the end is left out."""
+    num = short.shape[-1] // BLOCK
+    return short[..., : num * BLOCK].unflatten(-1, (num, BLOCK)).mean(dim=-1)
+
+
+def block_gain(frequency: Tensor, step: float) -> Tensor:
+    """What means over blocks of samples ``step`` [s] apart leave of an amplitude: 0.94 at 3 Hz."""
+    half = math.pi * frequency * step
+    return torch.sin(BLOCK * half) / (BLOCK * torch.sin(half))
 
 
 class BandProjection(nn.Module):
@@ -30,11 +53,14 @@ class BandProjection(nn.Module):
         variance: Noise variance of the long stream over that of the short one (N,) [1].
         skip: Samples to cut from the start of the long stream.
         band: Lowest and highest frequency of a source [Hz].
-        pad_bins: Bins beyond each end of the band.
+        pad_bins: Bins beyond each end of the band, a multiple of ``fineness``.
+        fineness: Bins in one of the long stream's Fourier bins; with more than one, bins overlap
+            and sources nearer than a Fourier bin have bins of their own.
         noise_from_hz: The noise level is measured in the short stream above this [Hz].
     """
 
-    long_kernel: Tensor
+    weight: Tensor
+    turn: Tensor
     short_kernel: Tensor
     window: Tensor
 
@@ -47,6 +73,7 @@ class BandProjection(nn.Module):
         skip: int,
         band: tuple[float, float],
         pad_bins: int,
+        fineness: int = 1,
         noise_from_hz: float = 20.0,
     ) -> None:
         super().__init__()
@@ -54,21 +81,30 @@ class BandProjection(nn.Module):
         short = torch.as_tensor(short_times, dtype=torch.float64)
         weight = 1.0 / torch.as_tensor(variance, dtype=torch.float64)[skip:]
         self.skip = skip
-        self.spacing = 1.0 / (len(long) * float(long[1] - long[0]))
+        self.spacing = 1.0 / (fineness * len(long) * float(long[1] - long[0]))
         self.time_ref = float(long[0] + long[-1]) / 2
-        self.first_bin = math.floor(band[0] / self.spacing) - pad_bins
-        self.num_bins = math.ceil(band[1] / self.spacing) + pad_bins + 1 - self.first_bin
+        # Whole Fourier bins.
+        coarse = fineness * self.spacing
+        self.first_bin = fineness * math.floor(band[0] / coarse) - pad_bins
+        last_bin = fineness * (math.ceil(band[1] / coarse) + 1) + pad_bins
+        self.num_bins = last_bin - self.first_bin
         self.pad_bins = pad_bins
         freqs = self.spacing * (self.first_bin + torch.arange(self.num_bins, dtype=torch.float64))
         noise_first = round(noise_from_hz * len(short) * float(short[1] - short[0]))
         window = torch.hann_window(len(short), periodic=True, dtype=torch.float64)
+        blocks = block_means(short)
         self.noise_first = noise_first
+        self.num_fine = fineness * len(long)
         # Noise of one bin, as complex standard deviation at unit sigma: 2/√Σw.
         self.long_noise = float(2 / weight.sum().sqrt())
-        self.short_noise = 2 / math.sqrt(len(short))
+        gain = block_gain(freqs, float(short[1] - short[0]))
+        self.short_noise = 2 / math.sqrt(BLOCK * len(blocks)) / float(gain.mean())
+        # With f_k = k spacing the sum over samples is a Fourier transform, but for its start.
+        start = math.pi / 2 - 2 * math.pi * freqs * (float(long[0]) - self.time_ref)
         buffers = {
-            "long_kernel": _kernel(freqs, long - self.time_ref, weight),
-            "short_kernel": _kernel(freqs, short - self.time_ref, torch.ones_like(short)),
+            "weight": (2 * weight / weight.sum()).float(),
+            "turn": torch.polar(torch.ones_like(start), start).to(torch.complex64),
+            "short_kernel": _kernel(freqs, blocks - self.time_ref, gain),
             "window": (window / window.square().sum().sqrt()).float(),
         }
         for name, value in buffers.items():
@@ -76,29 +112,42 @@ class BandProjection(nn.Module):
             self.register_buffer(name, value, persistent=False)
 
     def forward(
-        self, long: Float[Tensor, "B N"], short: Float[Tensor, "B M"]
+        self,
+        long: Float[Tensor, "B N"],
+        short: Float[Tensor, "B M"],
+        valid: Float[Tensor, "B N"] | None = None,
     ) -> tuple[Complex[Tensor, "B F"], Complex[Tensor, "B F"], Float[Tensor, " B"]]:
-        """Bins of the long and of the short stream (B, F), and the noise level σ (B,)."""
-        clean = long[:, self.skip :]
+        """Bins of the long and of the short stream (B, F), and the noise level σ (B,).
+
+        Arguments:
+            long: Long stream.
+            short: Short stream.
+            valid: 1 where the long stream holds data, 0 in a gap; a gap costs no amplitude.
+        """
+        clean = long[:, self.skip :] * self.weight
+        if valid is not None:
+            kept = valid[:, self.skip :]
+            clean = clean * kept * (2 / (kept @ self.weight))[:, None]
+        bins = slice(self.first_bin, self.first_bin + self.num_bins)
+        z_long = torch.fft.rfft(clean, n=self.num_fine)[:, bins] * self.turn
         shape = (len(long), self.num_bins, 2)
-        z_long = torch.view_as_complex((clean @ self.long_kernel).view(shape))
-        z_short = torch.view_as_complex((short @ self.short_kernel).view(shape))
+        z_short = torch.view_as_complex((block_means(short) @ self.short_kernel).view(shape))
         spectrum = torch.fft.rfft(short * self.window)[:, self.noise_first :]
         sigma = spectrum.abs().square().mean(dim=1).sqrt()
         return z_long, z_short, sigma
 
 
 def _kernel(
-    freqs: Float[Tensor, " F"], times: Float[Tensor, " N"], weight: Float[Tensor, " N"]
+    freqs: Float[Tensor, " F"], times: Float[Tensor, " N"], gain: Float[Tensor, " F"]
 ) -> Float[Tensor, "N F2"]:
-    """Real and imaginary parts, side by side, of 2i w_n e^{−2πi f_k t_n} / Σw: (N, 2F)."""
+    """Real and imaginary parts, side by side, of 2i e^{−2πi f_k t_n} / (N gain_k): (N, 2F)."""
     angle = -2 * math.pi * times[:, None] * freqs + math.pi / 2
-    kernel = torch.polar((2 * weight / weight.sum())[:, None].expand_as(angle), angle)
+    kernel = torch.polar((2 / len(times) / gain).expand_as(angle), angle)
     return torch.view_as_real(kernel).reshape(len(times), -1).float()
 
 
 class BandFeatures(nn.Module):
-    """Real features (B, 12, F) from the complex bins.
+    """Real features from the complex bins, those of a Fourier bin's ``fineness`` bins together.
 
     Each bin enters twice: as it is, for amplitudes, and compressed by asinh in units of its noise,
     for detection; beside them the log power, the noise level and the place in the band.
@@ -106,21 +155,25 @@ class BandFeatures(nn.Module):
     Arguments:
         long_noise: Standard deviation of a long bin at unit σ.
         short_noise: The same of a short bin.
+        fineness: Bins in a Fourier bin.
     """
 
-    num_features = 12
-
-    def __init__(self, *, long_noise: float, short_noise: float) -> None:
+    def __init__(self, *, long_noise: float, short_noise: float, fineness: int = 1) -> None:
         super().__init__()
-        self.long_noise, self.short_noise = long_noise, short_noise
+        self.long_noise, self.short_noise, self.fineness = long_noise, short_noise, fineness
+
+    @property
+    def num_features(self) -> int:
+        """Features of a Fourier bin."""
+        return 10 * self.fineness + 2
 
     def forward(
         self,
         z_long: Complex[Tensor, "B F"],
         z_short: Complex[Tensor, "B F"],
         sigma: Float[Tensor, " B"],
-    ) -> Float[Tensor, "B D F"]:
-        """Stack the features."""
+    ) -> Float[Tensor, "B D G"]:
+        """Stack the features (B, D, G) of G = F / fineness Fourier bins."""
         # The floor keeps noiseless data finite; 0.02 is below what matters to any amplitude.
         level = sigma.clamp_min(0.02)[:, None]
         rows = []
@@ -128,9 +181,28 @@ class BandFeatures(nn.Module):
             ratio = z.abs() / (noise * level)
             squashed = z / (noise * level) * (torch.asinh(ratio) / ratio.clamp_min(1e-6)) / 4
             rows += [z.real, z.imag, squashed.real, squashed.imag, torch.log1p(ratio**2) / 4]
-        place = torch.linspace(-1, 1, z_long.shape[1], dtype=sigma.dtype, device=sigma.device)
-        rows += [level.log().expand_as(rows[0]), place.expand_as(rows[0])]
-        return torch.stack(rows, dim=1)
+        stack = torch.stack(rows, dim=1).unflatten(2, (-1, self.fineness))
+        stack = stack.permute(0, 1, 3, 2).flatten(1, 2)
+        num = stack.shape[2]
+        place = torch.linspace(-1, 1, num, dtype=sigma.dtype, device=sigma.device)
+        common = torch.stack([level.log().expand(-1, num), place.expand(len(level), num)], dim=1)
+        return torch.cat([stack, common], dim=1)
+
+
+def convolve(conv: nn.Conv1d, x: Float[Tensor, "B C F"]) -> Float[Tensor, "B D F"]:
+    """``conv(x)`` for as many bins out as in; of a single signal as one product, which is faster.
+
+    On a CPU the library packs the weights anew at each call, which costs more than their use.
+    """
+    if len(x) > 1 or torch.is_grad_enabled() or x.is_cuda:
+        return conv(x)
+    (size,), (dilation,) = conv.kernel_size, conv.dilation
+    pad, bias = dilation * (size // 2), cast(Tensor, conv.bias)
+    padded = nn.functional.pad(x[0], (pad, pad))
+    shape = (size, *x.shape[1:])
+    windows = padded.as_strided(shape, (dilation, padded.stride(0), 1)).reshape(-1, x.shape[2])
+    weight = conv.weight.transpose(1, 2).flatten(1)
+    return torch.addmm(bias[:, None], weight, windows)[None]
 
 
 class ResidualBlock(nn.Module):
@@ -154,7 +226,7 @@ class ResidualBlock(nn.Module):
 
     def forward(self, x: Float[Tensor, "B D F"]) -> Float[Tensor, "B D F"]:
         """Apply the block."""
-        return x + self.second(nn.functional.silu(self.first(x)))
+        return x + convolve(self.second, nn.functional.silu(convolve(self.first, x)))
 
 
 class BandEncoder(nn.Module):
@@ -177,7 +249,7 @@ class BandEncoder(nn.Module):
 
     def forward(self, x: Float[Tensor, "B R F"]) -> Float[Tensor, "B F D"]:
         """Encode."""
-        x = self.embed(x)
+        x = convolve(self.embed, x)
         for block in self.blocks:
             x = block(x)
         return x.transpose(1, 2)

@@ -13,6 +13,7 @@ References:
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 import zuko
@@ -20,9 +21,17 @@ from jaxtyping import Bool, Complex, Float, Int
 from torch import Tensor, nn
 
 from gwiness.nn.encoder import BandEncoder, BandFeatures, BandProjection
-from gwiness.nn.slots import NumHead, SlotContext, wrap
+from gwiness.nn.newton import JointStep
+from gwiness.nn.slots import NumHead, Recount, SlotContext, wrap
 
 __all__ = ["Encoding", "LocalFrame", "SlotFlow"]
+
+_RESOLUTION_S = 300.0
+"""Inverse of the frequency [1/Hz] that distances between slots are measured in."""
+_STEPS = 3
+"""Joint steps before a source is called one too many."""
+_NEAR, _APART = 1.5, 4.0
+"""Distances within which slots are neighbours, and beyond which they do not meet."""
 
 
 @dataclass(frozen=True)
@@ -30,11 +39,13 @@ class Encoding:
     """What the encoder made of a batch.
 
     Arguments:
-        features: (B, F, D), on the padded axis of bins.
-        z_long: Complex amplitudes (B, F) of the long stream.
+        features: (B, G, D), on the padded axis of Fourier bins.
+        z_long: Complex amplitudes (B, F) of the long stream, on the padded axis of slots.
         log_sigma: Log noise level (B,).
-        presence: Logits (B, M) that a bin of the band holds a source, M = F − 2 pad.
+        presence: Logits (B, M) that a slot of the band holds a source, without the padding.
         log_p_num: Log probability (B, K_max + 1) of 0..K_max sources.
+        samples: What `JointStep` looks at (B, Q).
+        valid: 1 where the long stream holds data (B, N); None without gaps.
     """
 
     features: Tensor
@@ -42,6 +53,20 @@ class Encoding:
     log_sigma: Tensor
     presence: Tensor
     log_p_num: Tensor
+    samples: Tensor
+    valid: Tensor | None = None
+
+    def select(self, rows: Int[Tensor, " R"]) -> "Encoding":
+        """Only some signals of the batch."""
+        return Encoding(
+            features=self.features[rows],
+            z_long=self.z_long[rows],
+            log_sigma=self.log_sigma[rows],
+            presence=self.presence[rows],
+            log_p_num=self.log_p_num[rows],
+            samples=self.samples[rows],
+            valid=None if self.valid is None else self.valid[rows],
+        )
 
 
 @dataclass(frozen=True)
@@ -74,14 +99,24 @@ class LocalFrame:
         local = self.centre + (self.scale @ u[..., None]).squeeze(-1)
         return torch.stack([local[..., 0], wrap(local[..., 1]), local[..., 2]], dim=-1)
 
-    def select(self, mask: Bool[Tensor, "*batch"]) -> "LocalFrame":
-        """Only the slots where ``mask`` is True, on one axis."""
-        return LocalFrame(self.centre[mask], self.scale[mask], self.tone[mask])
+    def select(self, index: Any) -> "LocalFrame":
+        """Only the slots of an index or a mask."""
+        return LocalFrame(self.centre[index], self.scale[index], self.tone[index])
 
     @property
     def log_det(self) -> Tensor:
         """Log det L (...,)."""
         return self.scale.diagonal(dim1=-2, dim2=-1).log().sum(dim=-1)
+
+
+def _lower(
+    diagonal: Float[Tensor, "*batch 3"], below: Float[Tensor, "*batch 3"]
+) -> Float[Tensor, "*batch 3 3"]:
+    """Lower triangular matrix from its diagonal and what lies below it, in units of that."""
+    out = torch.diag_embed(diagonal)
+    for position, (row, column) in enumerate(((1, 0), (2, 0), (2, 1))):
+        out[..., row, column] = below[..., position] * diagonal[..., row]
+    return out
 
 
 class SlotFlow(nn.Module):
@@ -101,10 +136,14 @@ class SlotFlow(nn.Module):
         flow_transforms: Coupling layers.
         flow_bins: Spline bins.
         flow_hidden: Width of the flow's networks.
-        pad_bins: Bins beyond the band at either end.
+        pad_bins: Fourier bins of the long stream beyond the band at either end.
+        fineness: Slots in a Fourier bin.
+        look_again: Take the slots' answers to a joint Newton step before the flow.
+        sees_gaps: The long stream may have a gap.
     """
 
     start: Tensor
+    times: Tensor
 
     def __init__(
         self,
@@ -123,28 +162,56 @@ class SlotFlow(nn.Module):
         flow_bins: int = 8,
         flow_hidden: int = 64,
         pad_bins: int = 8,
+        fineness: int = 1,
+        look_again: bool = False,
+        sees_gaps: bool = False,
     ) -> None:
         super().__init__()
+        self.sees_gaps = sees_gaps
+        times = torch.as_tensor(long_times, dtype=torch.float32)
+        self.register_buffer("times", times, persistent=False)
+        streams: dict[str, Any] = {
+            "long_times": long_times,
+            "short_times": short_times,
+            "variance": variance,
+            "skip": skip,
+            "band": band,
+        }
+        self.pad_bins = pad_bins
         self.projection = BandProjection(
-            long_times=long_times,
-            short_times=short_times,
-            variance=variance,
-            skip=skip,
-            band=band,
-            pad_bins=pad_bins,
+            **streams, pad_bins=fineness * pad_bins, fineness=fineness
         )
         self.features = BandFeatures(
-            long_noise=self.projection.long_noise, short_noise=self.projection.short_noise
+            long_noise=self.projection.long_noise,
+            short_noise=self.projection.short_noise,
+            fineness=fineness,
         )
         self.encoder = BandEncoder(
-            num_features=self.features.num_features, width=width, blocks=blocks, kernel=kernel
+            num_features=self.features.num_features + (2 if sees_gaps else 0),
+            width=width,
+            blocks=blocks,
+            kernel=kernel,
         )
-        self.presence = nn.Linear(width, 1)
-        nn.init.constant_(self.presence.bias, -3.0)  # one bin in twenty holds a source
+        self.presence = nn.Linear(width, fineness)
+        nn.init.constant_(self.presence.bias, -3.0)  # one slot in twenty holds a source
         self.num_head = NumHead(width=width, hidden=64, num_max=num_max)
-        self.context = SlotContext(width=width, context=context)
+        self.context = SlotContext(width=width, context=context, fineness=fineness)
         # δ, tone (2), log scales (3), below the diagonal (3)
         self.frame_head = nn.Linear(context, 9)
+        self.num_max = num_max
+        self.joint_step: JointStep | None = None
+        self.recount: Recount | None = None
+        if look_again:
+            self.recount = Recount(num_features=11, hidden=32)
+            spacing, time_ref = self.projection.spacing, self.projection.time_ref
+            self.joint_step = JointStep(**streams, spacing=spacing, time_ref=time_ref)
+            self.again = nn.Sequential(
+                nn.Linear(context + 9, context), nn.SiLU(), nn.Linear(context, context)
+            )
+            # Centre (3), log scales (3), below the diagonal (3), in units of the step's widths
+            self.again_head = nn.Linear(context, 9)
+            nn.init.zeros_(self.again_head.weight)
+            nn.init.zeros_(self.again_head.bias)
         self.flow = zuko.flows.NSF(
             3,
             context,
@@ -170,16 +237,37 @@ class SlotFlow(nn.Module):
         """Number of the first bin of `Encoding.presence`, in units of `spacing` from 0 Hz."""
         return self.projection.first_bin + self.projection.pad_bins
 
-    def encode(self, long: Float[Tensor, "B N"], short: Float[Tensor, "B M"]) -> Encoding:
-        """Features, presences and q(K | x)."""
-        z_long, z_short, sigma = self.projection(long, short)
-        features = self.encoder(self.features(z_long, z_short, sigma))
+    def encode(
+        self,
+        long: Float[Tensor, "B N"],
+        short: Float[Tensor, "B M"],
+        gap: Float[Tensor, "B 2"] | None = None,
+    ) -> Encoding:
+        """Features, presences and q(K | x).
+
+        Arguments:
+            long: Long stream.
+            short: Short stream.
+            gap: Start and end of the long stream's gap [s]; equal without one.
+        """
+        valid = None
+        if self.sees_gaps:
+            gap = torch.zeros(len(long), 2, device=long.device) if gap is None else gap
+            inside = (self.times >= gap[:, :1]) & (self.times < gap[:, 1:])
+            valid = 1.0 - inside.to(long.dtype)
+        z_long, z_short, sigma = self.projection(long, short, valid)
+        rows = self.features(z_long, z_short, sigma)
+        if self.sees_gaps and gap is not None:
+            share = gap / self.times[-1]
+            about = torch.stack([share.mean(dim=1), share[:, 1] - share[:, 0]], dim=1)
+            rows = torch.cat([rows, about[..., None].expand(-1, -1, rows.shape[2])], dim=1)
+        features = self.encoder(rows)
         log_sigma = sigma.clamp_min(0.02).log()
-        pad = self.projection.pad_bins
-        inner = features[:, pad:-pad]
-        presence = self.presence(inner).squeeze(-1)
+        inner = features[:, self.pad_bins : -self.pad_bins]
+        presence = self.presence(inner).flatten(1)
         log_p_num = self.num_head(inner, presence, log_sigma)
-        return Encoding(features, z_long, log_sigma, presence, log_p_num)
+        samples = self.joint_step.samples(long, short) if self.joint_step else long[:, :0]
+        return Encoding(features, z_long, log_sigma, presence, log_p_num, samples, valid)
 
     def slots(
         self, encoding: Encoding, bins: Int[Tensor, "B K"]
@@ -190,17 +278,78 @@ class SlotFlow(nn.Module):
         near = torch.gather(encoding.z_long, 1, index)
         return context, self._frame(context, near)
 
+    def look_again(
+        self,
+        encoding: Encoding,
+        bins: Int[Tensor, "B K"],
+        context: Float[Tensor, "B K E"],
+        frame: LocalFrame,
+        mask: Bool[Tensor, "B K"],
+    ) -> tuple[Float[Tensor, "B K E"], LocalFrame]:
+        """Contexts and frames after a joint Newton step of the slots in ``mask``; see `JointStep`.
+
+        Nothing changes in a network without it.
+        """
+        if self.joint_step is None:
+            return context, frame
+        centre = frame.centre.detach()
+        sigma = encoding.log_sigma.exp()
+        step, scale = self.joint_step(encoding.samples, encoding.valid, sigma, bins, centre, mask)
+        own = torch.linalg.solve_triangular(scale, step[..., None], upper=False).squeeze(-1)
+        widths = scale.diagonal(dim1=-2, dim2=-1).log()
+        features = torch.cat([torch.asinh(own), widths, centre[..., ::2], step[..., :1]], dim=-1)
+        context = self.again(torch.cat([context, features], dim=-1))
+        out = self.again_head(context)
+        lower = scale @ _lower(out[..., 3:6].clamp(-4.0, 4.0).exp(), out[..., 6:])
+        centre = centre + step + (scale @ out[..., :3, None]).squeeze(-1)
+        tone = torch.polar(centre[..., 2], centre[..., 1])
+        return context, LocalFrame(centre, lower, tone)
+
+    def second_features(
+        self,
+        encoding: Encoding,
+        bins: Int[Tensor, "B K"],
+        frame: LocalFrame,
+        score: Float[Tensor, "B K"],
+        mask: Bool[Tensor, "B K"],
+    ) -> Float[Tensor, "B K 11"]:
+        """What `Recount` sees of each slot after joint steps.
+
+        Strength (amplitude over its error), last step, widths, amplitude, score, and how near the
+        other slots are: the nearest two, and how many lie within a Fourier bin and a half and
+        within four.
+        """
+        if self.joint_step is None:
+            raise ValueError("a network without a second look has no features of it")
+        sigma, centre = encoding.log_sigma.exp(), frame.centre.detach()
+        for _ in range(_STEPS):
+            look = (encoding.samples, encoding.valid, sigma, bins, centre, mask)
+            step, scale = self.joint_step(*look)
+            centre = centre + step
+        widths, amplitude = scale.norm(dim=-1), centre[..., 2]
+        place = (bins + centre[..., 0].clamp(-3, 3)) * self.spacing * _RESOLUTION_S
+        apart = (place[..., None] - place[..., None, :]).abs()
+        other = mask[:, None] & ~torch.eye(mask.shape[1], dtype=torch.bool, device=mask.device)
+        apart = torch.where(other, apart, _APART)
+        nearest = nn.functional.pad(apart, (0, 2), value=_APART).topk(2, largest=False).values
+        rows = [
+            torch.asinh(amplitude / widths[..., 2]),
+            torch.asinh(step[..., 0] / widths[..., 0]),
+            *widths.clamp_min(1e-6).log().unbind(dim=-1),
+            amplitude.clamp(-3, 3),
+            score,
+            *nearest.clamp_max(_APART).unbind(dim=-1),
+            (apart < _NEAR).sum(dim=-1) / 4,
+            (apart < _APART).sum(dim=-1) / 4,
+        ]
+        return torch.stack([row.to(step.dtype) for row in rows], dim=-1)
+
     def _frame(self, context: Float[Tensor, "B K E"], near: Complex[Tensor, "B K"]) -> LocalFrame:
         out = self.frame_head(context)
         tone = near + torch.complex(out[..., 1], out[..., 2])
         centre = torch.stack([out[..., 0], tone.angle(), tone.abs()], dim=-1)
         diagonal = torch.exp(self.start + out[..., 3:6].clamp(-9.0, 2.0))
-        lower = torch.diag_embed(diagonal)
-        rows, columns = (1, 2, 2), (0, 0, 1)
-        below = torch.zeros_like(lower)
-        for position, (row, column) in enumerate(zip(rows, columns, strict=True)):
-            below[..., row, column] = out[..., 6 + position] * diagonal[..., row]
-        return LocalFrame(centre, lower + below, tone)
+        return LocalFrame(centre, _lower(diagonal, out[..., 6:]), tone)
 
     def log_prob(
         self,

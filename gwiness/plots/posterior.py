@@ -16,7 +16,9 @@ from gwiness.plots.style import TRUTH_COLOR, color_of, framed, with_alpha
 
 __all__ = [
     "Marginal",
+    "SLOT_COLORS",
     "corner_figure",
+    "joint_corner_figure",
     "marginal",
     "match_truth",
     "number_figure",
@@ -24,10 +26,16 @@ __all__ = [
     "posterior_table",
     "slot_samples",
     "slots_by_frequency",
+    "unwrapped",
 ]
 
 _AMORTISED = "#7A869A"
-_SHOWN_SAMPLES = 1500
+_SHOWN_SAMPLES, _FEW_SAMPLES = 1500, 300
+SLOT_COLORS = (
+    *("#D55E00", "#009E73", "#3C9BDC", "#CC79A7", "#E69F00", "#8A63D2", "#56B4E9", "#B08D57"),
+    *("#7A869A", "#A6761D"),
+)
+"""Colours of sources beside each other; then they repeat."""
 
 
 @dataclass(frozen=True)
@@ -74,13 +82,13 @@ def _quantiles(
     return [float(value) for value in np.interp(at, centres, values[order])]
 
 
-def _unwrapped(
+def unwrapped(
     values: Float[np.ndarray, " n"], weights: Float[np.ndarray, " n"], parameter: Parameter
 ) -> Float[np.ndarray, " n"]:
     """Values of a periodic parameter around their circular mean, so that no peak is cut."""
-    if not parameter.periodic:
+    period = parameter.period
+    if period is None:
         return values
-    period = parameter.high - parameter.low
     angle = 2 * np.pi * (values - parameter.low) / period
     centre = np.angle(np.sum(weights * np.exp(1j * angle)))
     turn = (angle - centre + np.pi) % (2 * np.pi) - np.pi
@@ -92,7 +100,7 @@ def marginal(
 ) -> Marginal:
     """Median and 90 % interval; of a periodic parameter around its circular mean."""
     low, median, high = _quantiles(
-        _unwrapped(values, weights, parameter), weights, (0.05, 0.5, 0.95)
+        unwrapped(values, weights, parameter), weights, (0.05, 0.5, 0.95)
     )
     return Marginal(median, low, high)
 
@@ -125,8 +133,7 @@ def posterior_table(
         for index, parameter in enumerate(space.parameters):
             found = marginal(theta[:, index], weights, parameter)
             value = float(known[slot][index]) if slot in known else None
-            period = parameter.high - parameter.low if parameter.periodic else None
-            inside = None if value is None else found.holds(value, period)
+            inside = None if value is None else found.holds(value, parameter.period)
             row = (number, parameter.title, found.median, found.low, found.high, value, inside)
             for column, entry in zip(columns.values(), row, strict=True):
                 column.append(entry)
@@ -226,8 +233,7 @@ def corner_figure(
         height: Height [px].
     """
     parameters = posterior.space.parameters
-    count = len(parameters)
-    figure = make_subplots(rows=count, cols=count, horizontal_spacing=0.03, vertical_spacing=0.03)
+    figure = _empty_corner(len(parameters))
     before = posterior.amortised
     if before is not None and posterior.best_num in before.sets:
         _draw_corner(figure, before.best, slot, parameters, rng, _AMORTISED, "amortised")
@@ -236,7 +242,19 @@ def corner_figure(
         figure, posterior.best, slot, parameters, rng, color_of(posterior.kind), name
     )
     if truth is not None:
-        _draw_truth(figure, truth, reference, parameters)
+        _draw_truth(figure, _beside(truth, reference, parameters))
+    return _finish_corner(figure, parameters, height, f"corner-{slot}")
+
+
+def _empty_corner(count: int) -> go.Figure:
+    return make_subplots(rows=count, cols=count, horizontal_spacing=0.03, vertical_spacing=0.03)
+
+
+def _finish_corner(
+    figure: go.Figure, parameters: Sequence[Parameter], height: int, revision: str
+) -> go.Figure:
+    """Titles and ticks at the outer panels only."""
+    count = len(parameters)
     for row in range(1, count + 1):
         for column in range(row + 1, count + 1):
             figure.update_xaxes(visible=False, row=row, col=column)
@@ -249,9 +267,36 @@ def corner_figure(
             figure.update_yaxes(showticklabels=column == 1, row=row, col=column)
         for column in range(1, row + 1):
             figure.update_xaxes(showticklabels=row == count, nticks=4, row=row, col=column)
-    framed(figure, height, f"corner-{slot}")
+    framed(figure, height, revision)
     figure.update_layout(barmode="overlay", bargap=0, margin={"l": 60, "b": 50, "t": 44})
     return figure
+
+
+def joint_corner_figure(
+    posterior: Posterior,
+    rng: np.random.Generator,
+    truth: Catalogue | None = None,
+    height: int = 560,
+) -> go.Figure:
+    """Corner plot of all sources, each in its colour, injections as crosses.
+
+    Arguments:
+        posterior: Posterior with samples at its most probable number.
+        rng: Draws equally weighted samples.
+        truth: Injected sources.
+        height: Height [px].
+    """
+    parameters, samples = posterior.space.parameters, posterior.best
+    figure = _empty_corner(len(parameters))
+    slots = slots_by_frequency(samples, posterior.space)
+    known = match_truth(samples, slots, truth)
+    for number, slot in enumerate(slots):
+        color = SLOT_COLORS[number % len(SLOT_COLORS)]
+        name = f"source {number + 1}"
+        middle = _draw_corner(figure, samples, slot, parameters, rng, color, name, _FEW_SAMPLES)
+        if slot in known:
+            _mark_truth(figure, _beside(known[slot], middle, parameters), name)
+    return _finish_corner(figure, parameters, height, "corner-all")
 
 
 def _draw_corner(
@@ -262,12 +307,13 @@ def _draw_corner(
     rng: np.random.Generator,
     color: str,
     name: str,
+    num: int = _SHOWN_SAMPLES,
 ) -> Float[np.ndarray, " P"]:
     """Draw one set of samples; returns their medians (P,), to wrap the truth next to them."""
     theta, weights = slot_samples(samples, slot)
-    drawn = theta[rng.choice(len(theta), size=_SHOWN_SAMPLES, p=weights)]
+    drawn = theta[rng.choice(len(theta), size=num, p=weights)]
     flat = np.full(len(drawn), 1 / len(drawn))
-    columns = [_unwrapped(drawn[:, p], flat, each) for p, each in enumerate(parameters)]
+    columns = [unwrapped(drawn[:, p], flat, each) for p, each in enumerate(parameters)]
     for row in range(len(parameters)):
         figure.add_histogram(
             x=columns[row],
@@ -297,21 +343,46 @@ def _draw_corner(
     return np.array([np.median(column) for column in columns])
 
 
-def _draw_truth(
-    figure: go.Figure,
+def _beside(
     truth: Float[np.ndarray, " P"],
     reference: Float[np.ndarray, " P"],
     parameters: Sequence[Parameter],
-) -> None:
+) -> list[float]:
+    """The truth (P,), of periodic parameters by whole periods as near to a reference as can be."""
     values = []
     for value, near, parameter in zip(truth, reference, parameters, strict=True):
-        if parameter.periodic:
-            period = parameter.high - parameter.low
-            value = value + period * np.round((near - value) / period)
+        if parameter.period is not None:
+            value = value + parameter.period * np.round((near - value) / parameter.period)
         values.append(float(value))
+    return values
+
+
+def _draw_truth(figure: go.Figure, values: Sequence[float]) -> None:
+    """Dashed lines through every panel."""
     line = {"color": TRUTH_COLOR, "width": 1.5, "dash": "dash"}
-    for row in range(len(parameters)):
+    for row in range(len(values)):
         for column in range(row + 1):
             figure.add_vline(x=values[column], line=line, row=row + 1, col=column + 1)
             if column < row:
                 figure.add_hline(y=values[row], line=line, row=row + 1, col=column + 1)
+
+
+def _mark_truth(figure: go.Figure, values: Sequence[float], name: str) -> None:
+    """A cross in every panel below the diagonal."""
+    for row in range(len(values)):
+        for column in range(row):
+            figure.add_scatter(
+                x=[values[column]],
+                y=[values[row]],
+                mode="markers",
+                marker={
+                    "symbol": "cross-thin",
+                    "size": 11,
+                    "line": {"width": 2, "color": TRUTH_COLOR},
+                },
+                legendgroup=name,
+                showlegend=False,
+                hovertemplate="injected<extra></extra>",
+                row=row + 1,
+                col=column + 1,
+            )

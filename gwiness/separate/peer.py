@@ -1,25 +1,21 @@
 """The official SCNet as a peer to compare with: its architecture from the user's own checkout.
 
-Its code is not part of this package. `load_peer` imports it from a folder, under a name of its own
-so that nothing else called ``scnet`` is touched, and builds it with its published settings: window
-4096, hop 1024, widths ``[2 C, 32, 64, 128]``. It sees the same whitened samples as our separators.
+Its code is not part of this package. `load_peer` imports it from a folder and builds it with its
+published settings: window 4096, hop 1024, widths ``[2 C, 32, 64, 128]``. It sees the same
+whitened samples as our separators.
 
 References:
     SCNet: Sparse Compression Network for Music Source Separation (Tong et al., 2024),
     https://arxiv.org/abs/2401.13276
 """
 
-import hashlib
-import importlib
-import importlib.util
-import sys
 from collections.abc import Sequence
 from pathlib import Path
-from types import ModuleType
 
 from torch import Tensor, nn
 
 from gwiness.config.separator import SeparatorConfig
+from gwiness.core.checkout import import_source
 from gwiness.core.errors import FileProblem
 from gwiness.separate.separator import NetworkSeparator
 
@@ -29,27 +25,6 @@ PEER_URL = "https://github.com/starrytong/SCNet"
 PEER_WINDOW, PEER_HOP = 4096, 1024
 """Its published STFT [samples]; the window is rectangular."""
 _WIDTHS = (32, 64, 128)
-
-
-def _package(folder: Path) -> ModuleType:
-    """The checkout's ``scnet.SCNet``, imported under a name made from its path."""
-    source = folder / "scnet" / "SCNet.py"
-    if not source.is_file():
-        raise FileProblem(
-            f"{folder} holds no scnet/SCNet.py, expected a checkout of the official SCNet: "
-            f"git clone {PEER_URL}."
-        )
-    digest = hashlib.sha256(str(folder.resolve()).encode()).hexdigest()[:12]
-    name = f"_gwiness_peer_{digest}"
-    if name not in sys.modules:
-        package = ModuleType(name)
-        # A package with a path and no code: only what SCNet.py asks for is imported.
-        package.__path__ = [str(source.parent)]
-        sys.modules[name] = package
-    try:
-        return importlib.import_module(f"{name}.SCNet")
-    except (ImportError, SyntaxError) as error:
-        raise FileProblem(f"{source} cannot be imported ({error}).") from error
 
 
 def load_peer(folder: Path, kinds: Sequence[str], channels: int) -> nn.Module:
@@ -63,7 +38,7 @@ def load_peer(folder: Path, kinds: Sequence[str], channels: int) -> nn.Module:
     Raises:
         FileProblem: If the folder holds no such code, or it cannot be imported.
     """
-    module = _package(folder)
+    module = import_source(folder, "scnet/SCNet.py", "the official SCNet", PEER_URL)
     if not hasattr(module, "SCNet"):
         raise FileProblem(f"{folder}/scnet/SCNet.py defines no class SCNet, expected the official")
     return module.SCNet(

@@ -18,11 +18,12 @@ from gwiness.core.catalogue import SPACES, Catalogue
 from gwiness.core.grid import TimeGrid
 from gwiness.core.item import Item
 from gwiness.core.seeds import generator
-from gwiness.core.tdi import TDI
+from gwiness.core.tdi import TDI, Gaps
 from gwiness.io.sinusoid import SinusoidWriter
 from gwiness.signal.tones import phasors
 
 __all__ = [
+    "CLUSTERS",
     "NOMINAL",
     "STRESS",
     "SinusoidSignal",
@@ -35,10 +36,12 @@ __all__ = [
     "write_file",
 ]
 
-NOMINAL = SinusoidConfig()
+NOMINAL = SinusoidConfig.load("sinusoid-nominal")
 """The task's own law: K 1..10, separations of 10 mHz or more, σ U(0, 1.5)."""
-STRESS = SinusoidConfig(num_min=5, min_separation_hz=0.004, sigma_min=1.0, sigma_max=2.0)
+STRESS = SinusoidConfig.load("sinusoid-stress")
 """Its authors' harder test set: K 5..10, separations of 4 mHz or more, σ U(1, 2)."""
+CLUSTERS = SinusoidConfig.load("sinusoid-clusters")
+"""Ten sources in one cluster, 3 to 3.5 mHz apart: about one Fourier bin each."""
 
 
 @dataclass(frozen=True)
@@ -50,12 +53,14 @@ class SinusoidSignal:
         short: Short stream (5120,).
         theta: (K, 3): amplitude [1], phase at t = 0 [rad], frequency [Hz], by rising frequency.
         sigma: Standard deviation of the noise on the master stream [1].
+        gap: Start and end of the long stream's gap [s], where it is zero; None without.
     """
 
     long: Series
     short: Float[np.ndarray, " M"]
     theta: Float[np.ndarray, "K 3"]
     sigma: float
+    gap: tuple[float, float] | None = None
 
 
 def tones(theta: Float[np.ndarray, "K 3"], grid: TimeGrid) -> Series:
@@ -67,14 +72,29 @@ def tones(theta: Float[np.ndarray, "K 3"], grid: TimeGrid) -> Series:
 def draw_sources(config: SinusoidConfig, rng: np.random.Generator) -> Float[np.ndarray, "K 3"]:
     """Parameters (K, 3) of one signal, by rising frequency.
 
-    Frequencies are uniform under the condition that neighbours lie at least ``min_separation_hz``
-    apart. Sorted uniform numbers on the band less all separations, with the separations put back,
-    have exactly that law, without rejection.
+    Without clusters frequencies are uniform under the condition that neighbours lie at least
+    ``min_separation_hz`` apart. Sorted uniform numbers on the band less all separations, with the
+    separations put back, have exactly that law, without rejection. A cluster is placed like a
+    single source that is as wide as its tight gaps.
     """
     num = int(rng.integers(config.num_min, config.num_max + 1))
-    offsets = np.sort(rng.uniform(0.0, config.free_band_hz(num), num))
-    frequency = config.frequency_min_hz + offsets + config.min_separation_hz * np.arange(num)
-    amplitude = rng.uniform(config.amplitude_min, config.amplitude_max, num)
+    gaps = np.full(max(num - 1, 0), config.min_separation_hz)
+    tight = np.zeros(len(gaps), dtype=bool)
+    share = config.cluster_share
+    if config.tight_hz is not None and (share == 1 or rng.uniform() < share):
+        low, high = config.tight_numbers(num)
+        tight[rng.permutation(len(gaps))[: rng.integers(low, high + 1)]] = True
+        gaps[tight] = rng.uniform(*config.tight_hz, int(tight.sum()))
+    group = np.concatenate([np.zeros(min(num, 1), dtype=int), np.cumsum(~tight)])
+    free = config.frequency_max_hz - config.frequency_min_hz - gaps.sum()
+    offsets = np.sort(rng.uniform(0.0, free, num - int(tight.sum())))
+    places = np.concatenate([np.zeros(min(num, 1)), np.cumsum(gaps)])
+    frequency = config.frequency_min_hz + offsets[group] + places
+    faint, loud = config.amplitude_min, config.amplitude_max
+    if config.amplitude_law == "log":
+        amplitude = np.exp(rng.uniform(np.log(faint), np.log(loud), num))
+    else:
+        amplitude = rng.uniform(faint, loud, num)
     phase = rng.uniform(0.0, 2 * np.pi, num)
     return np.stack([amplitude, phase, frequency], axis=1)
 
@@ -101,7 +121,19 @@ def draw(config: SinusoidConfig, rng: np.random.Generator) -> SinusoidSignal:
     long, short = draw_noise(config.streams, sigma, rng)
     long = long + tones(theta, config.streams.long_grid)
     short = short + tones(theta, config.streams.short_grid)
-    return SinusoidSignal(long, short, theta, sigma)
+    gap = _draw_gap(config, rng)
+    if gap is not None:
+        long[~Gaps(np.array([gap])).mask(config.streams.long_grid)] = 0.0
+    return SinusoidSignal(long, short, theta, sigma, gap)
+
+
+def _draw_gap(config: SinusoidConfig, rng: np.random.Generator) -> tuple[float, float] | None:
+    """A gap somewhere in the long stream."""
+    if config.gap_share == 0 or rng.uniform() >= config.gap_share:
+        return None
+    length = float(rng.uniform(*config.gap_s))
+    start = float(rng.uniform(0.0, config.streams.long_duration_s - length))
+    return start, start + length
 
 
 def as_item(signal: SinusoidSignal, streams: StreamConfig) -> Item:
@@ -112,6 +144,7 @@ def as_item(signal: SinusoidSignal, streams: StreamConfig) -> Item:
         short=TDI(signal.short[None], streams.short_grid, channels=("short",), unit="1"),
         catalogues={"sinusoid": Catalogue("sinusoid", space, signal.theta)},
         noise_sigma=signal.sigma,
+        gaps=Gaps(np.array([signal.gap])) if signal.gap else Gaps.none(),
     )
 
 
@@ -122,7 +155,7 @@ def draw_batch(
 
     Returns:
         ``long`` (B, 3000) f4, ``short`` (B, 5120) f4, ``theta`` (B, K_max, 3) f8 with rows beyond
-        ``num`` (B,) zero, ``sigma`` (B,) f4.
+        ``num`` (B,) zero, ``sigma`` (B,) f4, ``gap`` (B, 2) f4, start and end [s], zeros without.
     """
     signals = [draw(config, rng) for _ in range(num)]
     theta = np.zeros((num, config.num_max, 3))
@@ -134,6 +167,7 @@ def draw_batch(
         "theta": theta,
         "num": np.array([len(signal.theta) for signal in signals]),
         "sigma": np.array([signal.sigma for signal in signals], dtype=np.float32),
+        "gap": np.array([signal.gap or (0.0, 0.0) for signal in signals], dtype=np.float32),
     }
 
 
@@ -156,6 +190,6 @@ def write_file(
     with SinusoidWriter(path, num_items, config.streams, config.to_toml(), seed) as writer:
         for index in range(num_items):
             signal = draw(config, generator(seed, "sinusoid", index))
-            writer.put(index, signal.long, signal.short, signal.theta, signal.sigma)
+            writer.put(index, signal.long, signal.short, signal.theta, signal.sigma, signal.gap)
             if progress is not None:
                 progress(index + 1, num_items)

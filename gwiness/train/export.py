@@ -12,7 +12,7 @@ from torch import Tensor
 from gwiness import store
 from gwiness.config.base import Config
 from gwiness.config.separator import MixtureLaw, SeparatorConfig
-from gwiness.config.slotflow import SlotFlowConfig
+from gwiness.config.slotflow import SinusoidConfig, SlotFlowConfig
 from gwiness.core.card import DataCard, LimitsCard, ModelCard, ScopeCard, TrainingCard
 from gwiness.train.run import RunResult
 
@@ -29,6 +29,31 @@ def _data_card(config: Config, text: str, num_items: int, seed: int) -> DataCard
     law = config.to_toml()
     fingerprint = hashlib.sha256(law.encode()).hexdigest()[:16]
     return DataCard(config=law, num_items=num_items, seed=seed, fingerprint=fingerprint, text=text)
+
+
+def _law(law: SinusoidConfig) -> str:
+    """A law in words."""
+    parts = [
+        f"K {law.num_min}..{law.num_max} equally likely",
+        f"separations ≥ {1e3 * law.min_separation_hz:g} mHz",
+    ]
+    if law.tight_hz is not None:
+        low, high = (1e3 * gap for gap in law.tight_hz)
+        few, many = law.tight_share
+        parts.append(
+            f"in {law.cluster_share:.0%} of the signals {few:.0%} to {many:.0%} of the gaps in "
+            f"clusters, {low:g} to {high:g} mHz"
+        )
+    uniform = "U" if law.amplitude_law == "uniform" else "log-U"
+    parts += [
+        f"σ U({law.sigma_min:g}, {law.sigma_max:g})",
+        f"A {uniform}({law.amplitude_min:g}, {law.amplitude_max:g})",
+        f"f in {law.frequency_min_hz:g}..{law.frequency_max_hz:g} Hz",
+    ]
+    if law.gap_share:
+        low, high = law.gap_s
+        parts.append(f"a gap of {low:g} to {high:g} s in {law.gap_share:.0%} of the signals")
+    return ", ".join(parts)
 
 
 def export_slotflow(
@@ -59,11 +84,12 @@ def export_slotflow(
         "flow; the exact likelihood behind it.",
         data=_data_card(
             law,
-            "Every signal drawn afresh during training, none seen twice. "
-            f"K {law.num_min}..{law.num_max} equally likely, separations ≥ "
-            f"{1e3 * law.min_separation_hz:g} mHz, σ U({law.sigma_min:g}, {law.sigma_max:g}), "
-            f"A U({law.amplitude_min:g}, {law.amplitude_max:g}), f U({low:g}, {high:g}) Hz. "
-            "The same law is the prior of the exact likelihood.",
+            f"Every signal drawn afresh during training, none seen twice. {_law(law)}. "
+            + (
+                "The same law is the prior of the exact likelihood."
+                if config.prior is None
+                else f"The prior of the exact likelihood: {_law(config.prior)}."
+            ),
             result.steps * config.training.batch_size,
             config.training.seed,
         ),
@@ -85,9 +111,8 @@ def export_slotflow(
         ),
         limits=LimitsCard(
             text="Sinusoids of the stated law only: no LISA data. Pairs nearer than "
-            f"{1e3 * law.min_separation_hz:g} mHz count as one by its prior. The network alone "
-            "states frequencies about twice as widely as the data allow; take the refined "
-            "posterior. The likelihood assumes white Gaussian noise on the master stream."
+            f"{1e3 * config.law.closest_hz:g} mHz count as one by its prior. The likelihood "
+            "assumes white Gaussian noise on the master stream."
         ),
     )
     return store.save(folder, card, config, state)

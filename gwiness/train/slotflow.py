@@ -1,9 +1,10 @@
 """Training SlotFlow: every signal is drawn when it is needed, and none is seen twice.
 
-The loss is the sum of four terms: cross-entropy of q(K | x); binary cross-entropy of the presence
-in each bin; negative log density of each source under the flow of its slot; and, as a scaffold
-for the first minutes, the squared error of the predicted complex amplitude. Sources are matched to
-slots by their bin, which needs no search: no two sources share a bin.
+The loss is the sum of five terms: cross-entropy of q(K | x), before and after the second look;
+binary cross-entropy of the presence in each bin; negative log density of each source under the
+flow of its slot; and, as a scaffold for the first minutes, the squared error of the predicted
+complex amplitude. Sources are matched to slots by their bin, which needs no search: no two sources
+share a bin.
 """
 
 import math
@@ -22,7 +23,8 @@ from torch.utils.data import DataLoader, IterableDataset
 from gwiness.config.slotflow import SlotFlowConfig
 from gwiness.config.training import RunSettings
 from gwiness.core.seeds import generator
-from gwiness.nn.slotflow import Encoding, SlotFlow
+from gwiness.nn.candidates import find_candidates, recount
+from gwiness.nn.slotflow import Encoding, LocalFrame, SlotFlow
 from gwiness.nn.slots import nearest_bin, to_local
 from gwiness.simulate.sinusoid import draw_batch
 from gwiness.train.run import RunResult, best_state, fit, resume_step
@@ -35,6 +37,12 @@ __all__ = [
     "slotflow_loaders",
     "train_slotflow",
 ]
+
+_TAME = 20.0
+"""Negative log density of a source [nat] beyond which it counts less."""
+
+_RECOUNTED = 16
+"""Most signals of a batch whose number is looked at again: in the first minutes all are open."""
 
 Draw = Callable[[int, np.random.Generator], dict[str, np.ndarray]]
 """Draws a batch: (number of signals, generator) → long, short, theta, num, sigma.
@@ -83,6 +91,21 @@ def slotflow_loaders(
     )
 
 
+def _gaussian_nll(frame: LocalFrame, local: Float[Tensor, "*batch 3"]) -> Float[Tensor, "*batch"]:
+    """Minus the log density of a frame's own Gaussian, without its constant."""
+    return 0.5 * frame.standardise(local).square().sum(dim=-1) + frame.log_det
+
+
+def _tamed(nll: Float[Tensor, " N"]) -> Float[Tensor, " N"]:
+    """The same up to 20 nat, beyond that growing as a logarithm.
+
+    The second look begins with widths that its first centres miss a hundred times over: such
+    sources would drown all others in the first minutes.
+    """
+    beyond = (nll - _TAME).clamp_min(0.0)
+    return torch.where(nll > _TAME, _TAME + torch.log1p(beyond), nll)
+
+
 class SlotFlowModule(LightningModule):
     """Network, loss and optimiser.
 
@@ -97,8 +120,8 @@ class SlotFlowModule(LightningModule):
 
     def losses(
         self, batch: Mapping[str, Tensor], shift: Float[Tensor, "B K"]
-    ) -> tuple[dict[str, Tensor], Encoding]:
-        """The four terms, means over the batch, and the encoding they come from.
+    ) -> tuple[dict[str, Tensor], Float[Tensor, "B K1"]]:
+        """The five terms, means over the batch, and the final log q(K | x).
 
         Arguments:
             batch: ``long``, ``short``, ``theta``, ``num``.
@@ -106,25 +129,31 @@ class SlotFlowModule(LightningModule):
                 that slots learn sources a little outside their own bin.
         """
         network, theta = self.network, batch["theta"]
-        encoding = network.encode(batch["long"], batch["short"])
+        encoding = network.encode(batch["long"], batch["short"], batch["gap"])
         mask = torch.arange(theta.shape[1], device=theta.device) < batch["num"][:, None]
         frequency = torch.where(mask, theta[..., 2], network.first_bin * network.spacing)
         presence = self._presence_loss(encoding, nearest_bin(frequency, network.spacing), mask)
         bins = nearest_bin(frequency + shift * network.spacing, network.spacing)
-        context, frame = network.slots(encoding, bins)
+        context, first = network.slots(encoding, bins)
         local = to_local(theta, bins, network.spacing, network.time_ref).float()
-        nll = -network.log_prob(context[mask], frame.select(mask), local[mask])
         target = torch.polar(local[..., 2], local[..., 1])
-        error = (frame.tone - target).abs().square()[mask]
-        count = nn.functional.nll_loss(encoding.log_p_num, batch["num"])
+        error = (first.tone - target).abs().square()[mask]
+        context, frame = network.look_again(encoding, bins, context, first, mask)
+        nll = _tamed(-network.log_prob(context[mask], frame.select(mask), local[mask]))
+        if frame is not first:
+            # The second look starts where the first one ends: that must learn by itself.
+            error = error + _gaussian_nll(first.select(mask), local[mask])
+        candidates = find_candidates(network, encoding, self.config.law.closest_hz / 2)
+        log_p_num = recount(network, encoding, candidates, _RECOUNTED if self.training else None)
         num = mask.sum().clamp_min(1)
         terms = {
-            "count": count,
+            "count": nn.functional.nll_loss(encoding.log_p_num, batch["num"]),
+            "recount": nn.functional.nll_loss(log_p_num, batch["num"]),
             "presence": presence,
             "flow": nll.sum() / num,
             "tone": error.sum() / num,
         }
-        return terms, encoding
+        return terms, log_p_num
 
     def _presence_loss(
         self, encoding: Encoding, bins: Int[Tensor, "B K"], mask: Bool[Tensor, "B K"]
@@ -142,16 +171,17 @@ class SlotFlowModule(LightningModule):
         del batch_idx
         shift = torch.rand(batch["theta"].shape[:2], device=batch["theta"].device) / 2 - 0.25
         terms, _ = self.losses(batch, shift)
-        return terms["count"] + terms["presence"] / 3 + terms["flow"] + terms["tone"]
+        number = terms["count"] + terms["recount"]
+        return number + terms["presence"] / 3 + terms["flow"] + terms["tone"]
 
     def validation_step(self, batch: Mapping[str, Tensor], batch_idx: int) -> None:
         """Log the terms and the share of signals whose K is right."""
         del batch_idx
-        terms, encoding = self.losses(batch, torch.zeros(batch["theta"].shape[:2]))
-        right = (encoding.log_p_num.argmax(dim=1) == batch["num"]).float().mean()
+        terms, log_p_num = self.losses(batch, torch.zeros(batch["theta"].shape[:2]))
+        right = (log_p_num.argmax(dim=1) == batch["num"]).float().mean()
         values = {f"valid_{name}": value for name, value in terms.items()}
         values["valid_exact_k"] = right
-        values["valid_loss"] = terms["count"] + terms["presence"] / 3 + terms["flow"]
+        values["valid_loss"] = terms["recount"] + terms["presence"] / 3 + terms["flow"]
         self.log_dict(values, batch_size=len(batch["num"]))
 
     def configure_optimizers(self) -> OptimizerLRSchedulerConfig:

@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 
+from gwiness.core.calibration import Calibration
 from gwiness.core.card import DataCard, LimitsCard, ModelCard, ScopeCard, TrainingCard
 from gwiness.core.catalogue import SPACES, Catalogue
 from gwiness.core.grid import TimeGrid
@@ -104,6 +105,28 @@ def card(name, kind):
     )
 
 
+LEVELS = [0.0, 0.5, 1.0]
+RATES = {
+    "edges": [0.0, 1e-3, None],
+    "n": [3, 40],
+    "recall": [0.5, 0.95],
+    "recall_interval": [[0.3, 0.7], [0.9, 0.98]],
+    "precision": [None, 1.0],
+    "precision_interval": [None, [0.97, 1.0]],
+    "coverage_90": [None, 0.9],
+}
+CALIBRATION = Calibration.model_validate(
+    {
+        "n": 20,
+        "p_p": {"level": LEVELS, "amplitude": LEVELS, "phase": LEVELS, "frequency": LEVELS},
+        "sbc": {name: {"counts": [20, 23]} for name in ("amplitude", "phase", "frequency")},
+        "reliability": [{"n": 20, "confidence": 0.9, "right": 0.8, "right_interval": [0.7, 0.9]}],
+        "by_separation_hz": RATES,
+        "by_snr": RATES,
+    }
+)
+
+
 class AnswersAtOnce:
     """Stands in for the engine: stems are the injections, a tenth too small."""
 
@@ -116,6 +139,9 @@ class AnswersAtOnce:
 
     def cards(self, kind=None):
         return [each for each in self._cards if kind in (None, each.kind)]
+
+    def calibrations(self, name):
+        return {"nominal, refined": CALIBRATION} if name == "slotflow-test" else {}
 
     def separate(self, item, model, progress=None):
         self.separated += 1

@@ -126,7 +126,12 @@ def test_sinusoid_posterior_has_numbers_corner_table_and_truth(page, sinusoid_fi
     table = at.dataframe[0].value
     assert len(table) == 9
     assert table["in 90 %"].mean() > 0.5
-    assert len(figures(at)) == 4
+    # p(K), all sources, corner, spectra, reconstruction; five of the model's calibration
+    assert len(figures(at)) == 10
+    assert "The median is off by" in texts(at)
+    at = clean(at.button_group(key="slot").set_value(["All"]).run())
+    names = {trace["name"] for figure in figures(at) for trace in figure["data"]}
+    assert {"source 1", "source 2", "source 3"} <= names
 
 
 def test_sinusoid_spectrogram_and_correlations_work(page, sinusoid_file, engine):

@@ -60,11 +60,23 @@ def test_infer_resumes_and_equals_one_run(tmp_path, monkeypatch):
             run("infer", SINUSOID, "--out", cut, *options)
     assert not cut.exists()
     result = run("infer", SINUSOID, "--out", cut, *options)
-    assert json.loads(result.stdout) == {"out": str(cut), "items": 2, "computed": 1}
+    facts = json.loads(result.stdout)
+    (row,) = facts.pop("posteriors")
+    assert facts == {"out": str(cut), "items": 2, "computed": 1}
+    kept = read_posterior(cut, 1)
+    assert (row["item"], row["num_sources"]) == (1, kept.best_num)
+    assert row["num_sources_alone"] == kept.amortised.best_num
+    assert row["efficiency"] == pytest.approx(kept.best.efficiency)
     for index in range(2):
         a, b = read_posterior(whole, index), read_posterior(cut, index)
         assert a.best_num == b.best_num
         assert np.array_equal(a.best.theta, b.best.theta)
+
+
+def test_infer_shows_refined_beside_the_networks_own(tmp_path):
+    result = run("infer", SINUSOID, "--out", tmp_path / "r.h5", "--items", "0:2")
+    assert "alone: K" in result.stdout
+    assert "log Z" in result.stdout
 
 
 def test_analyse_chooses_what_fits_the_item(tmp_path):

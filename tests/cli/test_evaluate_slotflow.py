@@ -2,38 +2,16 @@ import json
 
 import pytest
 from typer.testing import CliRunner
+from untrained_slotflow import write_untrained
 
-from gwiness import store
 from gwiness.cli import app
-from gwiness.config.slotflow import SlotFlowConfig
-from gwiness.core.card import DataCard, LimitsCard, ModelCard, ScopeCard, TrainingCard
 from gwiness.core.errors import GwinessError
-from gwiness.nn.slotflow import SlotFlow
 from gwiness.simulate.sinusoid import NOMINAL, write_file
-
-CONFIG = SlotFlowConfig.build(
-    {
-        "data": {"num_min": 0, "min_separation_hz": 0.004, "sigma_max": 2.0},
-        "network": {"width": 8, "blocks": 1, "context": 8, "flow_hidden": 8},
-    }
-)
-CARD = ModelCard(
-    name="untrained",
-    kind="slotflow",
-    sha256="",
-    gwiness="",
-    data=DataCard(config="", num_items=0, seed=0),
-    training=TrainingCard(device="", minutes=0, steps=0),
-    scope=ScopeCard(),
-    limits=LimitsCard(text="For tests only."),
-)
 
 
 @pytest.fixture
 def models(tmp_path):
-    state = SlotFlow(**CONFIG.network_arguments()).state_dict()
-    store.save(tmp_path / "models" / "untrained", CARD, CONFIG, state)
-    return tmp_path / "models"
+    return write_untrained(tmp_path / "models")
 
 
 def call(*arguments):
@@ -59,3 +37,48 @@ def test_a_wrong_file_gets_one_sentence(tmp_path, models):
     result = call(tmp_path / "x.h5", "--model", "untrained", "--models", models)
     assert isinstance(result.exception, GwinessError)
     assert "HDF5" in str(result.exception)
+
+
+def test_workers_change_nothing_but_time(tmp_path, models):
+    write_file(tmp_path / "x.h5", 3, NOMINAL, 1)
+    reports = []
+    for workers in (1, 2):
+        result = call(
+            *(tmp_path / "x.h5", "--model", "untrained", "--models", models, "--samples", 50),
+            *("--workers", workers, "--tolerance", 1, "--json"),
+        )
+        assert result.exit_code == 0, result.output
+        report = json.loads(result.stdout)
+        for part in (report, report["amortised"]):
+            del part["ms_per_signal"]
+        reports.append(report)
+    assert reports[0] == reports[1]
+
+
+def test_an_rjmcmc_stands_beside_ours(tmp_path, models):
+    write_file(tmp_path / "x.h5", 2, NOMINAL.model_copy(update={"num_max": 2, "num_min": 2}), 1)
+    command = [tmp_path / "x.h5", "--model", "untrained", "--models", models, "--samples", 50]
+    command += ["--rjmcmc", 2, "--rjmcmc-steps", 20]
+    result = call(*command, "--json")
+    assert result.exit_code == 0, result.output
+    (row,) = json.loads(result.stdout)["rjmcmc"]
+    assert row["index"] == 0
+    assert {"p_num", "p_num_reference", "wasserstein_2"} <= row["chain_with_itself"].keys()
+    assert "Wasserstein-2 from Eryn's RJMCMC" in call(*command).stdout
+
+
+def test_a_number_that_no_signal_has_is_one_sentence(tmp_path, models):
+    write_file(tmp_path / "x.h5", 1, NOMINAL.model_copy(update={"num_max": 2}), 1)
+    result = call(
+        tmp_path / "x.h5",
+        "--model",
+        "untrained",
+        "--models",
+        models,
+        "--rjmcmc",
+        9,
+        "--samples",
+        10,
+    )
+    assert isinstance(result.exception, GwinessError)
+    assert "no signal of 9 sources" in str(result.exception)

@@ -8,7 +8,7 @@ from gwiness.core.catalogue import SPACES
 from gwiness.core.errors import FileProblem
 from gwiness.core.item import Item
 from gwiness.core.posterior import Posterior, SampleSet
-from gwiness.evaluate.slotflow import evaluate
+from gwiness.evaluate.slotflow import Settings, evaluate
 from gwiness.infer.matching import match_frequencies
 from gwiness.simulate.sinusoid import as_item, draw
 
@@ -26,7 +26,7 @@ class Oracle:
     def __init__(self, lose=0, invent=0, width=1.0):
         self.lose, self.invent, self.width = lose, invent, width
 
-    def posterior(self, item, *, num_samples, refine, rng):
+    def posterior(self, item, *, num_samples, refine, anneal=False, rng):
         truth = item.catalogues["sinusoid"].theta
         extra = np.array([[1.0, 1.0, 2.4 - 0.02 * i] for i in range(self.invent)]).reshape(-1, 3)
         theta = np.concatenate([truth[self.lose :], extra])
@@ -52,7 +52,7 @@ def items(rng):
 
 
 def test_a_perfect_answer(items):
-    report = evaluate(items, Oracle(), match_frequencies, num_samples=200)
+    report = evaluate(items, Oracle(), Settings(match_frequencies, num_samples=200))
     assert set(report) >= KEYS
     assert set(report["amortised"]) >= KEYS
     assert report["n"] == 40
@@ -71,7 +71,7 @@ def test_a_perfect_answer(items):
 
 
 def test_a_lost_source_costs_recall(items):
-    report = evaluate(items, Oracle(lose=1), match_frequencies, num_samples=50)
+    report = evaluate(items, Oracle(lose=1), Settings(match_frequencies, num_samples=50))
     num = sum(len(item.catalogues["sinusoid"]) for item in items)
     assert report["recall"] == pytest.approx(1 - 40 / num)
     assert report["precision"] == 1.0
@@ -79,14 +79,14 @@ def test_a_lost_source_costs_recall(items):
 
 
 def test_an_invented_source_costs_precision(items):
-    report = evaluate(items, Oracle(invent=2), match_frequencies, num_samples=50)
+    report = evaluate(items, Oracle(invent=2), Settings(match_frequencies, num_samples=50))
     assert report["recall"] == 1.0
     assert report["false_positives_per_item"] == 2.0
     assert report["precision"] < 0.8
 
 
 def test_narrow_widths_show(items):
-    report = evaluate(items, Oracle(width=0.3), match_frequencies, num_samples=200)
+    report = evaluate(items, Oracle(width=0.3), Settings(match_frequencies, num_samples=200))
     assert report["coverage_90"] < 0.6
     assert set(report["p_p"]) == {"level", "amplitude", "phase", "frequency"}
 
@@ -94,6 +94,65 @@ def test_narrow_widths_show(items):
 def test_an_item_without_truth_is_refused(items):
     bare = Item(mixture=items[0].mixture, short=items[0].short)
     with pytest.raises(FileProblem, match="true sources"):
-        evaluate([bare], Oracle(), match_frequencies)
+        evaluate([bare], Oracle(), Settings(match_frequencies))
     with pytest.raises(FileProblem, match="at least one"):
-        evaluate([], Oracle(), match_frequencies)
+        evaluate([], Oracle(), Settings(match_frequencies))
+
+
+def test_a_sure_and_wrong_count_is_held_against_it(items):
+    report = evaluate(items, Oracle(lose=1), Settings(match_frequencies, num_samples=50))
+    assert report["mean_confidence_wrong_k"] == pytest.approx(1.0)
+    assert report["brier"] == pytest.approx(2.0)
+    report = evaluate(items, Oracle(), Settings(match_frequencies, num_samples=50))
+    assert report["mean_confidence_wrong_k"] is None
+    assert report["brier"] == pytest.approx(0.0, abs=1e-9)
+
+
+def test_widths_of_both_posteriors_are_compared_source_by_source(items):
+    class Wide(Oracle):
+        def posterior(self, item, *, num_samples, refine, anneal=False, rng):
+            self.width = 1.0 if refine else 3.0
+            return super().posterior(item, num_samples=num_samples, refine=refine, rng=rng)
+
+    report = evaluate(items, Wide(), Settings(match_frequencies, num_samples=400))
+    # The amortised posterior of a refined one is drawn with refine = False.
+    assert report["amortised"]["width_over_refined"] == pytest.approx(3.0, rel=0.1)
+    assert report["amortised"]["coverage_90"] > 0.97
+    assert report["amortised"]["sbc"]["frequency"]["p_value"] < 1e-3
+    assert sum(report["sbc"]["frequency"]["counts"]) == sum(
+        len(item.catalogues["sinusoid"]) for item in items
+    )
+
+
+def test_rates_are_given_against_separation_and_snr(items):
+    def limits(item):
+        count = len(item.catalogues["sinusoid"])
+        return np.linspace(3.0, 90.0, count), np.full(count, 2e-5)
+
+    report = evaluate(
+        items, Oracle(lose=1), Settings(match_frequencies, num_samples=200, limits=limits)
+    )
+    num = sum(len(item.catalogues["sinusoid"]) for item in items)
+    by_separation, by_snr = report["by_separation_hz"], report["by_snr"]
+    assert sum(by_separation["n"]) == sum(by_snr["n"]) == num
+    # No two sources of this law are nearer than 10 mHz: all are in the last bin.
+    assert by_separation["n"][-1] == num
+    assert by_separation["recall"][-1] == pytest.approx(report["recall"])
+    assert by_separation["precision"][-1] == 1.0
+    assert by_separation["recall"][0] is None
+    # The lost source is the one of lowest SNR, 3.
+    assert by_snr["recall"][0] == 0.0
+    assert by_snr["recall"][-2] == 1.0
+    # |N(0, 2e-5)| has median 1.35e-5, and the widths are the floor itself.
+    assert report["median_abs_df_floor_hz"] == pytest.approx(1.35e-5, rel=1e-3)
+    assert report["width_over_cramer_rao"] == pytest.approx(1.0, rel=0.02)
+    json.dumps(report, allow_nan=False)
+
+
+def test_confidence_is_held_against_its_success(items):
+    (row,) = evaluate(items, Oracle(lose=1), Settings(match_frequencies, num_samples=50))[
+        "reliability"
+    ]
+    assert row["n"] == 40
+    assert row["confidence"] == pytest.approx(1.0)
+    assert row["right"] == 0.0

@@ -2,7 +2,9 @@ import numpy as np
 import pytest
 
 from gwiness.config.slotflow import SinusoidConfig
-from gwiness.infer.likelihood import SourcePrior, streams_of
+from gwiness.infer.likelihood import streams_of
+from gwiness.infer.prior import SourcePrior
+from gwiness.infer.refine import Search
 from gwiness.simulate.sinusoid import SinusoidSignal, as_item, draw_noise, tones
 
 LAW = SinusoidConfig(num_min=0, min_separation_hz=0.004, sigma_max=2.0)
@@ -17,7 +19,7 @@ def law():
 @pytest.fixture
 def prior():
     """Prior of that law."""
-    return SourcePrior.from_config(LAW)
+    return SourcePrior(LAW)
 
 
 @pytest.fixture
@@ -38,3 +40,36 @@ def make_item(rng):
 def make_streams(make_item):
     """The likelihood's samples of such an item."""
     return lambda theta, sigma: streams_of(make_item(theta, sigma), LAW.streams)
+
+
+@pytest.fixture
+def make_search(make_streams, prior):
+    """The search in such an item."""
+    return lambda theta, sigma: Search(make_streams(theta, sigma), prior)
+
+
+class Direct:
+    """Sums over all samples, one by one: what the tables must agree with."""
+
+    def __init__(self, streams):
+        sampling = streams.config
+        clock = streams.time_ref - streams.start
+        long = sampling.long_grid.times[sampling.skip :]
+        self.times = np.concatenate([long, sampling.short_grid.times]) - clock
+        self.data = np.concatenate([streams.long, streams.short])
+        self.weight = np.concatenate([streams.weight, np.ones(len(streams.short))])
+
+    def residual(self, solver):
+        """Data less the lines (f, ψ, A) (K, 3)."""
+        angle = 2 * np.pi * np.outer(solver[:, 0], self.times) + solver[:, 1, None]
+        return self.data - solver[:, 2] @ np.sin(angle)
+
+    def chi2(self, solver):
+        """Σ w r²."""
+        return self.weight @ self.residual(solver) ** 2
+
+
+@pytest.fixture
+def direct():
+    """Sums over all samples of streams."""
+    return Direct

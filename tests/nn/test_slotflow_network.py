@@ -179,3 +179,46 @@ def test_network_state_loads_into_the_network(network):
     network.load_state_dict(network_state(module.state_dict()))
     for name, value in module.network.state_dict().items():
         assert torch.equal(value, network.state_dict()[name])
+
+
+def test_what_stands_in_a_gap_is_not_seen():
+    torch.manual_seed(0)
+    config = SlotFlowConfig.build(
+        {
+            "network": {
+                **{"width": 8, "blocks": 1, "context": 8, "flow_hidden": 8},
+                **{"fineness": 2, "look_again": True, "sees_gaps": True},
+            }
+        }
+    )
+    network = SlotFlow(**config.network_arguments()).eval()
+    long, short = torch.randn(1, 3000), torch.randn(1, 5120)
+    gap = torch.tensor([[100.0, 130.0]])
+    other = long.clone()
+    other[:, 1005:1295] = 50.0
+    bins = torch.tensor([[network.first_bin + 40, network.first_bin + 90]])
+    mask = torch.ones(1, 2, dtype=torch.bool)
+    answers = []
+    for stream in (long, other):
+        encoding = network.encode(stream, short, gap)
+        context, frame = network.slots(encoding, bins)
+        _, again = network.look_again(encoding, bins, context, frame, mask)
+        answers.append((encoding.presence, encoding.log_p_num, again.centre))
+    for one, two in zip(*answers, strict=True):
+        torch.testing.assert_close(one, two)
+    assert not torch.allclose(network.encode(long, short).presence, answers[0][0])
+
+
+def test_a_gap_costs_a_line_no_amplitude():
+    config = SlotFlowConfig.build({"network": {"sees_gaps": True}})
+    network = SlotFlow(**config.network_arguments())
+    times = torch.tensor(config.data.streams.long_grid.times)
+    number = network.first_bin + 30
+    line = torch.sin(2 * torch.pi * number * network.spacing * times).float()[None]
+    valid = 1.0 - ((times > 120) & (times < 160)).float()[None]
+    short = torch.zeros(1, 5120)
+    whole, _, _ = network.projection(line, short)
+    gapped, _, _ = network.projection(line * valid, short, valid)
+    index = number - network.projection.first_bin
+    # The negative frequency leaks into a gap's edges: 1/(2π f T) of 40 s
+    assert abs(gapped[0, index] - whole[0, index]) < 0.01

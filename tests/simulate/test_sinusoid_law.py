@@ -137,3 +137,30 @@ def test_streams_are_signal_plus_noise_of_the_stated_level(rng):
     left = signal.short - tones(signal.theta, STREAMS.short_grid)
     # 5,120 samples: standard error of σ 1 %; five of them
     assert left.std() == pytest.approx(signal.sigma, rel=0.05)
+
+
+def test_a_gap_is_drawn_kept_in_the_file_and_empty(tmp_path):
+    law = SinusoidConfig(gap_share=0.5, gap_s=(10.0, 20.0))
+    write_file(tmp_path / "x.h5", 20, law, 3)
+    count = 0
+    with open_sinusoid(tmp_path / "x.h5") as reader:
+        for index in range(20):
+            item = reader.item(index)
+            valid = item.gaps.mask(item.mixture.grid)
+            count += not valid.all()
+            lengths = np.diff(item.gaps.intervals, axis=1)
+            assert ((lengths >= 10) & (lengths <= 20)).all()
+            assert (item.mixture.data[:, ~valid] == 0).all()
+            assert (item.mixture.data[:, valid] != 0).all()
+    # Binomial of 20 at one half: 3 and 17 are 0.3 % away
+    assert 3 <= count <= 17
+
+
+def test_a_law_without_gaps_draws_the_signals_that_it_drew_before():
+    one = draw(NOMINAL, np.random.default_rng(5))
+    two = draw(NOMINAL.model_copy(update={"gap_share": 1.0}), np.random.default_rng(5))
+    np.testing.assert_array_equal(one.theta, two.theta)
+    assert one.gap is None
+    assert two.gap is not None
+    kept = two.long != 0
+    np.testing.assert_array_equal(one.long[kept], two.long[kept])
