@@ -158,19 +158,19 @@ def _numbers(posterior: Posterior, item: Item) -> None:
     truth = item.catalogues.get("sinusoid")
     best = posterior.best_num
     with st.container(horizontal=True, gap="small"):
-        st.metric("Most probable K", best, border=True, width=170)
-        st.metric("p(K)", f"{posterior.p_num[best]:.4f}", border=True, width=170)
+        st.metric("Most probable K", best, border=True, width=150)
+        st.metric("p(K)", f"{posterior.p_num[best]:.4f}", border=True, width=120)
         alone = posterior.amortised
         if alone is not None:
             st.metric(
                 "K, network alone",
                 f"{alone.best_num} ({alone.p_num[alone.best_num]:.4f})",
                 border=True,
-                width=190,
+                width=165,
                 help="The network's own most probable number, before the exact likelihood.",
             )
         st.metric(
-            "Injected K", "not in file" if truth is None else len(truth), border=True, width=170
+            "Injected K", "not in file" if truth is None else len(truth), border=True, width=120
         )
         if best in posterior.sets:
             samples = posterior.sets[best]
@@ -178,14 +178,14 @@ def _numbers(posterior: Posterior, item: Item) -> None:
                 "Sampling efficiency",
                 f"{100 * samples.efficiency:.0f} %",
                 border=True,
-                width=190,
+                width=170,
                 help="Effective sample size / samples drawn.",
             )
             st.metric(
                 "Effective samples",
                 f"{samples.ess:.0f} of {len(samples.theta)}",
                 border=True,
-                width=220,
+                width=170,
             )
     how = (
         "network's proposal weighted by the exact likelihood"
