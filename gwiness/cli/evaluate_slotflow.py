@@ -164,6 +164,26 @@ def _card_metrics(report: dict[str, Any]) -> dict[str, float]:
     return {**figures, "exact_k_low": low, "exact_k_high": high}
 
 
+def _card_distances(rows: Sequence[Mapping[str, Any]]) -> dict[str, float]:
+    """Median and largest Wasserstein-2 from Eryn [σ], over signals, sources and parameters."""
+    parts = {
+        "refined": rows,
+        "amortised": [row["amortised"] for row in rows if "amortised" in row],
+        "eryn_with_itself": [row["chain_with_itself"] for row in rows],
+    }
+    out = {"n": float(len(rows))}
+    for name, each in parts.items():
+        distances = [
+            distance
+            for row in each
+            for sources in (row["wasserstein_2"] or {}).values()
+            for distance in sources
+        ]
+        if distances:
+            out |= {f"{name}_median": median(distances), f"{name}_max": max(distances)}
+    return out
+
+
 def slotflow(
     file: Annotated[Path, typer.Argument(help="File of layout sinusoid-1, with its truth.")],
     model: Annotated[str, typer.Option(help="Checkpoint, see `gwiness models list`.")],
@@ -211,6 +231,8 @@ def slotflow(
     if record is not None:
         alone = _card_metrics(figures["amortised"])
         measured = {f"{record}_refined": _card_metrics(figures), f"{record}_amortised": alone}
+        if figures["rjmcmc"]:
+            measured["wasserstein_2_from_eryn"] = _card_distances(figures["rjmcmc"])
         store.record(root / model, measured)
         reports = {"refined": figures, "amortised": figures["amortised"]}
         calibrations = {

@@ -4,6 +4,7 @@ import pytest
 from typer.testing import CliRunner
 from untrained_slotflow import write_untrained
 
+from gwiness import store
 from gwiness.cli import app
 from gwiness.core.errors import GwinessError
 from gwiness.simulate.sinusoid import NOMINAL, write_file
@@ -59,9 +60,12 @@ def test_an_rjmcmc_stands_beside_ours(tmp_path, models):
     write_file(tmp_path / "x.h5", 2, NOMINAL.model_copy(update={"num_max": 2, "num_min": 2}), 1)
     command = [tmp_path / "x.h5", "--model", "untrained", "--models", models, "--samples", 50]
     command += ["--rjmcmc", 2, "--rjmcmc-steps", 20]
-    result = call(*command, "--json")
+    result = call(*command, "--json", "--record", "x")
     assert result.exit_code == 0, result.output
     (row,) = json.loads(result.stdout)["rjmcmc"]
+    kept = store.read_card(models / "untrained").metrics["wasserstein_2_from_eryn"]
+    own = [each for rows in row["chain_with_itself"]["wasserstein_2"].values() for each in rows]
+    assert kept["eryn_with_itself_max"] == pytest.approx(max(own))
     assert row["index"] == 0
     assert {"p_num", "p_num_reference", "wasserstein_2"} <= row["chain_with_itself"].keys()
     assert "Wasserstein-2 from Eryn's RJMCMC" in call(*command).stdout
