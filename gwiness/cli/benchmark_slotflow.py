@@ -44,6 +44,9 @@ def slotflow(
     peer_batch: Annotated[
         int, typer.Option(min=1, help="Signals of the peer's throughput: it is slow on a CPU.")
     ] = 4,
+    law: Annotated[
+        str, typer.Option(help="Preset or TOML file of the signals; they get ten sources each.")
+    ] = "sinusoid-nominal",
     threads: Annotated[int, typer.Option(min=1, help="Threads of torch on the CPU.")] = 2,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the signals.")] = 20264,
     models: Annotated[Path | None, typer.Option(help="Folder of checkpoints.")] = None,
@@ -77,11 +80,12 @@ def slotflow(
             err=True,
         )
     released = None if peer is None else ReleasedSlotFlow(peer, device)
-    items = _signals(estimator, seed)
+    items = _signals(estimator, law, seed)
     figures: dict[str, Any] = {
         "model": f"{card.name} v{card.version}",
         "device": device,
         "machine": machine(threads),
+        "law": law,
         "num_sources": _NUM_SOURCES,
         "num_samples": samples,
         "parameters": {"ours": _num_parameters(estimator)},
@@ -96,7 +100,8 @@ def slotflow(
         estimator, released, items, samples, batch, peer_batch, gauge
     )
     if record:
-        store.record(root / model, {"speed": _card_row(figures)})
+        name = "speed" if law == "sinusoid-nominal" else f"speed_{Path(law).stem}"
+        store.record(root / model, {name: _card_row(figures)})
     if as_json:
         print(json.dumps(figures))
     else:
@@ -114,14 +119,16 @@ def _gauge(device: str) -> "Gauge":
     return ProcessMemory() if device == "cpu" else CudaMemory(device)
 
 
-def _signals(estimator: "SlotFlowEstimator", seed: int) -> "Callable[[int], Item]":
-    """Signal i of the task's own law, all with ten sources."""
+def _signals(estimator: "SlotFlowEstimator", law: str, seed: int) -> "Callable[[int], Item]":
+    """Signal i of a law, all with ten sources."""
+    from gwiness.config.slotflow import SinusoidConfig
     from gwiness.core.seeds import generator
-    from gwiness.simulate.sinusoid import NOMINAL, as_item, draw
+    from gwiness.simulate.sinusoid import as_item, draw
 
-    law = NOMINAL.model_copy(update={"num_min": _NUM_SOURCES})
+    number = [f"num_min={_NUM_SOURCES}", f"num_max={_NUM_SOURCES}"]
+    settings = SinusoidConfig.load(law, number)
     streams = estimator.config.data.streams
-    return lambda index: as_item(draw(law, generator(seed, "benchmark", index)), streams)
+    return lambda index: as_item(draw(settings, generator(seed, "benchmark", index)), streams)
 
 
 def _calls(
@@ -262,7 +269,7 @@ def _print(figures: Mapping[str, Any]) -> None:
     console = Console()
     console.print(
         f"{figures['model']} on {figures['device']}: one signal of {figures['num_sources']} "
-        f"sources with {figures['num_samples']} joint samples"
+        f"sources ({figures['law']}) with {figures['num_samples']} joint samples"
     )
     console.print(table)
     if "speed_up" in figures["one_signal"]:

@@ -11,6 +11,7 @@ References:
     SlotFlow (2025), https://arxiv.org/abs/2511.23228
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -371,7 +372,14 @@ class SlotFlow(nn.Module):
         """Local coordinates (n, ..., 3) and their log density (n, ...), from N(0, 1) ``noise``."""
         if noise.numel() == 0:
             return noise, noise.sum(dim=-1)
-        distribution = self.flow(context)
-        u, log_det = distribution.transform.inv.call_and_ladj(noise)
-        base = -0.5 * (noise.square() + torch.log(torch.tensor(2 * torch.pi))).sum(dim=-1)
-        return frame.colour(u), base - log_det - frame.log_det
+        u, log_q = noise, -0.5 * (noise.square() + math.log(2 * math.pi)).sum(dim=-1)
+        for layer in reversed(self.flow.transform.transforms):
+            # The features that change first depend on the context alone: their splines are the
+            # same for all samples. With them in place, the splines of the others are known.
+            splines = layer(context).meta
+            first = splines(torch.zeros_like(context[..., :3])).inv(u)
+            coupled = splines(first)
+            before = coupled.inv(u)
+            log_q = log_q + coupled.log_abs_det_jacobian(before, u)
+            u = before
+        return frame.colour(u), log_q - frame.log_det

@@ -76,6 +76,13 @@ def test_the_released_architecture_is_timed_in_the_same_run(place):
     assert kept["times_faster_than_released"] == pytest.approx(ratio, abs=0.01)
 
 
+def test_another_law_has_its_own_row_on_the_card(place):
+    result = call(place, "--law", "sinusoid-clusters", "--record")
+    assert result.exit_code == 0, result.output
+    metrics = store.read_card(place / "models/untrained").metrics
+    assert metrics["speed_sinusoid-clusters"]["refined_ms"] > 0
+
+
 def test_the_table_names_units(place):
     result = call(place, "--peer", place / "peer")
     assert result.exit_code == 0, result.output

@@ -113,6 +113,19 @@ def test_samples_have_the_density_they_claim(network, batch):
     torch.testing.assert_close(again, log_q, atol=2e-3, rtol=1e-3)
 
 
+def test_sampling_is_the_inverse_of_the_flow(network, batch):
+    torch.manual_seed(0)
+    encoding = network.encode(batch["long"], batch["short"])
+    bins = torch.full((4, 2), network.first_bin + 5)
+    context, frame = network.slots(encoding, bins)
+    noise = torch.randn(16, 4, 2, 3)
+    local, log_q = network.sample(context, frame, noise)
+    u, log_det = network.flow(context).transform.inv.call_and_ladj(noise)
+    torch.testing.assert_close(local, frame.colour(u), atol=1e-5, rtol=1e-4)
+    base = -0.5 * (noise.square() + math.log(2 * math.pi)).sum(dim=-1)
+    torch.testing.assert_close(log_q, base - log_det - frame.log_det, atol=1e-4, rtol=1e-4)
+
+
 def test_density_integrates_to_one(network, batch):
     torch.manual_seed(1)
     encoding = network.encode(batch["long"], batch["short"])
