@@ -163,7 +163,7 @@ def _numbers(posterior: Posterior, item: Item) -> None:
         alone = posterior.amortised
         if alone is not None:
             st.metric(
-                "K, network alone",
+                "K, amortised",
                 f"{alone.best_num} ({alone.p_num[alone.best_num]:.4f})",
                 border=True,
                 width=165,

@@ -176,17 +176,17 @@ def _one(
 
 def _row(index: int, posterior: "Posterior") -> dict[str, Any]:
     """What the reader should know of a posterior, and of the network's own beside it."""
-    best, alone = posterior.best, posterior.amortised
-    weighted = bool(best.log_weight.min() < best.log_weight.max())
+    drawn, alone = posterior.sets.get(posterior.best_num), posterior.amortised
+    weighted = drawn if drawn and drawn.log_weight.min() < drawn.log_weight.max() else None
     return {
         "item": index,
         "num_sources": posterior.best_num,
         "p_num": float(posterior.p_num[posterior.best_num]),
         "num_sources_alone": None if alone is None else alone.best_num,
         "p_num_alone": None if alone is None else float(alone.p_num[alone.best_num]),
-        "efficiency": best.efficiency if weighted else None,
-        "effective_samples": best.ess,
-        "log_evidence": best.log_evidence if weighted else None,
+        "efficiency": weighted.efficiency if weighted else None,
+        "effective_samples": drawn.ess if drawn else 0.0,
+        "log_evidence": weighted.log_evidence if weighted else None,
         "notes": list(posterior.notes),
     }
 

@@ -1,8 +1,9 @@
 r"""An independent answer: reversible-jump MCMC with Eryn, its likelihood summed over the samples.
 
 Nothing of the exact posterior's machinery is used here: no tables of inner products, no optimum,
-no Gaussian. Lines are summed in the samples; walkers wander, sources are born and die. Half of the
-walkers begin with no source at all. Births are drawn where the periodogram is loud,
+no Gaussian; shared are which samples count and the marginal over the noise level. Lines are summed
+in the samples; walkers wander, sources are born and die. Half of the walkers begin with no source
+at all. Births are drawn where the periodogram is loud,
 
 .. math:: q(f) ∝ P(f) + \bar P, \qquad q(ψ), q(A) = \text{prior},
 
@@ -27,7 +28,7 @@ from gwiness.core.item import Item
 from gwiness.core.posterior import Posterior, SampleSet
 from gwiness.infer.likelihood import Streams, log_likelihood, streams_of
 from gwiness.infer.prior import SourcePrior
-from gwiness.infer.transforms import from_solver
+from gwiness.infer.transforms import from_solver, to_solver
 
 if TYPE_CHECKING:
     from eryn.moves import GaussianMove
@@ -195,14 +196,8 @@ def sample_rjmcmc(
     low, high = np.array([prior.band, (0, 2 * np.pi), prior.amplitude]).T
     coords = low + (high - low) * coords
     inds = np.zeros(coords.shape[:-1], dtype=bool)
-    start = np.stack(
-        [
-            truth[:, 2],
-            (truth[:, 1] + 2 * np.pi * truth[:, 2] * streams.time_ref) % (2 * np.pi),
-            truth[:, 0],
-        ],
-        axis=1,
-    )
+    start = to_solver(truth, streams.time_ref)
+    start[:, 1] %= 2 * np.pi
     half = chains.walkers // 2
     coords[:, :half, : len(truth)] = start
     inds[:, :half, : len(truth)] = True

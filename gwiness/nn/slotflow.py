@@ -27,12 +27,10 @@ from gwiness.nn.slots import NumHead, Recount, SlotContext, wrap
 
 __all__ = ["Encoding", "LocalFrame", "SlotFlow"]
 
-_RESOLUTION_S = 300.0
-"""Inverse of the frequency [1/Hz] that distances between slots are measured in."""
 _STEPS = 3
 """Joint steps before a source is called one too many."""
 _NEAR, _APART = 1.5, 4.0
-"""Distances within which slots are neighbours, and beyond which they do not meet."""
+"""Distances [1/T] within which slots are neighbours, and beyond which they do not meet."""
 
 
 @dataclass(frozen=True)
@@ -168,7 +166,7 @@ class SlotFlow(nn.Module):
         sees_gaps: bool = False,
     ) -> None:
         super().__init__()
-        self.sees_gaps = sees_gaps
+        self.sees_gaps, self.duration = sees_gaps, float(long_times[-1])
         times = torch.as_tensor(long_times, dtype=torch.float32)
         self.register_buffer("times", times, persistent=False)
         streams: dict[str, Any] = {
@@ -328,7 +326,7 @@ class SlotFlow(nn.Module):
             step, scale = self.joint_step(*look)
             centre = centre + step
         widths, amplitude = scale.norm(dim=-1), centre[..., 2]
-        place = (bins + centre[..., 0].clamp(-3, 3)) * self.spacing * _RESOLUTION_S
+        place = (bins + centre[..., 0].clamp(-3, 3)) * self.spacing * self.duration
         apart = (place[..., None] - place[..., None, :]).abs()
         other = mask[:, None] & ~torch.eye(mask.shape[1], dtype=torch.bool, device=mask.device)
         apart = torch.where(other, apart, _APART)

@@ -96,7 +96,7 @@ class NumHead(nn.Module):
 class Recount(nn.Module):
     """Second opinion on two neighbouring numbers of sources, k − 1 and k.
 
-    The k surest slots have taken a joint Newton step. If one of them is a source too many, its
+    The k surest slots have taken joint Newton steps. If one of them is a source too many, its
     amplitude is now small beside its error; but so it is in a cluster, where all errors are large.
     So the network looks at each slot, pools them, and weighs that against what was thought before.
 
