@@ -32,12 +32,15 @@ from gwiness.signal.inner import snr
 from gwiness.signal.whiten import analytic_whitener, whiten, whiten_stems
 
 if TYPE_CHECKING:
+    import subprocess
+
     from gwiness.engine import Engine
 
 __all__ = [
     "MapRequest",
     "calibrations",
     "cards",
+    "compiling",
     "device",
     "infer",
     "inferred",
@@ -124,7 +127,20 @@ def engine() -> "Engine":
     """Loaded checkpoints; torch is imported here, on first use."""
     from gwiness.engine import Engine
 
+    _compilation()
     return Engine()
+
+
+@st.cache_resource(show_spinner=False)
+def _compilation() -> "subprocess.Popen[bytes]":
+    from gwiness.engine import start_compiling
+
+    return start_compiling()
+
+
+def compiling() -> bool:
+    """Whether what inference needs is still being compiled; once per installation."""
+    return _compilation().poll() is None
 
 
 @st.cache_data(ttl=5, show_spinner=False)
@@ -167,6 +183,7 @@ def inferred(key: FileKey, index: int, model: str | None) -> Posterior | None:
 def infer(key: FileKey, index: int, model: str) -> Posterior:
     """Posterior of one sinusoid item, with the command line's own settings, or the kept result."""
     settings = AnalysisConfig()
+    _compilation().wait()  # to compile the same twice at once would take longer
     return _stores()["posterior"].get(
         (key, index, model),
         lambda: engine().infer(

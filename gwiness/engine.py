@@ -18,12 +18,21 @@ from gwiness.core.seeds import generator
 from gwiness.core.separation import Separation
 
 if TYPE_CHECKING:
+    import subprocess
+
     from gwiness.infer.estimator import SlotFlowEstimator
     from gwiness.separate.separator import Separator
 
-__all__ = ["Engine", "best_device", "describe_device"]
+__all__ = ["Engine", "best_device", "describe_device", "start_compiling"]
 
 Progress = Callable[[float, str], None]
+
+
+def start_compiling() -> "subprocess.Popen[bytes]":
+    """Compile what inference needs, in a process of its own; quick if it was done before."""
+    from gwiness.infer import compile as compilation
+
+    return compilation.start_compiling()
 
 
 def best_device() -> str:

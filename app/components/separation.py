@@ -62,7 +62,10 @@ def posterior_on_show(shown: Loaded) -> Posterior | None:
         return None
     found = cache.inferred(shown.key, shown.index, model)
     if found is None:
-        with st.spinner(f"Inferring item {shown.index} with {plain(model)} …", show_time=True):
+        work = f"Inferring item {shown.index} with {plain(model)} …"
+        if cache.compiling():
+            work = f"Compiling the search, once on this machine, for half a minute. Then: {work}"
+        with st.spinner(work, show_time=True):
             found = cache.infer(shown.key, shown.index, model)
     for note in found.notes:
         st.warning(plain(note), icon="⚠️")

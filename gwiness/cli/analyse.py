@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from gwiness.cli.options import Channels, Dataset, Dt, Generation, ItemDays, Json, read_options
-from gwiness.cli.progress import progress_bar
+from gwiness.cli.progress import progress_bar, waiting
 from gwiness.config.analysis import AnalysisConfig
 from gwiness.core.errors import GwinessError
 
@@ -135,6 +135,8 @@ def _run(
         indices = _chosen(items, recording.info.num_items)
         writer = ResultWriter(out, _header(verb, file, settings, engine))
         left = [index for index in indices if index not in writer.done]
+        if left and verb != "separate" and recording.info.format == "sinusoid":
+            _compile()
         with progress_bar(verb, len(indices), len(indices) - len(left)) as advance:
             rows = []
             for index in left:
@@ -150,6 +152,13 @@ def _run(
     if rows:
         _print(rows)
     print(f"{path}: {len(indices)} items")
+
+
+def _compile() -> None:
+    from gwiness.infer.compile import compile_search
+
+    with waiting("compiling the search: half a minute, once on this machine"):
+        compile_search()
 
 
 def _one(

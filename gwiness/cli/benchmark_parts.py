@@ -186,7 +186,7 @@ def _timed(
         mixture = methods[name].prepare(item)
         return lambda: methods[name].separate(mixture)
 
-    with progress_bar("timing", len(methods) * (repeats + 1)) as advance:
+    with progress_bar("timing", len(methods) * (repeats + 2)) as advance:
         costs = alternate(
             {name: call(name) for name in methods}, repeats, gauge, lambda _name: advance(1)
         )

@@ -162,14 +162,14 @@ def _one_signal(
 
     pool = cycle([items(index) for index in range(signals)])
     calls = _calls(estimator, samples, lambda: next(pool))
-    with progress_bar("one signal", len(calls) * (signals + 1)) as advance:
+    with progress_bar("one signal", len(calls) * (signals + 2)) as advance:
         costs = alternate(calls, signals, gauge, lambda _name: advance(1))
     out: dict[str, Any] = {"methods": {name: summary(rows) for name, rows in costs.items()}}
     if released is None:
         return out
     call = _released_call(released, [items(0)], samples)
     both = {_REFINED: calls[_REFINED], _RELEASED: call}
-    with progress_bar("beside the released SlotFlow", 2 * (peer_repeats + 1)) as advance:
+    with progress_bar("beside the released SlotFlow", 2 * (peer_repeats + 2)) as advance:
         beside = alternate(both, peer_repeats, gauge, lambda _name: advance(1))
     out["methods"][_RELEASED] = summary(beside[_RELEASED])
     out["speed_up"] = 1 / ratios(beside, _RELEASED)[_REFINED]["wall"]

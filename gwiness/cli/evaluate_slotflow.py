@@ -19,7 +19,11 @@ from gwiness.core.calibration import Calibration
 from gwiness.core.errors import GwinessError
 
 if TYPE_CHECKING:
+    import numpy as np
+
+    from gwiness.config.slotflow import SinusoidConfig
     from gwiness.core.item import Item
+    from gwiness.core.posterior import Posterior
     from gwiness.evaluate.slotflow import Measured
     from gwiness.infer.estimator import SlotFlowEstimator
 
@@ -45,6 +49,7 @@ _ROWS = (
     "coverage_90",
     "efficiency_median",
     "efficiency_p1",
+    "merges_below_hz",
     "ms_per_signal",
 )
 
@@ -60,6 +65,7 @@ class _Job:
     samples: int
     tolerance: float
     anneal: bool
+    classical: bool
     seed: int
 
     def estimator(self) -> "SlotFlowEstimator":
@@ -76,6 +82,31 @@ class _Job:
         return estimator
 
 
+class _Classical:
+    """The exact posterior from nothing: the search that finds its own starts.
+
+    Arguments:
+        law: Prior of the sources.
+    """
+
+    def __init__(self, law: "SinusoidConfig") -> None:
+        from gwiness.infer.exact import ExactPosterior
+
+        self._exact = ExactPosterior(law, "classical")
+
+    def posterior(
+        self,
+        item: "Item",
+        *,
+        num_samples: int,
+        refine: bool,
+        anneal: bool,
+        rng: "np.random.Generator",
+    ) -> "Posterior":
+        """Posterior of one item; ``refine`` means nothing here."""
+        return self._exact.posterior(item, num_samples=num_samples, anneal=anneal, rng=rng)
+
+
 def _measure(job: _Job, indices: Sequence[int]) -> "Iterator[tuple[int, Measured]]":
     from gwiness.evaluate.slotflow import Settings, measure
     from gwiness.infer.limits import line_limits
@@ -90,6 +121,7 @@ def _measure(job: _Job, indices: Sequence[int]) -> "Iterator[tuple[int, Measured
         tolerance=job.tolerance,
         anneal=job.anneal,
         limits=limits,
+        baseline=_Classical(estimator.config.law) if job.classical else None,
         seed=job.seed,
     )
     with open_sinusoid(job.file) as reader:
@@ -132,9 +164,12 @@ def _beside_rjmcmc(job: _Job, numbers: Sequence[int], steps: int) -> list[dict[s
 
 
 def _print_table(report: dict[str, Any]) -> None:
-    table = Table("figure", "with the exact likelihood", "network alone")
+    columns = {"with the exact likelihood": report, "network alone": report["amortised"]}
+    if "baseline" in report:
+        columns["classical search"] = report["baseline"]
+    table = Table("figure", *columns)
     for name in _ROWS:
-        values = (report[name], report["amortised"][name])
+        values = [each[name] for each in columns.values()]
         table.add_row(name, *("" if value is None else f"{value:.6g}" for value in values))
     Console().print(table)
     if report["rjmcmc"]:
@@ -195,6 +230,9 @@ def slotflow(
     anneal: Annotated[
         bool, typer.Option("--anneal", help="Anneal samples where weights fail: seconds each.")
     ] = False,
+    classical: Annotated[
+        bool, typer.Option("--classical", help="Score the exact search without the network, too.")
+    ] = False,
     rjmcmc: Annotated[
         list[int] | None,
         typer.Option(help="Compare with Eryn on the first signal of so many sources."),
@@ -216,7 +254,7 @@ def slotflow(
     from gwiness.simulate.workers import shared_out
 
     root = models or store.MODELS
-    job = _Job(file, model, root, device, samples, 1e-3 * tolerance, anneal, seed)
+    job = _Job(file, model, root, device, samples, 1e-3 * tolerance, anneal, classical, seed)
     job.estimator()  # whatever is wrong with the checkpoint is said before anything is read
     card = store.read_card(root / model)
     with open_sinusoid(file) as reader:
@@ -231,6 +269,8 @@ def slotflow(
     if record is not None:
         alone = _card_metrics(figures["amortised"])
         measured = {f"{record}_refined": _card_metrics(figures), f"{record}_amortised": alone}
+        if classical:
+            measured[f"{record}_classical"] = _card_metrics(figures["baseline"])
         if figures["rjmcmc"]:
             measured["wasserstein_2_from_eryn"] = _card_distances(figures["rjmcmc"])
         store.record(root / model, measured)

@@ -15,7 +15,7 @@ from rich.progress import (
 
 from gwiness import jobs
 
-__all__ = ["progress_bar"]
+__all__ = ["progress_bar", "waiting"]
 
 
 @contextmanager
@@ -45,3 +45,13 @@ def progress_bar(text: str, total: int, done: int = 0) -> Iterator[Callable[[int
                 report.update(now / max(total, 1), f"{text}: {now} of {total}")
 
         yield advance
+
+
+@contextmanager
+def waiting(text: str) -> Iterator[None]:
+    """Say what is being waited for, where nobody knows how far it is."""
+    report = jobs.Progress.from_environment()
+    if report is not None:
+        report.update(0.0, text)
+    with Console(stderr=True).status(text):
+        yield

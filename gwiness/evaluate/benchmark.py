@@ -9,7 +9,7 @@ import ctypes
 import gc
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
@@ -107,14 +107,23 @@ Timings = Mapping[str, Sequence[Cost]]
 """By method, one cost a round."""
 
 
-def measure(call: Call, gauge: Gauge) -> Cost:
-    """Cost of one call."""
-    gauge.start()
+def measure(call: Call, gauge: Gauge, memory: bool = True) -> Cost:
+    """Cost of one call.
+
+    Arguments:
+        call: What is measured.
+        gauge: Measures memory, and waits for the device.
+        memory: Ask for memory, too. Before that freed memory goes back to the system, and the call
+            takes the time to get it again.
+    """
+    if memory:
+        gauge.start()
     wall, cpu = time.perf_counter(), time.process_time()
     result = call()
     # Read before the result goes, and after a gauge has waited for the device.
     peak = gauge.peak()
-    cost = Cost(time.process_time() - cpu, time.perf_counter() - wall, peak)
+    cpu, wall = time.process_time() - cpu, time.perf_counter() - wall
+    cost = Cost(cpu, wall, peak if memory else None)
     del result
     return cost
 
@@ -125,21 +134,25 @@ def alternate(
     gauge: Gauge,
     progress: Callable[[str], None] | None = None,
 ) -> dict[str, list[Cost]]:
-    """Costs of all methods, a call each in every round; one round more, the first, is dropped.
+    """Costs of all methods, a call each in every round.
+
+    Two rounds more are run: the first, which is dropped, and the last, which measures memory.
 
     Arguments:
         calls: By method, what is measured.
-        repeats: Rounds that count.
+        repeats: Rounds whose time counts.
         gauge: Measures memory.
         progress: Called with a method's name after each of its calls.
     """
     names = list(calls)
     costs: dict[str, list[Cost]] = {name: [] for name in names}
-    for number in range(repeats + 1):
-        shift = number % max(len(names), 1)
+    for number in range(repeats + 2):
+        shift, last = number % max(len(names), 1), number > repeats
         for name in names[shift:] + names[:shift]:
-            cost = measure(calls[name], gauge)
-            if number:
+            cost = measure(calls[name], gauge, memory=last)
+            if last:
+                costs[name] = [replace(row, peak_bytes=cost.peak_bytes) for row in costs[name]]
+            elif number:
                 costs[name].append(cost)
             if progress:
                 progress(name)

@@ -11,10 +11,12 @@ from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, Float
+from scipy.optimize import least_squares
+from scipy.special import expit
 
 from gwiness.evaluate.calibration import rate_interval
 
-__all__ = ["SEPARATION_EDGES_HZ", "SNR_EDGES", "Found", "curve", "nearest"]
+__all__ = ["SEPARATION_EDGES_HZ", "SNR_EDGES", "Found", "curve", "halfway", "nearest"]
 
 SEPARATION_EDGES_HZ = (
     0.0,
@@ -104,3 +106,22 @@ def curve(sources: Found, edges: Sequence[float]) -> dict[str, Any]:
 def _inside(values: Float[np.ndarray, " N"], low: float, high: float) -> Bool[np.ndarray, " N"]:
     """Which values lie in a bin; ∞ belongs to the last one."""
     return (values >= low) & ((values < high) | (high == np.inf))
+
+
+def halfway(x: Float[np.ndarray, " N"], p: Float[np.ndarray, " N"]) -> float | None:
+    """Where probabilities that rise with x > 0 pass one half.
+
+    By least squares, of the logistic curve in log x that fits them best.
+
+    Returns:
+        The place, None if it lies outside the x that were looked at.
+    """
+    log_x = np.log(x)
+
+    def misfit(curve: Float[np.ndarray, "2"]) -> Float[np.ndarray, " N"]:
+        middle, log_width = curve
+        return expit((log_x - middle) / np.exp(log_width)) - p
+
+    start = np.array([np.median(log_x), np.log(0.2)])
+    place = float(np.exp(least_squares(misfit, start).x[0]))
+    return place if x.min() <= place <= x.max() else None

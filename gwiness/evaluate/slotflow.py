@@ -6,7 +6,7 @@ stands beside its 68 % interval. The network's own posterior is scored in the sa
 """
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
@@ -27,7 +27,14 @@ from gwiness.evaluate.calibration import (
     rate_interval,
     reliability,
 )
-from gwiness.evaluate.curves import SEPARATION_EDGES_HZ, SNR_EDGES, Found, curve, nearest
+from gwiness.evaluate.curves import (
+    SEPARATION_EDGES_HZ,
+    SNR_EDGES,
+    Found,
+    curve,
+    halfway,
+    nearest,
+)
 
 __all__ = [
     "Estimator",
@@ -218,6 +225,7 @@ class Tally:
             "reliability": self._reliability(),
             "by_separation_hz": self._by_separation(),
             "by_snr": self._by_snr(),
+            "merges_below_hz": self._merging(),
         }
 
     def _against_floor(self) -> dict[str, Any]:
@@ -251,6 +259,16 @@ class Tally:
             inside=_join([_share_inside(entry.ranks) for entry in scores]),
         )
         return curve(sources, SEPARATION_EDGES_HZ)
+
+    def _merging(self) -> float | None:
+        """Separation [Hz] at which p(K) is divided between a pair and a single source.
+
+        None unless all signals are pairs.
+        """
+        if {entry.num_true for entry in self.scores} != {2}:
+            return None
+        separation = np.array([entry.separation[0] for entry in self.scores])
+        return halfway(separation, np.array([entry.p_true for entry in self.scores]))
 
     def _by_snr(self) -> dict[str, Any] | None:
         """Rates against SNR; of a claimed source it is unknown, so there is no precision."""
@@ -335,6 +353,7 @@ class Settings:
         tolerance: Largest |Δf| of a match [Hz].
         anneal: Whether samples are annealed where weights fail.
         limits: SNR and Cramér-Rao width of an item's true sources.
+        baseline: What is scored on the same items beside the estimator, if anything.
         seed: Seed of the samples; item i depends on ``(seed, i)`` alone.
         num_timed: Items on which the amortised posterior is timed by itself.
     """
@@ -344,6 +363,7 @@ class Settings:
     tolerance: float = TOLERANCE_HZ
     anneal: bool = False
     limits: Limits | None = None
+    baseline: Estimator | None = None
     seed: int = 0
     num_timed: int = 50
 
@@ -353,15 +373,14 @@ class Measured:
     """What a report needs of one item.
 
     Arguments:
-        refined: Score of the posterior.
-        amortised: Score of the network's own, where it has one.
-        seconds: Time of the posterior, and of the network's own by itself [s].
+        scores: Of the ``refined`` posterior, of the network's own, ``amortised``, where it has
+            one, and of the ``baseline``, where there is one.
+        seconds: Time that each took [s], as far as it was measured.
         names: Names of the parameters.
     """
 
-    refined: Score
-    amortised: Score | None
-    seconds: tuple[float, float | None]
+    scores: Mapping[str, Score]
+    seconds: Mapping[str, float]
     names: tuple[str, ...]
 
 
@@ -378,10 +397,10 @@ def measure(item: Item, index: int, estimator: Estimator, settings: Settings) ->
     truth = item.catalogues["sinusoid"]
     known = None if settings.limits is None else settings.limits(item)
 
-    def timed(refine: bool) -> tuple[Posterior, float]:
+    def timed(whom: Estimator, refine: bool = True) -> tuple[Posterior, float]:
         rng = generator(settings.seed, "evaluate", index)
         start = time.perf_counter()
-        posterior = estimator.posterior(
+        posterior = whom.posterior(
             item,
             num_samples=settings.num_samples,
             refine=refine,
@@ -390,18 +409,19 @@ def measure(item: Item, index: int, estimator: Estimator, settings: Settings) ->
         )
         return posterior, time.perf_counter() - start
 
-    def scored(posterior: Posterior) -> Score:
-        return score(posterior, truth.theta, settings.match, settings.tolerance, known)
-
-    posterior, seconds = timed(True)
-    alone = timed(False)[1] if index < settings.num_timed else None
-    before = posterior.amortised
-    return Measured(
-        scored(posterior),
-        None if before is None else scored(before),
-        (seconds, alone),
-        truth.space.names,
-    )
+    posteriors, seconds = {}, {}
+    posteriors["refined"], seconds["refined"] = timed(estimator)
+    if posteriors["refined"].amortised is not None:
+        posteriors["amortised"] = posteriors["refined"].amortised
+    if index < settings.num_timed:
+        seconds["amortised"] = timed(estimator, refine=False)[1]
+    if settings.baseline is not None:
+        posteriors["baseline"], seconds["baseline"] = timed(settings.baseline)
+    scores = {
+        name: score(posterior, truth.theta, settings.match, settings.tolerance, known)
+        for name, posterior in posteriors.items()
+    }
+    return Measured(scores, seconds, truth.space.names)
 
 
 def report(rows: Sequence[Measured]) -> dict[str, Any]:
@@ -410,23 +430,27 @@ def report(rows: Sequence[Measured]) -> dict[str, Any]:
     Returns:
         ``exact_k, recall, precision, f1, false_positives_per_item, median_abs_df_hz,
         coverage_90, efficiency_median, ms_per_signal`` and more of the refined posterior; the
-        same of the network alone under ``amortised``.
+        same of the network alone under ``amortised``, and of a baseline under ``baseline``.
 
     Raises:
         FileProblem: If there is no item.
     """
     if not rows:
         raise FileProblem("there is no item to evaluate, expected at least one.")
-    names = rows[0].names
-    refined = Tally(names, [row.refined for row in rows], [row.seconds[0] for row in rows])
-    amortised = Tally(
-        names,
-        [row.amortised for row in rows if row.amortised is not None],
-        [row.seconds[1] for row in rows if row.seconds[1] is not None],
-    )
+
+    def tally(name: str) -> Tally:
+        return Tally(
+            rows[0].names,
+            [row.scores[name] for row in rows if name in row.scores],
+            [row.seconds[name] for row in rows if name in row.seconds],
+        )
+
+    refined, amortised = tally("refined"), tally("amortised")
     out = {**refined.report(), "amortised": amortised.report()}
     if len(amortised.scores) == len(refined.scores):
         out["amortised"]["width_over_refined"] = _width_ratio(amortised, refined)
+    if "baseline" in rows[0].scores:
+        out["baseline"] = tally("baseline").report()
     return out
 
 

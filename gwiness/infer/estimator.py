@@ -6,6 +6,8 @@ is returned.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import islice
 
@@ -20,8 +22,9 @@ from gwiness.core.item import Item
 from gwiness.core.posterior import Posterior, SampleSet
 from gwiness.infer.exact import ExactPosterior, one_thread
 from gwiness.infer.likelihood import streams_of
-from gwiness.nn.candidates import find_candidates, recount
-from gwiness.nn.slotflow import LocalFrame, SlotFlow
+from gwiness.infer.refine import Search
+from gwiness.nn.candidates import Candidates, find_candidates, recount
+from gwiness.nn.slotflow import Encoding, LocalFrame, SlotFlow
 from gwiness.nn.slots import from_local
 
 __all__ = ["Proposal", "SlotFlowEstimator"]
@@ -41,22 +44,33 @@ class Proposal:
         log_p_num: Log probability of 0..K_max sources (K_max + 1,) [nat].
         bins: Slots (M,), bins from 0 Hz, the surest first.
         score: Probability that a slot holds a source (M,).
-        frequency: Expected frequency of each slot (M,) [Hz].
-        context: Contexts of the slots that count (K, E), the first of them.
-        frame: Their frames.
+        frequency: Where each slot by itself expects a source (M,) [Hz].
+        density: Contexts (K, E) and frames of the slots that count, the first of them; None if
+            the network's own posterior was not asked for.
     """
 
     log_p_num: Float[np.ndarray, " K1"]
     bins: Int[np.ndarray, " M"]
     score: Float[np.ndarray, " M"]
     frequency: Float[np.ndarray, " M"]
-    context: Tensor
-    frame: LocalFrame
+    density: tuple[Tensor, LocalFrame] | None
 
     @property
     def best_num(self) -> int:
         """Most probable number of sources, as far as there are slots for them."""
         return min(int(np.argmax(self.log_p_num)), len(self.bins))
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """See `one_thread`; torch's linear algebra is not among the pools that it knows."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        with one_thread():
+            yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def _gaps(items: Sequence[Item]) -> Float[np.ndarray, "B 2"]:
@@ -100,8 +114,12 @@ class SlotFlowEstimator:
         return cls(network, config, name, torch.device(device))
 
     @torch.inference_mode()
-    def propose(self, items: Sequence[Item]) -> list[Proposal]:
+    def propose(self, items: Sequence[Item], alone: bool = True) -> list[Proposal]:
         """The network's answers for a batch of items.
+
+        Arguments:
+            items: Items of the sinusoid task.
+            alone: Whether `amortised` will be asked for the network's own posterior.
 
         Raises:
             ScopeProblem: If an item is sampled differently from the training data.
@@ -116,22 +134,34 @@ class SlotFlowEstimator:
         # Two sources are never nearer than the smallest separation of the law.
         found = find_candidates(self.network, encoding, self.config.law.closest_hz / 2)
         log_p_num = recount(self.network, encoding, found).double().cpu().numpy()
-        rows = range(len(items))
-        slots, mask = found.surest(rows, log_p_num.argmax(axis=1).tolist())
+        proposals = [
+            Proposal(*rows, None)
+            for rows in zip(
+                log_p_num,
+                map(np.take, found.bins.cpu().numpy(), found.kept),
+                found.score,
+                map(np.take, found.frequency, found.kept),
+                strict=True,
+            )
+        ]
+        if not alone:
+            return proposals
+        densities = self._densities(encoding, found, log_p_num)
+        return [
+            replace(proposal, density=density)
+            for proposal, density in zip(proposals, densities, strict=True)
+        ]
+
+    def _densities(
+        self, encoding: Encoding, found: Candidates, log_p_num: Float[np.ndarray, "B K1"]
+    ) -> Iterator[tuple[Tensor, LocalFrame]]:
+        """Contexts and frames of each item's surest slots, after their joint step."""
+        slots, mask = found.surest(range(len(log_p_num)), log_p_num.argmax(axis=1).tolist())
         context, frame = self.network.look_again(
             encoding, slots.bins, slots.context, slots.frame, mask
         )
-        nearer = (slots.bins + frame.centre[..., 0].double()).cpu().numpy() * self.network.spacing
-        out = []
-        for row, kept in enumerate(found.kept):
-            expected = found.frequency[row][kept]
-            here = mask[row]
-            num = int(here.sum())
-            expected[:num] = nearer[row, :num]
-            bins = found.bins[row].cpu().numpy()[kept]
-            own = context[row, here], frame.select((row, here))
-            out.append(Proposal(log_p_num[row], bins, found.score[row], expected, *own))
-        return out
+        for row, here in enumerate(mask):
+            yield context[row, here], frame.select((row, here))
 
     def _tensor(self, values: np.ndarray) -> Tensor:
         return torch.from_numpy(values.astype(np.float32)).to(self.device)
@@ -141,15 +171,15 @@ class SlotFlowEstimator:
         self, proposal: Proposal, num_samples: int, rng: np.random.Generator
     ) -> Posterior:
         """The network's own posterior: samples of the surest slots, by rising frequency."""
-        num = proposal.best_num
-        order = np.argsort(proposal.frequency[:num])
-        take = torch.from_numpy(order).to(self.device)
+        if proposal.density is None:
+            raise ValueError("the proposal was made without the network's own posterior")
+        num, network = proposal.best_num, self.network
+        context, frame = proposal.density
+        bins = torch.from_numpy(proposal.bins[:num]).to(self.device)
+        order = torch.argsort(bins + frame.centre[:, 0].double())
+        bins, frame = bins[order], frame.select(order)
         noise = self._tensor(rng.standard_normal((num_samples, num, 3)))
-        frame = proposal.frame
-        frame = LocalFrame(frame.centre[take], frame.scale[take], frame.tone[take])
-        network = self.network
-        local, log_q = network.sample(proposal.context[take], frame, noise)
-        bins = torch.from_numpy(proposal.bins[:num][order]).to(self.device)
+        local, log_q = network.sample(context[order], frame, noise)
         theta = from_local(local.double(), bins, network.spacing, network.time_ref)
         joint = log_q.double().sum(dim=1) - num * np.log(network.spacing)
         samples = SampleSet(
@@ -186,17 +216,12 @@ class SlotFlowEstimator:
             ScopeProblem: If the item is sampled differently from the training data, or its
                 sources lie outside the training law.
         """
-        with one_thread():
-            proposal = self.propose([item])[0]
+        with _one_thread(), ThreadPoolExecutor(1) as beside:
             if not refine:
-                return self.amortised(proposal, num_samples, rng)
-            return self.refined(
-                *(item, proposal),
-                num_samples=num_samples,
-                num_beside=num_beside,
-                anneal=anneal,
-                rng=rng,
-            )
+                return self.amortised(self.propose([item])[0], num_samples, rng)
+            search = beside.submit(self.exact.search, item)
+            proposal = self.propose([item], alone=num_beside > 0)[0]
+            return self._refined(search.result(), proposal, num_samples, num_beside, anneal, rng)
 
     def posteriors(
         self,
@@ -216,35 +241,25 @@ class SlotFlowEstimator:
         """
         source = iter(items)
         while batch := list(islice(source, _BATCH)):
-            for item, proposal in zip(batch, self.propose(batch), strict=True):
+            for item, proposal in zip(batch, self.propose(batch, alone=not refine), strict=True):
                 if refine:
-                    yield self.refined(item, proposal, num_samples=num_samples, rng=rng)
+                    search = self.exact.search(item)
+                    yield self._refined(search, proposal, num_samples, 0, False, rng)
                 else:
                     yield self.amortised(proposal, num_samples, rng)
 
-    def refined(
+    def _refined(
         self,
-        item: Item,
+        search: Search,
         proposal: Proposal,
-        *,
         num_samples: int,
-        num_beside: int = 0,
-        anneal: bool = False,
+        num_beside: int,
+        anneal: bool,
         rng: np.random.Generator,
     ) -> Posterior:
-        """Exact posterior of an item whose proposal is known, e.g. from a batch.
-
-        Arguments:
-            item: Item of the sinusoid task.
-            proposal: The network's answer.
-            num_samples: Number of joint samples n.
-            num_beside: Samples of the network's own posterior beside them.
-            anneal: See `posterior`.
-            rng: Generator of the samples.
-        """
         amortised = self.amortised(proposal, num_beside, rng) if num_beside else None
-        posterior = self.exact.posterior(
-            item, self._starts(proposal), num_samples=num_samples, anneal=anneal, rng=rng
+        posterior = self.exact.found(
+            search, self._starts(proposal), num_samples=num_samples, anneal=anneal, rng=rng
         )
         return replace(posterior, amortised=amortised)
 

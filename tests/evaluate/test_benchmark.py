@@ -64,13 +64,31 @@ def test_memory_is_unknown_where_the_mark_cannot_be_reset(tmp_path):
     assert gauge.peak() is None
 
 
-def test_methods_take_turns_and_the_first_round_is_dropped():
+def test_methods_take_turns_and_the_first_and_the_last_round_are_not_timed():
     order = []
     calls = {name: (lambda name=name: order.append(name)) for name in "abc"}
     told = []
     costs = alternate(calls, 2, Silent(), told.append)
-    assert order == told == list("abcbcacab")
+    assert order == told == list("abcbcacababc")
     assert {name: len(rows) for name, rows in costs.items()} == {"a": 2, "b": 2, "c": 2}
+
+
+def test_memory_is_measured_once_and_apart_from_time():
+    class Counted(Silent):
+        """A gauge whose start would cost the next call time."""
+
+        starts = 0
+
+        def start(self):
+            self.starts += 1
+
+        def peak(self):
+            return 7
+
+    gauge = Counted()
+    costs = alternate({"a": lambda: None, "b": lambda: None}, 3, gauge)
+    assert gauge.starts == 2
+    assert [cost.peak_bytes for cost in costs["a"]] == [7, 7, 7]
 
 
 def test_ratio_is_taken_within_rounds():

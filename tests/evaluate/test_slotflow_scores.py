@@ -156,3 +156,33 @@ def test_confidence_is_held_against_its_success(items):
     assert row["n"] == 40
     assert row["confidence"] == pytest.approx(1.0)
     assert row["right"] == 0.0
+
+
+def test_a_baseline_is_scored_on_the_same_items(items):
+    settings = Settings(match_frequencies, num_samples=50, baseline=Oracle(lose=1))
+    report = evaluate(items, Oracle(), settings)
+    assert report["exact_k"] == 1.0
+    assert report["baseline"]["exact_k"] == 0.0
+    assert report["baseline"]["recall"] < 1.0
+
+
+def test_pairs_tell_where_they_merge(rng):
+    class Resolves(Oracle):
+        """Sees two sources from 2 mHz on, one below."""
+
+        def posterior(self, item, *, num_samples, refine, anneal=False, rng):
+            frequency = item.catalogues["sinusoid"].theta[:, 2]
+            self.lose = int(np.ptp(frequency) < 2e-3)
+            return super().posterior(item, num_samples=num_samples, refine=refine, rng=rng)
+
+    law = SinusoidConfig(num_min=2, num_max=2, tight_hz=(5e-4, 1e-2), tight_share=(1.0, 1.0))
+    pairs = [as_item(draw(law, rng), law.streams) for _ in range(60)]
+    report = evaluate(pairs, Resolves(), Settings(match_frequencies, num_samples=20))
+    # 60 pairs over 9.5 mHz: one every 0.16 mHz
+    assert report["merges_below_hz"] == pytest.approx(2e-3, abs=4e-4)
+    assert (
+        evaluate(pairs[:3], Oracle(invent=1), Settings(match_frequencies, num_samples=20))[
+            "merges_below_hz"
+        ]
+        is None
+    )

@@ -126,6 +126,12 @@ def test_a_batch_gives_what_single_items_give(estimator, make_item):
         np.testing.assert_array_equal(np.sort(alone.bins), np.sort(proposal.bins))
 
 
+def test_a_proposal_for_the_search_alone_has_no_density(estimator, make_item, rng):
+    proposal = estimator.propose([make_item(THREE, 0.8)], alone=False)[0]
+    with pytest.raises(ValueError, match="without the network's own posterior"):
+        estimator.amortised(proposal, 10, rng)
+
+
 def test_an_item_of_another_kind_is_refused(estimator, make_item, rng):
     item = make_item(THREE, 1.0)
     with pytest.raises(ScopeProblem, match="short stream"):

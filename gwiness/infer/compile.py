@@ -1,0 +1,51 @@
+"""Compiles the search before anyone waits for it: ``python -m gwiness.infer.compile``.
+
+numba compiles the kernel on first use, which takes half a minute, and keeps the result on disk: an
+installation does so once. In a process of its own it does not hold up the page meanwhile.
+"""
+
+import os
+import subprocess
+import sys
+
+import numpy as np
+
+from gwiness.config.slotflow import SinusoidConfig
+from gwiness.core.item import Item
+from gwiness.core.tdi import TDI
+from gwiness.infer.exact import ExactPosterior
+from gwiness.infer.kernel import cut_off
+
+__all__ = ["compile_search", "start_compiling"]
+
+
+def compile_search() -> None:
+    """Call every compiled function once, as a search does."""
+    law = SinusoidConfig(num_min=0)
+    rng = np.random.default_rng(0)
+    streams = []
+    for name, grid in (("long", law.streams.long_grid), ("short", law.streams.short_grid)):
+        line = np.sin(2 * np.pi * law.frequency_min_hz * 1.1 * grid.times)
+        data = line + 0.1 * rng.standard_normal(grid.num)
+        streams.append(TDI(data[None], grid, channels=(name,), unit="1"))
+    item = Item(mixture=streams[0], short=streams[1])
+    ExactPosterior(law, "compilation").posterior(item, num_samples=10, rng=rng)
+    # Only sets of sources near the law's bounds need this one.
+    cut_off(np.zeros(2), np.eye(2), np.zeros(2), np.ones(2))
+
+
+def start_compiling() -> subprocess.Popen[bytes]:
+    """Do that in the background, behind everything else."""
+    return subprocess.Popen(
+        [sys.executable, "-m", __name__],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
+    )
+
+
+if __name__ == "__main__":
+    if hasattr(os, "nice"):
+        os.nice(19)
+    compile_search()

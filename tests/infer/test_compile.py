@@ -1,0 +1,24 @@
+from gwiness.infer import kernel
+from gwiness.infer.compile import compile_search, start_compiling
+from gwiness.infer.exact import ExactPosterior
+
+
+def signatures():
+    """By compiled function that Python calls, the types that it was compiled for."""
+    functions = {name: getattr(kernel, name) for name in kernel.__all__}
+    return {name: set(function.signatures) for name, function in functions.items()}
+
+
+def test_a_posterior_compiles_nothing_more(make_item, prior, rng):
+    compile_search()
+    before = signatures()
+    assert before["climb"]
+    assert before["cut_off"]
+    # Two sources at the law's smallest distance press against its bounds.
+    item = make_item([[1.0, 0.4, 2.6], [0.8, 2.0, 2.604]], 1.5)
+    ExactPosterior(prior.law, "test").posterior(item, num_samples=100, rng=rng)
+    assert signatures() == before
+
+
+def test_compiling_in_the_background_ends_well():
+    assert start_compiling().wait(timeout=120) == 0
