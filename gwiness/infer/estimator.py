@@ -6,7 +6,6 @@ is returned.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import islice
@@ -22,7 +21,6 @@ from gwiness.core.item import Item
 from gwiness.core.posterior import Posterior, SampleSet
 from gwiness.infer.exact import ExactPosterior, one_thread
 from gwiness.infer.likelihood import streams_of
-from gwiness.infer.refine import Search
 from gwiness.nn.candidates import Candidates, find_candidates, recount
 from gwiness.nn.slotflow import Encoding, LocalFrame, SlotFlow
 from gwiness.nn.slots import from_local
@@ -32,8 +30,8 @@ __all__ = ["Proposal", "SlotFlowEstimator"]
 _SPACE = SPACES["sinusoid"]
 _BATCH = 200
 """Items that the network looks at together."""
-_NUM_STARTS = 2
-"""Numbers of sources to begin the search with."""
+_NUM_STARTS, _LIKELY = 2, 1e-4
+"""Numbers of sources to begin the search with, and the probability that the second one needs."""
 
 
 @dataclass(frozen=True)
@@ -216,12 +214,11 @@ class SlotFlowEstimator:
             ScopeProblem: If the item is sampled differently from the training data, or its
                 sources lie outside the training law.
         """
-        with _one_thread(), ThreadPoolExecutor(1) as beside:
+        with _one_thread():
+            proposal = self.propose([item], alone=not refine or num_beside > 0)[0]
             if not refine:
-                return self.amortised(self.propose([item])[0], num_samples, rng)
-            search = beside.submit(self.exact.search, item)
-            proposal = self.propose([item], alone=num_beside > 0)[0]
-            return self._refined(search.result(), proposal, num_samples, num_beside, anneal, rng)
+                return self.amortised(proposal, num_samples, rng)
+            return self._refined(item, proposal, num_samples, num_beside, anneal, rng)
 
     def posteriors(
         self,
@@ -243,14 +240,13 @@ class SlotFlowEstimator:
         while batch := list(islice(source, _BATCH)):
             for item, proposal in zip(batch, self.propose(batch, alone=not refine), strict=True):
                 if refine:
-                    search = self.exact.search(item)
-                    yield self._refined(search, proposal, num_samples, 0, False, rng)
+                    yield self._refined(item, proposal, num_samples, 0, False, rng)
                 else:
                     yield self.amortised(proposal, num_samples, rng)
 
     def _refined(
         self,
-        search: Search,
+        item: Item,
         proposal: Proposal,
         num_samples: int,
         num_beside: int,
@@ -258,15 +254,16 @@ class SlotFlowEstimator:
         rng: np.random.Generator,
     ) -> Posterior:
         amortised = self.amortised(proposal, num_beside, rng) if num_beside else None
-        posterior = self.exact.found(
-            search, self._starts(proposal), num_samples=num_samples, anneal=anneal, rng=rng
+        posterior = self.exact.posterior(
+            item, self._starts(proposal), num_samples=num_samples, anneal=anneal, rng=rng
         )
         return replace(posterior, amortised=amortised)
 
     def _starts(self, proposal: Proposal) -> list[Float[np.ndarray, " K"]]:
         """Sets of frequencies to begin with: the surest slots, for the likeliest numbers."""
-        likely = np.argsort(-proposal.log_p_num)[:_NUM_STARTS].tolist()
-        numbers = dict.fromkeys([proposal.best_num, *likely])
+        likely = np.argsort(-proposal.log_p_num)[:_NUM_STARTS]
+        likely = likely[proposal.log_p_num[likely] > np.log(_LIKELY)]
+        numbers = dict.fromkeys([proposal.best_num, *likely.tolist()])
         return [
             np.sort(proposal.frequency[:num]) for num in numbers if num <= len(proposal.frequency)
         ]

@@ -74,28 +74,9 @@ class ExactPosterior:
             ScopeProblem: If the item is sampled differently from the law's streams, or its
                 sources lie outside the law.
         """
-        search = self.search(item)
-        return self.found(search, starts, num_samples=num_samples, anneal=anneal, rng=rng)
-
-    def search(self, item: Item) -> Search:
-        """The search in one item, which needs no start to be set up.
-
-        Raises:
-            ScopeProblem: If the item is sampled differently from the law's streams.
-        """
-        return Search(streams_of(item, self.prior.law.streams), self.prior)
-
-    def found(
-        self,
-        search: Search,
-        starts: Sequence[Float[np.ndarray, " _"]],
-        *,
-        num_samples: int,
-        anneal: bool,
-        rng: np.random.Generator,
-    ) -> Posterior:
-        """Posterior that a search ends with; see `posterior`."""
         with one_thread():
+            streams = streams_of(item, self.prior.law.streams)
+            search = Search(streams, self.prior)
             refined = search.climb(starts)
             log_p, sets = self._sampled(search, refined, num_samples, rng)
             best = int(np.argmax(log_p))

@@ -53,7 +53,7 @@ class Streams:
     start: float
     config: StreamConfig
 
-    @property
+    @cached_property
     def num(self) -> int:
         """Number of samples that count."""
         return int(np.count_nonzero(self.weight)) + len(self.short)
@@ -65,6 +65,14 @@ class Streams:
         first = round(_NOISE_FROM_HZ * self.config.short_duration_s)
         spectrum = np.fft.rfft(self.short * window)[first:]
         return float(np.mean(np.abs(spectrum) ** 2) / (window @ window))
+
+    @cached_property
+    def log_norm(self) -> float:
+        """What the log likelihood has beside χ² [nat]."""
+        half = (self.num - 1) / 2
+        weight = self.weight[self.weight > 0]
+        constant = np.log(weight).sum() - self.num * np.log(2 * np.pi)
+        return float(0.5 * constant - np.log(2) + gammaln(half))
 
     def overlaps(self, band: tuple[float, float]) -> Overlaps:
         """The inner products that a search in ``band`` [Hz] needs."""
@@ -125,7 +133,4 @@ def log_likelihood(
     chi2 = np.asarray(chi2, dtype=np.float64)
     if not (chi2 > 0).all():
         raise ValueError(f"χ² must be positive, got {chi2.min()}")
-    half = (streams.num - 1) / 2
-    weight = streams.weight[streams.weight > 0]
-    constant = np.log(weight).sum() - streams.num * np.log(2 * np.pi)
-    return np.asarray(0.5 * constant - np.log(2) + gammaln(half) - half * np.log(chi2 / 2))
+    return np.asarray(streams.log_norm - (streams.num - 1) / 2 * np.log(chi2 / 2))

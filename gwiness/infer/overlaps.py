@@ -6,7 +6,7 @@ With weights w = 1/v, all that χ² and its derivatives need are
 
 and their derivatives: M at the differences and at the sums of the sources' frequencies, X at
 themselves. Both are tabulated on a grid with their derivatives (2πi t)^p (chirp-z transform), so
-that a Taylor series around the nearest grid point gives any of them. The remainder is below 10⁻¹²
+that a Taylor series around the nearest grid point gives any of them. The remainder is below 10⁻⁹
 of the sum of weights. M belongs to the sampling and is made once; X is made for each signal.
 
 The short stream samples each cycle 200 times. Turned back by the middle of the band, a line in it
@@ -26,8 +26,8 @@ from gwiness.core.tdi import Gaps
 
 __all__ = ["DATA_ORDER", "LINE_ORDER", "LineTables", "Overlaps", "line_tables"]
 
-_LINE_STEP, LINE_ORDER = 2.5e-5, 5
-_DATA_STEP, DATA_ORDER = 5e-4, 9
+_LINE_STEP, LINE_ORDER = 1e-4, 5
+_DATA_STEP, DATA_ORDER = 5e-4, 7
 _NUM_NODES = 48
 """Nodes for the short stream: ±8 rad between the band's middle and its ends need 40."""
 _FLOOR = 1e-9

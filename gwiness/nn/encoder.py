@@ -14,7 +14,6 @@ before anything else happens.
 
 import math
 from collections.abc import Sequence
-from typing import cast
 
 import torch
 from jaxtyping import Complex, Float
@@ -189,20 +188,44 @@ class BandFeatures(nn.Module):
         return torch.cat([stack, common], dim=1)
 
 
-def convolve(conv: nn.Conv1d, x: Float[Tensor, "B C F"]) -> Float[Tensor, "B D F"]:
-    """``conv(x)`` for as many bins out as in; of a single signal as one product, which is faster.
+class BinConvolution(nn.Conv1d):
+    """Convolution over bins, as many out as in; of a single signal as one product.
 
-    On a CPU the library packs the weights anew at each call, which costs more than their use.
+    On a CPU the library packs the weights anew at each call, which costs more than their use. Here
+    they are kept as the product needs them, until they change.
+
+    Arguments:
+        features: Channels in.
+        width: Channels out.
+        kernel: Bins that a convolution sees, odd.
+        dilation: Distance between them.
     """
-    if len(x) > 1 or torch.is_grad_enabled() or x.is_cuda:
-        return conv(x)
-    (size,), (dilation,) = conv.kernel_size, conv.dilation
-    pad, bias = dilation * (size // 2), cast(Tensor, conv.bias)
-    padded = nn.functional.pad(x[0], (pad, pad))
-    shape = (size, *x.shape[1:])
-    windows = padded.as_strided(shape, (dilation, padded.stride(0), 1)).reshape(-1, x.shape[2])
-    weight = conv.weight.transpose(1, 2).flatten(1)
-    return torch.addmm(bias[:, None], weight, windows)[None]
+
+    bias: nn.Parameter
+
+    def __init__(self, features: int, width: int, kernel: int, dilation: int = 1) -> None:
+        pad = dilation * (kernel // 2)
+        super().__init__(features, width, kernel, padding=pad, dilation=dilation)
+        self._packed: tuple[tuple[int, int], Tensor] | None = None
+
+    def forward(self, x: Float[Tensor, "B C F"]) -> Float[Tensor, "B D F"]:
+        """Convolve."""
+        if len(x) > 1 or torch.is_grad_enabled() or x.is_cuda:
+            return super().forward(x)
+        (size,), (dilation,) = self.kernel_size, self.dilation
+        pad = dilation * (size // 2)
+        padded = nn.functional.pad(x[0], (pad, pad))
+        shape = (size, *x.shape[1:])
+        windows = padded.as_strided(shape, (dilation, padded.stride(0), 1))
+        return torch.addmm(self.bias[:, None], self._rows(), windows.reshape(-1, x.shape[2]))[None]
+
+    def _rows(self) -> Float[Tensor, "D K"]:
+        """Weights by channel out and, taps first, by tap and channel in."""
+        # Every change in place, be it a step or a checkpoint, counts the version up.
+        state = self.weight._version, self.weight.data_ptr()
+        if self._packed is None or self._packed[0] != state:
+            self._packed = state, self.weight.detach().transpose(1, 2).flatten(1)
+        return self._packed[1]
 
 
 class ResidualBlock(nn.Module):
@@ -218,15 +241,14 @@ class ResidualBlock(nn.Module):
 
     def __init__(self, *, width: int, kernel: int, dilation: int) -> None:
         super().__init__()
-        pad = dilation * (kernel // 2)
-        self.first = nn.Conv1d(width, width, kernel, padding=pad, dilation=dilation)
-        self.second = nn.Conv1d(width, width, kernel, padding=kernel // 2)
+        self.first = BinConvolution(width, width, kernel, dilation)
+        self.second = BinConvolution(width, width, kernel)
         # A block starts close to the identity, so that depth costs nothing at the start.
         nn.init.normal_(self.second.weight, std=0.1 / math.sqrt(width * kernel))
 
     def forward(self, x: Float[Tensor, "B D F"]) -> Float[Tensor, "B D F"]:
         """Apply the block."""
-        return x + convolve(self.second, nn.functional.silu(convolve(self.first, x)))
+        return x + self.second(nn.functional.silu(self.first(x)))
 
 
 class BandEncoder(nn.Module):
@@ -241,7 +263,7 @@ class BandEncoder(nn.Module):
 
     def __init__(self, *, num_features: int, width: int, blocks: int, kernel: int) -> None:
         super().__init__()
-        self.embed = nn.Conv1d(num_features, width, kernel, padding=kernel // 2)
+        self.embed = BinConvolution(num_features, width, kernel)
         self.blocks = nn.ModuleList(
             ResidualBlock(width=width, kernel=kernel, dilation=2 ** (index % 4))
             for index in range(blocks)
@@ -249,7 +271,7 @@ class BandEncoder(nn.Module):
 
     def forward(self, x: Float[Tensor, "B R F"]) -> Float[Tensor, "B F D"]:
         """Encode."""
-        x = convolve(self.embed, x)
+        x = self.embed(x)
         for block in self.blocks:
             x = block(x)
         return x.transpose(1, 2)
