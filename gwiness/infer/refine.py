@@ -397,7 +397,10 @@ class Search:
         return [slice(a, b) for a, b in chains if b > a]
 
     def _spreads(self, inside: Float[np.ndarray, " K"]) -> Iterator[Float[np.ndarray, " J"]]:
-        """A chain spread evenly anew: one more, one less, as many; inside, or longer."""
+        """A chain spread evenly anew: one more, one less, as many; inside, or longer.
+
+        Of a long chain also two more, and as many over a longer stretch.
+        """
         num, first, last = len(inside), inside[0], inside[-1]
         closest = self.prior.law.closest_hz
         if num == 1:
@@ -411,3 +414,8 @@ class Search:
         yield np.insert(inside, 0, first - step)
         if num > 2:
             yield np.linspace(first, last, num)
+        if num >= _LONG:
+            # A long chain may have two holes, or reach farther than it was thought to.
+            yield np.linspace(first, last, num + 2)
+            yield np.linspace(first - step, last, num)
+            yield np.linspace(first, last + step, num)
