@@ -39,10 +39,10 @@ IMPLAUSIBLE = 20.0
 """Log likelihood [nat] that the law's bounds may cost: six widths."""
 POOR_FIT = 1.3
 """Residual power over noise power; for a good fit it scatters by 0.03."""
-_CHAINS = (1.6, 2.5)
+_CHAINS = (1.6, 3.3)
 """Neighbours nearer than this are one chain, in units of the resolution 1/T.
 
-The wider one is for a cluster where a source is missing: it falls into two chains there.
+The wider one is for a cluster where sources are missing: it falls into two chains there.
 """
 _STRIDE = 3
 """Rows of the data's table to the next place where the residual is looked at: 1.5 mHz, where half
@@ -399,7 +399,7 @@ class Search:
     def _spreads(self, inside: Float[np.ndarray, " K"]) -> Iterator[Float[np.ndarray, " J"]]:
         """A chain spread evenly anew: one more, one less, as many; inside, or longer.
 
-        Of a long chain also two more, and as many over a longer stretch.
+        Of a long chain also two more, and as many over another stretch.
         """
         num, first, last = len(inside), inside[0], inside[-1]
         closest = self.prior.law.closest_hz
@@ -415,7 +415,8 @@ class Search:
         if num > 2:
             yield np.linspace(first, last, num)
         if num >= _LONG:
-            # A long chain may have two holes, or reach farther than it was thought to.
+            # A long chain may have two holes, or not begin and end where it was thought to.
             yield np.linspace(first, last, num + 2)
-            yield np.linspace(first - step, last, num)
-            yield np.linspace(first, last + step, num)
+            for shift in (-step, -step / 2, step / 2):
+                yield np.linspace(first + shift, last, num)
+                yield np.linspace(first, last - shift, num)
