@@ -64,7 +64,7 @@ def posterior_on_show(shown: Loaded) -> Posterior | None:
     if found is None:
         work = f"Inferring item {shown.index} with {plain(model)} …"
         if cache.compiling():
-            work = f"Compiling the search, once on this machine, for half a minute. Then: {work}"
+            work = f"Preparing the search (half a minute the first time on a machine). {work}"
         with st.spinner(work, show_time=True):
             found = cache.infer(shown.key, shown.index, model)
     for note in found.notes:

@@ -157,7 +157,7 @@ def _run(
 def _compile() -> None:
     from gwiness.infer.compile import compile_search
 
-    with waiting("compiling the search: half a minute, once on this machine"):
+    with waiting("preparing the search: half a minute the first time on a machine"):
         compile_search()
 
 
