@@ -19,7 +19,7 @@ References:
     1995 (birth, death, split and merge)
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
@@ -58,6 +58,8 @@ _FIRST_STEPS, _MAX_STEPS = 4, 40
 _TOLERANCE = 1e-3
 _WORTH = 1.0
 """Gain of the log likelihood [nat] after the first steps that a further source must show."""
+_HOPELESS = 30.0
+"""Loss of the log likelihood [nat] after the first steps that rarely turns into a gain."""
 _CLEAR = 12.0
 """Amplitudes that many standard deviations from zero are not given up by themselves."""
 _MOST_DEATHS = 4
@@ -176,8 +178,9 @@ def _inverse(
     factor, failed = dpotrf(correlation, lower=True)
     pivots = np.diag(factor)
     if not failed and pivots.min() ** 2 > _DEGENERATE:
-        lower, _ = dpotri(factor, lower=True)
-        inverse = np.tril(lower) + np.tril(lower, -1).T
+        lower, _ = dpotri(factor, lower=True)  # zero above the diagonal
+        inverse = lower + lower.T
+        np.fill_diagonal(inverse, np.diag(lower))
         log_det = 2 * np.log(pivots).sum()
     else:
         values, vectors = np.linalg.eigh(correlation)
@@ -228,12 +231,19 @@ class Search:
         self.grid = self.overlaps.grid[::_STRIDE]
         self.in_band = (self.grid >= prior.band[0]) & (self.grid <= prior.band[1])
 
-    def fit(self, frequency: Float[np.ndarray, " K"], worth: float = np.inf) -> Fit | None:
+    def fit(
+        self,
+        frequency: Float[np.ndarray, " K"],
+        worth: float = np.inf,
+        known: Mapping[int, float] | None = None,
+    ) -> Fit | None:
         """Joint optimum near ``frequency`` (K,) [Hz], rising.
 
         Arguments:
             frequency: Start; phases and amplitudes are those that fit best there.
             worth: χ² above which a start is given up after its first steps.
+            known: By number of sources, the log evidence [nat] of a fit that there is already; one
+                that cannot have more is given up.
 
         Returns:
             The fit, or None if it was given up or the law forbids such a set.
@@ -254,7 +264,8 @@ class Search:
         ladder, chi2, gradient, precision = climb(
             arrays, ladder, low, high, _MAX_STEPS, _TOLERANCE
         )
-        return self._judged(ladder, chi2, gradient, precision, low, high)
+        floor = -np.inf if known is None else known.get(num, -np.inf)
+        return self._judged(ladder, chi2, gradient, precision, low, high, floor)
 
     def _empty(self) -> Fit:
         none = np.zeros(0)
@@ -272,8 +283,9 @@ class Search:
         precision: Float[np.ndarray, "D D"],
         low: Float[np.ndarray, " D"],
         high: Float[np.ndarray, " D"],
+        floor: float,
     ) -> Fit | None:
-        """The fit with its evidence, None if the law forbids it."""
+        """The fit with its evidence, None if that is below a floor or the law forbids it."""
         num = len(ladder) // 3
         tight = np.isfinite(high[1:num])
         frequency = np.cumsum(ladder[:num])
@@ -287,14 +299,16 @@ class Search:
             return None
         covariance, log_det = _inverse(precision)
         shift = covariance @ gradient
+        evidence = float(log_likelihood(chi2, self.streams)) + 0.5 * float(gradient @ shift)
+        evidence += 1.5 * num * np.log(2 * np.pi) - 0.5 * log_det + prior
+        if evidence < floor - _DIVERGED:
+            return None  # the share inside the bounds could only lower it
         mass, mean, spread = _inside(ladder + shift, covariance, low, high)
         if mass > _DIVERGED:
             return None
-        evidence = float(log_likelihood(chi2, self.streams)) + 0.5 * float(gradient @ shift)
-        evidence += 1.5 * num * np.log(2 * np.pi) - 0.5 * log_det + mass + prior
         return Fit(
             *(ladder, chi2, gradient, precision, low, high),
-            *(mass, mean, spread, float(evidence)),
+            *(mass, mean, spread, float(evidence + mass)),
         )
 
     def climb(self, starts: Iterable[Float[np.ndarray, " _"]]) -> Refined:
@@ -340,20 +354,21 @@ class Search:
                     break
             if not better:
                 return Refined(fits, scores)
-            candidates, leap = self._neighbours(best), _LEAP
+            known = {num: each.log_evidence for num, each in fits.items()}
+            candidates, leap = self._neighbours(best, known), _LEAP
 
-    def _neighbours(self, fit: Fit) -> Iterator[Fit | None]:
+    def _neighbours(self, fit: Fit, known: Mapping[int, float]) -> Iterator[Fit | None]:
         """Fits with a source more, a source less, or a chain spread anew."""
         half = (self.streams.num - 1) / 2
-        # What a further source must have gained after its first steps.
-        worth = fit.chi2 * np.exp(-_WORTH / half)
+        # What a further source must have gained after its first steps, and what any may have lost.
+        worth, hopeless = fit.chi2 * np.exp(np.array([-_WORTH, _HOPELESS]) / half)
         frequency = fit.frequency
         loudness = self._loudness(fit)
         if fit.num < self.prior.law.num_max:
             born = self.grid[np.argmax(loudness)]
-            yield self.fit(np.append(frequency, born))
+            yield self.fit(np.append(frequency, born), known=known)
         for index in self._deaths(fit):
-            yield self.fit(np.delete(frequency, index))
+            yield self.fit(np.delete(frequency, index), known=known)
         for chain in self._chains(frequency):
             inside = frequency[chain]
             if len(inside) == 1 and self._is_quiet(loudness, inside[0]):
@@ -364,7 +379,7 @@ class Search:
                 more = len(spread) > len(inside) and len(inside) < _LONG
                 if len(rest) + len(spread) <= self.prior.law.num_max:
                     trial = np.concatenate([rest, spread])
-                    yield self.fit(trial, worth if more else np.inf)
+                    yield self.fit(trial, worth if more else hopeless, known)
 
     def _loudness(self, fit: Fit) -> Float[np.ndarray, " F"]:
         """Gain of the log likelihood [nat] by a line more, the others as they are; 1 for noise.
