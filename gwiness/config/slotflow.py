@@ -8,6 +8,7 @@ stream, and the difference of the two would be the signal without noise. Nobody 
 `StreamConfig.skip` samples are left out of features and likelihood alike.
 """
 
+import math
 from typing import Any, Literal
 
 import numpy as np
@@ -124,8 +125,8 @@ class SinusoidConfig(Config):
         """Smallest and largest number of tight gaps among ``num`` sources that may have some."""
         if self.tight_hz is None or num < 2:
             return 0, 0
-        low, high = (round(share * (num - 1)) for share in self.tight_share)
-        return low, high
+        low, high = self.tight_share
+        return math.floor(low * (num - 1)), math.ceil(high * (num - 1))
 
     def tight_probability(self, num: int) -> list[float]:
         """Probability of 0, 1, ... tight gaps among ``num`` sources.

@@ -287,9 +287,9 @@ class SlotFlow(nn.Module):
     ) -> tuple[Float[Tensor, "B K E"], LocalFrame]:
         """Contexts and frames after a joint Newton step of the slots in ``mask``; see `JointStep`.
 
-        Nothing changes in a network without it.
+        Nothing changes in a network without it, or without a slot.
         """
-        if self.joint_step is None:
+        if self.joint_step is None or not bins.shape[1]:
             return context, frame
         centre = frame.centre.detach()
         sigma = encoding.log_sigma.exp()

@@ -222,6 +222,17 @@ def test_what_stands_in_a_gap_is_not_seen():
     assert not torch.allclose(network.encode(long, short).presence, answers[0][0])
 
 
+def test_a_second_look_at_no_slot_is_no_special_case():
+    small = {"width": 8, "blocks": 1, "context": 8, "flow_hidden": 8, "look_again": True}
+    config = SlotFlowConfig.build({"network": small})
+    network = SlotFlow(**config.network_arguments()).eval()
+    encoding = network.encode(torch.randn(1, 3000), torch.randn(1, 5120))
+    bins = torch.zeros(1, 0, dtype=torch.int64)
+    context, frame = network.slots(encoding, bins)
+    again, _ = network.look_again(encoding, bins, context, frame, bins.bool())
+    assert again.shape == (1, 0, 8)
+
+
 def test_a_gap_costs_a_line_no_amplitude():
     config = SlotFlowConfig.build({"network": {"sees_gaps": True}})
     network = SlotFlow(**config.network_arguments())
