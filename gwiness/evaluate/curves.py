@@ -123,5 +123,7 @@ def halfway(x: Float[np.ndarray, " N"], p: Float[np.ndarray, " N"]) -> float | N
         return expit((log_x - middle) / np.exp(log_width)) - p
 
     start = np.array([np.median(log_x), np.log(0.2)])
-    place = float(np.exp(least_squares(misfit, start).x[0]))
+    # One e-fold beyond what was looked at is as good as any place beyond.
+    bounds = [log_x.min() - 1, -6.0], [log_x.max() + 1, 2.0]
+    place = float(np.exp(least_squares(misfit, start, bounds=bounds).x[0]))
     return place if x.min() <= place <= x.max() else None
