@@ -135,7 +135,7 @@ def _run(
         indices = _chosen(items, recording.info.num_items)
         writer = ResultWriter(out, _header(verb, file, settings, engine))
         left = [index for index in indices if index not in writer.done]
-        if left and verb != "separate" and recording.info.format == "sinusoid":
+        if left and verb != "separate" and recording.info.format == "sinusoid" and settings.refine:
             _compile()
         with progress_bar(verb, len(indices), len(indices) - len(left)) as advance:
             rows = []

@@ -132,22 +132,19 @@ class SlotFlowEstimator:
         # Two sources are never nearer than the smallest separation of the law.
         found = find_candidates(self.network, encoding, self.config.law.closest_hz / 2)
         log_p_num = recount(self.network, encoding, found).double().cpu().numpy()
-        proposals = [
-            Proposal(*rows, None)
-            for rows in zip(
-                log_p_num,
-                map(np.take, found.bins.cpu().numpy(), found.kept),
-                found.score,
-                map(np.take, found.frequency, found.kept),
-                strict=True,
-            )
-        ]
-        if not alone:
-            return proposals
-        densities = self._densities(encoding, found, log_p_num)
+        densities = (
+            list(self._densities(encoding, found, log_p_num)) if alone else [None] * len(items)
+        )
+        bins = found.bins.cpu().numpy()
         return [
-            replace(proposal, density=density)
-            for proposal, density in zip(proposals, densities, strict=True)
+            Proposal(
+                log_p_num[row],
+                bins[row][kept],
+                found.score[row],
+                found.frequency[row][kept],
+                densities[row],
+            )
+            for row, kept in enumerate(found.kept)
         ]
 
     def _densities(

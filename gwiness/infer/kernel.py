@@ -34,8 +34,9 @@ __all__ = [
 _RECIPROCALS = tuple(1 / (q + 1) for q in range(DATA_ORDER + 1))
 _ROUGH_DATA, _ROUGH_LINE = 6, 4
 """Orders of the series that leave an error of 10⁻⁴ in χ², whose noise is 1 for a source."""
-_ORDERS, _NARROW = 8, 3e-4
-"""Derivatives, and the distance [Hz] from a row at which they leave 10⁻⁹ of the sum of weights."""
+_ORDERS, _NARROW = LINE_ORDER + 3, 3e-4
+"""Derivatives that all tables hold, and the distance [Hz] from a row at which they leave 10⁻⁹ of
+the sum of weights."""
 _MAX_FREQUENCY_STEP = 8e-4
 """Largest step of a frequency [Hz]: a quarter of the resolution 1/(300 s)."""
 

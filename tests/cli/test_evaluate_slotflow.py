@@ -33,6 +33,16 @@ def test_json_holds_the_figures(tmp_path, models):
     assert 0 <= report["amortised"]["exact_k"] <= 1
 
 
+def test_the_search_without_the_network_stands_beside(tmp_path, models):
+    write_file(tmp_path / "x.h5", 2, NOMINAL, 1)
+    command = [tmp_path / "x.h5", "--model", "untrained", "--models", models, "--samples", 50]
+    result = call(*command, "--classical", "--record", "x", "--json")
+    assert result.exit_code == 0, result.output
+    assert json.loads(result.stdout)["baseline"]["exact_k"] == 1.0
+    assert store.read_card(models / "untrained").metrics["x_classical"]["n"] == 2
+    assert "classical search" in call(*command, "--classical").stdout
+
+
 def test_a_wrong_file_gets_one_sentence(tmp_path, models):
     (tmp_path / "x.h5").write_text("no HDF5")
     result = call(tmp_path / "x.h5", "--model", "untrained", "--models", models)
