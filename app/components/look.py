@@ -44,6 +44,8 @@ _CSS = """
 .st-key-src button:nth-child(3)::before {background:#3C9BDC}
 section[data-testid="stSidebar"] [data-testid="stVerticalBlock"] {gap:.55rem}
 [data-testid="stMainBlockContainer"] {padding-left:2.2rem; padding-right:2.2rem}
+/* Streamlit's own advertisement to programmers would cover the page */
+[data-testid="stSkillsNudgeAnchor"] {display:none}
 .gw-section {font-size:.76rem; font-weight:650; text-transform:uppercase; letter-spacing:.07em;
   opacity:.62; margin:.7rem 0 0; padding:0; line-height:1.4}
 @media (max-width: 640px) {

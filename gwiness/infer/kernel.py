@@ -37,6 +37,11 @@ _ROUGH_DATA, _ROUGH_LINE = 6, 4
 _ORDERS, _NARROW = LINE_ORDER + 3, 3e-4
 """Derivatives that all tables hold, and the distance [Hz] from a row at which they leave 10⁻⁹ of
 the sum of weights."""
+_FIRST_STEPS, _MAX_STEPS = 4, 40
+_PATIENCE = 5.0
+"""What an optimisation may still gain, in units of what its last step gained."""
+_PIVOT = 1e-14
+"""Smallest pivot of a matrix with a diagonal of ones that rounding leaves alone."""
 _MAX_FREQUENCY_STEP = 8e-4
 """Largest step of a frequency [Hz]: a quarter of the resolution 1/(300 s)."""
 
@@ -243,6 +248,36 @@ def on_ladder(gradient: Any, matrix: Any) -> tuple[Any, Any]:
     return gradient, matrix
 
 
+@njit(cache=True, fastmath={"contract", "reassoc"})
+@no_type_check
+def _solve(matrix: Any, right: Any) -> None:
+    """Solution in the place of ``right`` (D,); ``matrix`` (D, D), its lower half, is overwritten.
+
+    By Cholesky, for a diagonal of ones: a pivot lost to rounding is lifted, not an error. Five
+    times as fast as LAPACK's general solver on matrices of thirty rows.
+    """
+    num = len(right)
+    for i in range(num):
+        for j in range(i):
+            value = matrix[i, j]
+            for k in range(j):
+                value -= matrix[i, k] * matrix[j, k]
+            matrix[i, j] = value / matrix[j, j]
+        pivot = matrix[i, i]
+        for k in range(i):
+            pivot -= matrix[i, k] * matrix[i, k]
+        matrix[i, i] = math.sqrt(max(pivot, _PIVOT))
+    for i in range(num):
+        value = right[i]
+        for k in range(i):
+            value -= matrix[i, k] * right[k]
+        right[i] = value / matrix[i, i]
+    for i in range(num - 1, -1, -1):
+        right[i] /= matrix[i, i]
+        for k in range(i):
+            right[k] -= matrix[i, k] * right[i]
+
+
 @njit(cache=True)
 @no_type_check
 def _bounded_step(y: Any, low: Any, high: Any, gradient: Any, matrix: Any, damping: float) -> Any:
@@ -267,14 +302,14 @@ def _bounded_step(y: Any, low: Any, high: Any, gradient: Any, matrix: Any, dampi
                 if held[k]:
                     value -= matrix[i, k] * step[k]
             right[a] = value * scale[i]
-            for b in range(count):
+            for b in range(a + 1):
                 reduced[a, b] = matrix[i, free[b]] * scale[i] * scale[free[b]]
             reduced[a, a] += damping
-        solved = np.linalg.solve(reduced, right)
+        _solve(reduced, right)
         inside = True
         for a in range(count):
             k = free[a]
-            step[k] = solved[a] * scale[k]
+            step[k] = right[a] * scale[k]
             wanted = y[k] + step[k]
             if wanted < low[k] or wanted > high[k]:
                 step[k] = min(max(wanted, low[k]), high[k]) - y[k]
@@ -288,7 +323,7 @@ def _bounded_step(y: Any, low: Any, high: Any, gradient: Any, matrix: Any, dampi
 @njit(cache=True)
 @no_type_check
 def climb(
-    arrays: Any, y: Any, low: Any, high: Any, max_steps: int, tolerance: float
+    arrays: Any, y: Any, low: Any, high: Any, worth: float, goal: float, tolerance: float
 ) -> tuple[Any, float, Any, Any]:
     """Optimum on the ladder inside bounds (Levenberg-Marquardt with an active set).
 
@@ -297,12 +332,14 @@ def climb(
         y: Start (3K,).
         low: Lower bounds (3K,), −inf for none.
         high: Upper bounds (3K,).
-        max_steps: Largest number of steps.
+        worth: χ² above which a start is given up after its first steps.
+        goal: χ² that must stay in reach after them: once what is missing is several times what the
+            last step gained, the start is given up.
         tolerance: Gain of the log likelihood [nat] below which it ends.
 
     Returns:
         Optimum (3K,), χ², and there the gradient (3K,) and the precision (3K, 3K) of the log
-        likelihood on the ladder; χ² is NaN if the start lies outside the tables.
+        likelihood on the ladder; χ² is NaN if the start lies outside the tables or was given up.
     """
     num = len(y) // 3
     half = (arrays[5] - 1) / 2
@@ -312,9 +349,11 @@ def climb(
     )
     gradient, matrix = on_ladder(gradient, matrix)
     damping = 1e-3
-    for _ in range(max_steps):
+    for count in range(_MAX_STEPS):
         if not chi2 > 0:
             break
+        if count == _FIRST_STEPS and chi2 > worth:
+            return y, np.nan, gradient, matrix
         scale = 2 * half / chi2
         step = _bounded_step(y, low, high, scale * gradient, scale * matrix, damping)
         longest = 1.0
@@ -333,6 +372,8 @@ def climb(
             damping /= 5
             if gain < tolerance:
                 break
+            if count >= _FIRST_STEPS and half * math.log(chi2 / goal) > _PATIENCE * gain:
+                return y, np.nan, gradient, matrix
         else:
             damping = max(10 * damping, 1e-4)
             if damping > 1e6:

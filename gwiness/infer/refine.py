@@ -54,12 +54,13 @@ Two sources that are worth it gain some ten; noise comes so far beside one sourc
 """
 _LONG = 3
 """Sources of a chain from which on one more need not fit better at once."""
-_FIRST_STEPS, _MAX_STEPS = 4, 40
 _TOLERANCE = 1e-3
 _WORTH = 1.0
 """Gain of the log likelihood [nat] after the first steps that a further source must show."""
 _HOPELESS = 30.0
 """Loss of the log likelihood [nat] after the first steps that rarely turns into a gain."""
+_SLACK = 8.0
+"""Log likelihood [nat] that a fit may have less than one with less evidence."""
 _CLEAR = 12.0
 """Amplitudes that many standard deviations from zero are not given up by themselves."""
 _MOST_DEATHS = 4
@@ -227,6 +228,7 @@ class Search:
     def __init__(self, streams: Streams, prior: SourcePrior) -> None:
         self.streams, self.prior = streams, prior
         self.overlaps: Overlaps = streams.overlaps(prior.band)
+        self.half = (streams.num - 1) / 2
         self.resolution = 1 / streams.config.long_duration_s
         self.grid = self.overlaps.grid[::_STRIDE]
         self.in_band = (self.grid >= prior.band[0]) & (self.grid <= prior.band[1])
@@ -235,15 +237,15 @@ class Search:
         self,
         frequency: Float[np.ndarray, " K"],
         worth: float = np.inf,
-        known: Mapping[int, float] | None = None,
+        known: Mapping[int, Fit] | None = None,
     ) -> Fit | None:
         """Joint optimum near ``frequency`` (K,) [Hz], rising.
 
         Arguments:
             frequency: Start; phases and amplitudes are those that fit best there.
             worth: χ² above which a start is given up after its first steps.
-            known: By number of sources, the log evidence [nat] of a fit that there is already; one
-                that cannot have more is given up.
+            known: The best fit so far of every number of sources; one that cannot have more
+                evidence than that of its own number is given up.
 
         Returns:
             The fit, or None if it was given up or the law forbids such a set.
@@ -258,13 +260,14 @@ class Search:
         # Close lines at the wrong frequencies would cancel each other with huge amplitudes.
         psi, amplitude = fill(arrays, np.cumsum(start), _SHRINK * self.streams.noise_variance)
         ladder = np.concatenate([start, psi, amplitude])
-        ladder, chi2, *_ = climb(arrays, ladder, low, high, _FIRST_STEPS, _TOLERANCE)
-        if not chi2 > 0 or chi2 > worth:
-            return None
+        rival = known.get(num) if known else None
+        goal = np.inf if rival is None else rival.chi2 * np.exp(_SLACK / self.half)
         ladder, chi2, gradient, precision = climb(
-            arrays, ladder, low, high, _MAX_STEPS, _TOLERANCE
+            arrays, ladder, low, high, worth, min(goal, worth), _TOLERANCE
         )
-        floor = -np.inf if known is None else known.get(num, -np.inf)
+        if not chi2 > 0:
+            return None
+        floor = -np.inf if rival is None else rival.log_evidence
         return self._judged(ladder, chi2, gradient, precision, low, high, floor)
 
     def _empty(self) -> Fit:
@@ -354,14 +357,12 @@ class Search:
                     break
             if not better:
                 return Refined(fits, scores)
-            known = {num: each.log_evidence for num, each in fits.items()}
-            candidates, leap = self._neighbours(best, known), _LEAP
+            candidates, leap = self._neighbours(best, fits), _LEAP
 
-    def _neighbours(self, fit: Fit, known: Mapping[int, float]) -> Iterator[Fit | None]:
+    def _neighbours(self, fit: Fit, known: Mapping[int, Fit]) -> Iterator[Fit | None]:
         """Fits with a source more, a source less, or a chain spread anew."""
-        half = (self.streams.num - 1) / 2
         # What a further source must have gained after its first steps, and what any may have lost.
-        worth, hopeless = fit.chi2 * np.exp(np.array([-_WORTH, _HOPELESS]) / half)
+        worth, hopeless = fit.chi2 * np.exp(np.array([-_WORTH, _HOPELESS]) / self.half)
         frequency = fit.frequency
         loudness = self._loudness(fit)
         if fit.num < self.prior.law.num_max:
