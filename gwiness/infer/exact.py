@@ -27,6 +27,10 @@ from gwiness.infer.refine import IMPLAUSIBLE, POOR_FIT, Fit, Refined, Search
 __all__ = ["ExactPosterior", "one_thread"]
 
 _LOW_EFFICIENCY = 0.05
+_WORTH_ANNEALING = 0.3
+"""Efficiency below which weights are not trusted where there is time: they miss modes and tails."""
+_CONTENDS = 3.0
+"""Log probability [nat] below the best of numbers whose evidence is worth seconds of annealing."""
 
 
 @contextmanager
@@ -78,42 +82,52 @@ class ExactPosterior:
             streams = streams_of(item, self.prior.law.streams)
             search = Search(streams, self.prior)
             refined = search.climb(starts)
-            log_p, sets = self._sampled(search, refined, num_samples, rng)
+            log_p, sets, annealed = self._sampled(search, refined, num_samples, anneal, rng)
             best = int(np.argmax(log_p))
-            annealed = anneal and sets[best].efficiency < _LOW_EFFICIENCY
-            if annealed:
-                sets[best] = annealed_sample(search, refined.fits[best], num_samples, rng)
         return Posterior(
             log_p,
             sets,
             SPACES["sinusoid"],
             self.name,
-            notes=self._notes(search, refined.fits[best], sets[best], annealed),
+            notes=self._notes(search, refined.fits[best], sets[best], best in annealed),
         )
 
     def _sampled(
-        self, search: Search, refined: Refined, num_samples: int, rng: np.random.Generator
-    ) -> tuple[Float[np.ndarray, " K1"], dict[int, SampleSet]]:
-        """Normalised log p(K | d), and samples at the most probable number.
+        self,
+        search: Search,
+        refined: Refined,
+        num_samples: int,
+        anneal: bool,
+        rng: np.random.Generator,
+    ) -> tuple[Float[np.ndarray, " K1"], dict[int, SampleSet], set[int]]:
+        """Normalised log p(K | d), samples at the most probable number, which were annealed.
 
-        The evidence is Laplace's, or importance sampling's where that was done and works; numbers
-        are sampled until the most probable one was. Those that were not looked at lie beyond one
-        that was already worse; they are −inf.
+        The evidence is Laplace's, or that of samples where there are some that work; numbers are
+        sampled until the most probable one was, and with annealing until all that contend were.
+        Those that were not looked at lie beyond one that was already worse; they are −inf.
         """
         log_p = np.full(self.prior.law.num_max + 1, -np.inf)
         for num, score in refined.scores.items():
             log_p[num] = score
+        if not np.isfinite(log_p).any():
+            raise ScopeProblem(f"no set of sources with {self._law}, the law behind {self.name}.")
         sets: dict[int, SampleSet] = {}
-        while (num := int(np.argmax(log_p))) not in sets:
+        annealed: set[int] = set()
+        margin = _CONTENDS if anneal else 0.0
+        while pending := set(np.flatnonzero(log_p >= log_p.max() - margin).tolist()) - set(sets):
+            num = max(pending, key=log_p.__getitem__)
             samples = importance_sample(search, refined.fits[num], num_samples, rng)
             if not np.isfinite(samples.log_weight).any():
                 raise ScopeProblem(
                     f"no sample lies inside {self._law}, the law behind {self.name}."
                 )
+            if anneal and samples.efficiency < _WORTH_ANNEALING:
+                samples = annealed_sample(search, refined.fits[num], num_samples, rng)
+                annealed.add(num)
             sets[num] = samples
             if samples.efficiency >= _LOW_EFFICIENCY:
                 log_p[num] = samples.log_evidence + self.prior.log_num(num)
-        return log_p - np.logaddexp.reduce(log_p), sets
+        return log_p - np.logaddexp.reduce(log_p), sets, annealed
 
     @property
     def _law(self) -> str:

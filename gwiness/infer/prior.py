@@ -60,11 +60,10 @@ class SourcePrior:
         return gaps < self.law.tight_hz[1]
 
     def bounds(
-        self, frequency: Float[np.ndarray, " K"]
+        self, tight: Bool[np.ndarray, " K1"]
     ) -> tuple[Float[np.ndarray, " D"], Float[np.ndarray, " D"]]:
-        """Bounds (3K,) on the ladder (f_1, gaps, ψ, A) for sets with the same tight gaps."""
-        num = len(frequency)
-        tight = self.tight(frequency)
+        """Bounds (3K,) on the ladder (f_1, gaps, ψ, A) of one source at least."""
+        num = len(tight) + 1
         narrow = self.law.tight_hz or (0.0, 0.0)
         low = [
             np.array(self.band[:1]),

@@ -25,7 +25,7 @@ from functools import cached_property
 from itertools import pairwise
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from scipy.linalg.lapack import dpotrf, dpotri
 
 from gwiness.infer.kernel import climb, cut_off, fill, residual_overlap
@@ -67,6 +67,14 @@ _MOST_DEATHS = 4
 """Sources whose death is tried; a chain is also spread anew with one less."""
 _LEAP = 3.0
 """Gain of the evidence [nat] after which the search goes on from there at once."""
+_SAME = 0.02
+"""Difference of the evidence [nat] of two ways to one optimum."""
+_FORCE = 1.0
+"""Standard deviations by which a gap wants to cross a bound."""
+_CROSSINGS = 3
+"""Optimisations of one start: gaps may turn from tight to wide, and back."""
+_COUNTS = 3.0
+"""Evidence [nat] below the best of a number of sources that is looked around, too."""
 _FAR = 6.0
 """Bounds farther away [standard deviations] cut off nothing: 10⁻⁹."""
 _DIVERGED = 1.0
@@ -253,22 +261,57 @@ class Search:
         frequency = np.sort(frequency)
         if len(frequency) == 0:
             return self._empty()
-        low, high = self.prior.bounds(frequency)
         arrays = self.overlaps.arrays
         num = len(frequency)
+        tight = self.prior.tight(frequency)
+        low, high = self.prior.bounds(tight)
         start = np.clip(np.diff(frequency, prepend=0.0), low[:num], high[:num])
         # Close lines at the wrong frequencies would cancel each other with huge amplitudes.
         psi, amplitude = fill(arrays, np.cumsum(start), _SHRINK * self.streams.noise_variance)
         ladder = np.concatenate([start, psi, amplitude])
         rival = known.get(num) if known else None
         goal = np.inf if rival is None else rival.chi2 * np.exp(_SLACK / self.half)
-        ladder, chi2, gradient, precision = climb(
-            arrays, ladder, low, high, worth, min(goal, worth), _TOLERANCE
-        )
-        if not chi2 > 0:
-            return None
         floor = -np.inf if rival is None else rival.log_evidence
-        return self._judged(ladder, chi2, gradient, precision, low, high, floor)
+        best: Fit | None = None
+        for _ in range(_CROSSINGS):
+            ladder, chi2, gradient, precision = climb(
+                arrays, ladder, low, high, worth, min(goal, worth), _TOLERANCE
+            )
+            if not chi2 > 0:
+                break
+            fit = self._judged(ladder, chi2, gradient, precision, low, high, floor)
+            if fit is not None and (best is None or fit.log_evidence > best.log_evidence):
+                best = fit
+            other = tight ^ self._crossing(ladder, gradient, precision, low, high)
+            if (other == tight).all() or not self._allows(ladder, other):
+                break
+            tight = other
+            low, high = self.prior.bounds(tight)
+        return best
+
+    def _crossing(
+        self,
+        ladder: Float[np.ndarray, " D"],
+        gradient: Float[np.ndarray, " D"],
+        precision: Float[np.ndarray, "D D"],
+        low: Float[np.ndarray, " D"],
+        high: Float[np.ndarray, " D"],
+    ) -> Bool[np.ndarray, " K1"]:
+        """Gaps (K − 1,) that are held where tight ones end and wide ones begin, with some force."""
+        law, gaps = self.prior.law, slice(1, len(ladder) // 3)
+        if law.tight_hz is None or law.tight_hz[1] != law.min_separation_hz:
+            return np.zeros(len(ladder[gaps]), dtype=bool)
+        at = ladder[gaps]
+        # In standard deviations, the others as they are
+        force = gradient[gaps] / np.sqrt(np.diag(precision)[gaps])
+        return ((at >= high[gaps]) & (force > _FORCE)) | (
+            (at <= law.min_separation_hz) & (low[gaps] == law.min_separation_hz) & (force < -_FORCE)
+        )
+
+    def _allows(self, ladder: Float[np.ndarray, " D"], tight: Bool[np.ndarray, " K1"]) -> bool:
+        """Whether the law has sets like this one with these gaps tight."""
+        frequency = np.cumsum(ladder[: len(tight) + 1])
+        return bool(np.isfinite(self.prior.log_density(frequency, tight)))
 
     def _empty(self) -> Fit:
         none = np.zeros(0)
@@ -297,22 +340,26 @@ class Search:
         top = self.prior.band[1]
         frequency[-1] = min(frequency[-1], max(top, frequency[-1] - self.resolution))
         prior = float(self.prior.log_density(frequency, tight))
-        prior += float(self.prior.log_amplitude(np.clip(ladder[2 * num :], *self.prior.amplitude)))
         if not (chi2 > 0 and np.isfinite(prior)):
             return None
         covariance, log_det = _inverse(precision)
         shift = covariance @ gradient
         evidence = float(log_likelihood(chi2, self.streams)) + 0.5 * float(gradient @ shift)
         evidence += 1.5 * num * np.log(2 * np.pi) - 0.5 * log_det + prior
-        if evidence < floor - _DIVERGED:
+        if evidence + self._log_amplitude(ladder) < floor - _DIVERGED:
             return None  # the share inside the bounds could only lower it
         mass, mean, spread = _inside(ladder + shift, covariance, low, high)
-        if mass > _DIVERGED:
+        # A weak source is most probable at the smallest amplitude, where its prior may be steep:
+        # what counts is the prior where the posterior lies.
+        evidence += mass + self._log_amplitude(mean)
+        if not (mass < _DIVERGED and np.isfinite(evidence)):
             return None
-        return Fit(
-            *(ladder, chi2, gradient, precision, low, high),
-            *(mass, mean, spread, float(evidence + mass)),
-        )
+        return Fit(ladder, chi2, gradient, precision, low, high, mass, mean, spread, evidence)
+
+    def _log_amplitude(self, ladder: Float[np.ndarray, " D"]) -> float:
+        """Log prior [nat] of the amplitudes, or of the nearest that the law allows."""
+        amplitude = ladder[2 * (len(ladder) // 3) :]
+        return float(self.prior.log_amplitude(np.clip(amplitude, *self.prior.amplitude)))
 
     def climb(self, starts: Iterable[Float[np.ndarray, " _"]]) -> Refined:
         """From the best of some starts (frequencies [Hz]), move while the evidence grows.
@@ -339,25 +386,31 @@ class Search:
     def _climb(self, starts: Iterable[Float[np.ndarray, " _"]]) -> Refined:
         fits: dict[int, Fit] = {}
         scores: dict[int, float] = {}
-        best, highest = self._empty(), -np.inf
+        looked_at: dict[int, Fit] = {}
         candidates: Iterable[Fit | None] = [self.fit(start) for start in starts]
         leap = np.inf
         while True:
-            better = False
+            highest = max(scores.values(), default=-np.inf)
             for trial in candidates:
                 if trial is None:
                     continue
                 score = self._score(trial)
-                if score > scores.get(trial.num, -np.inf):
+                if trial.num not in fits or score > scores[trial.num] + _SAME:
                     fits[trial.num], scores[trial.num] = trial, score
-                gain = score - highest
-                if gain > 0:
-                    best, highest, better = trial, score, True
-                if gain > leap:
+                if score > highest + leap:
                     break
-            if not better:
+            # The best first; then other numbers that count, until nothing near them is new.
+            best = max(scores.values())
+            open_ends = [
+                num
+                for num, score in scores.items()
+                if score >= best - _COUNTS and looked_at.get(num) is not fits[num]
+            ]
+            if not open_ends:
                 return Refined(fits, scores)
-            candidates, leap = self._neighbours(best, fits), _LEAP
+            num = max(open_ends, key=scores.__getitem__)
+            looked_at[num] = fits[num]
+            candidates, leap = self._neighbours(fits[num], fits), _LEAP
 
     def _neighbours(self, fit: Fit, known: Mapping[int, Fit]) -> Iterator[Fit | None]:
         """Fits with a source more, a source less, or a chain spread anew."""
@@ -365,6 +418,9 @@ class Search:
         worth, hopeless = fit.chi2 * np.exp(np.array([-_WORTH, _HOPELESS]) / self.half)
         frequency = fit.frequency
         loudness = self._loudness(fit)
+        too_few = fit.num < self.prior.law.num_min
+        if too_few:
+            worth = hopeless = np.inf
         if fit.num < self.prior.law.num_max:
             born = self.grid[np.argmax(loudness)]
             yield self.fit(np.append(frequency, born), known=known)
@@ -372,7 +428,7 @@ class Search:
             yield self.fit(np.delete(frequency, index), known=known)
         for chain in self._chains(frequency):
             inside = frequency[chain]
-            if len(inside) == 1 and self._is_quiet(loudness, inside[0]):
+            if len(inside) == 1 and not too_few and self._is_quiet(loudness, inside[0]):
                 continue
             rest = np.concatenate([frequency[: chain.start], frequency[chain.stop :]])
             for spread in self._spreads(inside):
