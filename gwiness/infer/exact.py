@@ -28,7 +28,7 @@ __all__ = ["ExactPosterior", "one_thread"]
 
 _LOW_EFFICIENCY = 0.05
 _WORTH_ANNEALING = 0.3
-"""Efficiency below which weights are not trusted where there is time: they miss modes and tails."""
+"""Efficiency below which weights miss modes and tails, where there is time for better."""
 _CONTENDS = 3.0
 """Log probability [nat] below the best of numbers whose evidence is worth seconds of annealing."""
 

@@ -297,15 +297,16 @@ class Search:
         low: Float[np.ndarray, " D"],
         high: Float[np.ndarray, " D"],
     ) -> Bool[np.ndarray, " K1"]:
-        """Gaps (K − 1,) that are held where tight ones end and wide ones begin, with some force."""
+        """Gaps (K − 1,), tight or wide, that are held where the others begin, against a force."""
         law, gaps = self.prior.law, slice(1, len(ladder) // 3)
-        if law.tight_hz is None or law.tight_hz[1] != law.min_separation_hz:
+        border = law.min_separation_hz
+        if law.tight_hz is None or law.tight_hz[1] != border:
             return np.zeros(len(ladder[gaps]), dtype=bool)
-        at = ladder[gaps]
+        tight, at = high[gaps] == border, ladder[gaps]
         # In standard deviations, the others as they are
         force = gradient[gaps] / np.sqrt(np.diag(precision)[gaps])
-        return ((at >= high[gaps]) & (force > _FORCE)) | (
-            (at <= law.min_separation_hz) & (low[gaps] == law.min_separation_hz) & (force < -_FORCE)
+        return np.where(
+            tight, (at >= border) & (force > _FORCE), (at <= border) & (force < -_FORCE)
         )
 
     def _allows(self, ladder: Float[np.ndarray, " D"], tight: Bool[np.ndarray, " K1"]) -> bool:
