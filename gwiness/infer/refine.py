@@ -266,6 +266,8 @@ class Search:
         tight = self.prior.tight(frequency)
         low, high = self.prior.bounds(tight)
         start = np.clip(np.diff(frequency, prepend=0.0), low[:num], high[:num])
+        if start.sum() > self.prior.band[1] + self.resolution:
+            return None
         # Close lines at the wrong frequencies would cancel each other with huge amplitudes.
         psi, amplitude = fill(arrays, np.cumsum(start), _SHRINK * self.streams.noise_variance)
         ladder = np.concatenate([start, psi, amplitude])

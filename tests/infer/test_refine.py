@@ -1,12 +1,15 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from gwiness.config.slotflow import SinusoidConfig
+from gwiness.infer.importance import importance_sample
 from gwiness.infer.likelihood import streams_of
 from gwiness.infer.prior import SourcePrior
 from gwiness.infer.refine import Search
 from gwiness.infer.transforms import to_solver, wrap
-from gwiness.simulate.sinusoid import CLUSTERS, as_item, draw
+from gwiness.simulate.sinusoid import CLUSTERS, as_item, draw, draw_noise, tones
 
 THREE = np.array([[1.0, 0.4, 2.6], [0.8, 2.0, 2.7], [1.2, 5.0, 2.7045]])
 CLUSTERED = SinusoidConfig(num_min=0, min_separation_hz=0.0035, tight_hz=(0.002, 0.0035))
@@ -112,3 +115,52 @@ def test_a_cluster_closes_the_hole_that_a_missing_source_leaves(missing):
     assert refined.best.num == 10
     truth = search.fit(signal.theta[:, 2])
     assert refined.best.log_evidence > truth.log_evidence - 1
+
+
+def test_a_gap_crosses_from_tight_to_wide_and_back():
+    law = CLUSTERED.model_copy(update={"num_max": 2, "sigma_min": 0.3, "sigma_max": 0.3})
+    for truth, start in ((0.0043, 0.0033), (0.0027, 0.0038)):
+        fixed = law.model_copy(update={"num_min": 2})
+        theta = np.array([[1.0, 0.4, 2.7], [0.9, 2.0, 2.7 + truth]])
+        rng = np.random.default_rng(3)
+        drawn = draw(fixed, rng)
+        long, short = draw_noise(law.streams, 0.3, rng)
+        signal = replace(
+            drawn,
+            theta=theta,
+            long=long + tones(theta, law.streams.long_grid),
+            short=short + tones(theta, law.streams.short_grid),
+        )
+        search = Search(streams_of(as_item(signal, law.streams), law.streams), SourcePrior(law))
+        fit = search.fit(np.array([2.7, 2.7 + start]))
+        width = np.sqrt(fit.covariance[1, 1])
+        assert width < 2e-4
+        assert fit.ladder[1] == pytest.approx(truth, abs=5 * width)
+
+
+@pytest.mark.parametrize("seed", [3, 6])
+def test_a_faint_source_is_not_worth_the_peak_of_its_prior(seed):
+    # Under 1/A the density at the smallest amplitude is fifty times that in the middle.
+    flat = CLUSTERED.model_copy(
+        update={"num_min": 1, "num_max": 2, "tight_hz": (0.0003, 0.0035), "sigma_min": 1.0}
+        | {"sigma_max": 1.0, "amplitude_min": 0.02, "amplitude_max": 5.0}
+    )
+    steep = flat.model_copy(update={"amplitude_law": "log"})
+    signal = draw(flat, np.random.default_rng(seed))
+    streams = streams_of(as_item(signal, flat.streams), flat.streams)
+    # A second source where there is one only, at the smallest amplitude
+    start = signal.theta[0, 2] + np.array([0.0, 0.0015])
+    search = Search(streams, SourcePrior(flat))
+    fit = search.fit(start)
+    assert fit.ladder[-1] == pytest.approx(0.02)
+    samples = importance_sample(search, fit, 20_000, np.random.default_rng(0))
+    amplitude = samples.theta[..., 0]
+    ratio = SourcePrior(steep).log_amplitude(amplitude) - SourcePrior(flat).log_amplitude(
+        amplitude
+    )
+    expected = np.log(samples.weights @ np.exp(ratio))
+    gain = Search(streams, SourcePrior(steep)).fit(start).log_evidence - fit.log_evidence
+    at_peak = SourcePrior(steep).log_amplitude(fit.ladder[4:]) - SourcePrior(flat).log_amplitude(
+        fit.ladder[4:]
+    )
+    assert gain < expected < at_peak
