@@ -456,11 +456,12 @@ class Search:
         return bool((loudness[near] < _HINT).all())
 
     def _deaths(self, fit: Fit) -> list[int]:
-        """Sources that may be noise, the weakest first."""
+        """Sources that may be noise, and the weakest of all."""
+        if fit.num == 0:
+            return []
         strength = fit.strength
-        return [index for index in np.argsort(strength).tolist() if strength[index] < _CLEAR][
-            :_MOST_DEATHS
-        ]
+        weakest = np.argsort(strength)[:_MOST_DEATHS].tolist()
+        return [index for index in weakest if index == weakest[0] or strength[index] < _CLEAR]
 
     def _chains(self, frequency: Float[np.ndarray, " K"]) -> list[slice]:
         """Runs of neighbours that are too close to be taken one by one."""

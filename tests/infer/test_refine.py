@@ -154,11 +154,12 @@ def test_a_faint_source_is_not_worth_the_peak_of_its_prior(seed):
     fit = search.fit(start)
     assert fit.ladder[-1] == pytest.approx(0.02)
     samples = importance_sample(search, fit, 20_000, np.random.default_rng(0))
-    amplitude = samples.theta[..., 0]
+    possible = np.isfinite(samples.log_weight)
+    amplitude = samples.theta[possible][..., 0]
     ratio = SourcePrior(steep).log_amplitude(amplitude) - SourcePrior(flat).log_amplitude(
         amplitude
     )
-    expected = np.log(samples.weights @ np.exp(ratio))
+    expected = np.log(samples.weights[possible] @ np.exp(ratio))
     gain = Search(streams, SourcePrior(steep)).fit(start).log_evidence - fit.log_evidence
     at_peak = SourcePrior(steep).log_amplitude(fit.ladder[4:]) - SourcePrior(flat).log_amplitude(
         fit.ladder[4:]
