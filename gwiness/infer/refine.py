@@ -284,7 +284,7 @@ class Search:
             fit = self._judged(ladder, chi2, gradient, precision, low, high, floor)
             if fit is not None and (best is None or fit.log_evidence > best.log_evidence):
                 best = fit
-            other = tight ^ self._crossing(ladder, gradient, precision, low, high)
+            other = tight ^ self._crossing(ladder, gradient, precision, high)
             if (other == tight).all() or not self._allows(ladder, other):
                 break
             tight = other
@@ -296,7 +296,6 @@ class Search:
         ladder: Float[np.ndarray, " D"],
         gradient: Float[np.ndarray, " D"],
         precision: Float[np.ndarray, "D D"],
-        low: Float[np.ndarray, " D"],
         high: Float[np.ndarray, " D"],
     ) -> Bool[np.ndarray, " K1"]:
         """Gaps (K − 1,), tight or wide, that are held where the others begin, against a force."""
