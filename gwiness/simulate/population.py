@@ -20,6 +20,7 @@ from scipy.integrate import quad
 
 from gwiness.core.catalogue import SPACES, Catalogue
 from gwiness.core.grid import TimeGrid
+from gwiness.signal.galaxy import chirp_masses, galactic_positions, log_derivative
 from gwiness.signal.psd import ARM_LENGTH
 from gwiness.simulate.orbits import DAY
 
@@ -31,22 +32,10 @@ __all__ = [
     "sky_averaged_snr",
 ]
 
-_SUN_SECONDS = 4.925490947641267e-06  # G M☉/c³ [s]
 _KILOPARSEC_SECONDS = 1.029271250e11  # kpc/c [s]
 _SPEED = 299792.458  # [km/s]
 _HUBBLE, _OMEGA_M = 67.1, 0.3175
 _NUM_ABOVE_1MHZ = 56_000
-_SUN_RADIUS = 8.2  # distance of the Sun from the galactic centre [kpc]
-
-# Columns: ecliptic components of the galactic x (to the centre), y, z axes, J2000.
-_GALACTIC_TO_ECLIPTIC = np.array(
-    [
-        [-0.054876, 0.494109, -0.867666],
-        [-0.993821, -0.110991, -0.000352],
-        [-0.096477, 0.862286, 0.497147],
-    ]
-)
-
 
 def _isotropic(rng: np.random.Generator, num: int) -> tuple[np.ndarray, np.ndarray]:
     """Longitude and latitude (num,) each, isotropic [rad]."""
@@ -68,34 +57,16 @@ def luminosity_distance(redshift: float) -> float:
     return (1 + redshift) * _SPEED / _HUBBLE * integral
 
 
-def _galactic_positions(
-    rng: np.random.Generator, num: int
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Distance [kpc], ecliptic longitude and latitude [rad] (num,) of galactic binaries."""
-    radius = rng.gamma(2, 2.5, num)
-    azimuth = rng.uniform(0, 2 * np.pi, num)
-    height = 0.3 * np.arctanh(rng.uniform(-1, 1, num))
-    disc = np.stack([radius * np.cos(azimuth), radius * np.sin(azimuth), height])
-    bulge = 0.5 * rng.standard_normal((3, num))
-    place = np.where(rng.uniform(size=num) < 0.25, bulge, disc)
-    place[0] += _SUN_RADIUS  # x points from the Sun to the centre
-    x, y, z = _GALACTIC_TO_ECLIPTIC @ place
-    distance = np.sqrt(x**2 + y**2 + z**2)
-    return distance, np.arctan2(y, x) % (2 * np.pi), np.arcsin(z / distance)
-
-
 def draw_galaxy(rng: np.random.Generator, lowest: float = 5e-4) -> Catalogue:
     """All galactic binaries above ``lowest`` [Hz], some 360,000 from 0.5 mHz on."""
     num = rng.poisson(_NUM_ABOVE_1MHZ * (lowest / 1e-3) ** (-8 / 3))
     frequency = lowest * rng.uniform(size=num) ** (-3 / 8)
-    mass1 = np.clip(rng.normal(0.60, 0.12, num), 0.3, 1.2)
-    mass2 = np.clip(rng.normal(0.30, 0.12, num), 0.15, 1.0)
-    chirp = _SUN_SECONDS * (mass1 * mass2) ** 0.6 / (mass1 + mass2) ** 0.2
-    distance, longitude, latitude = _galactic_positions(rng, num)
+    chirp = chirp_masses(rng, num)
+    distance, longitude, latitude = galactic_positions(rng, num)
     amplitude = (
         2 * chirp ** (5 / 3) * (np.pi * frequency) ** (2 / 3) / (distance * _KILOPARSEC_SECONDS)
     )
-    derivative = 96 / 5 * np.pi ** (8 / 3) * chirp ** (5 / 3) * frequency ** (11 / 3)
+    derivative = np.exp(log_derivative(chirp)) * frequency ** (11 / 3)
     inclination = np.arccos(rng.uniform(-1, 1, num))
     polarisation = rng.uniform(0, np.pi, num)
     phase = rng.uniform(0, 2 * np.pi, num)

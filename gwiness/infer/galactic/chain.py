@@ -1,0 +1,721 @@
+r"""Reversible-jump Markov chains over galactic binaries, compiled.
+
+A state holds K sources, each with four *places* (apparent frequency [bins], z, longitude, sine of
+latitude; see `gwiness.infer.galactic.law`) and two complex amplitudes of helicity, in which the
+data are linear. So wherever the places of a source move, its amplitudes are drawn from their
+conditional Gaussian at once, and the move is accepted by the likelihood integrated over them,
+
+.. math:: Z = \frac{(2π/β)^{2n}}{\det G} e^{β b^† G^{-1} b / 2},
+          \qquad G = U^† U, \quad b = U^† r,
+
+times the prior density of what was drawn. Sources are born and die alone, or together with new
+amplitudes of the source nearest in frequency, which may take a step as well. β is an inverse
+temperature.
+
+References:
+    Green: Reversible jump Markov chain Monte Carlo computation and Bayesian model determination,
+    Biometrika 82, 711 (1995).
+    Littenberg et al.: Global analysis of the gravitational wave signal from galactic binaries,
+    Phys. Rev. D 101, 123021 (2020), https://arxiv.org/abs/2004.08464
+"""
+
+import math
+from typing import Any, no_type_check
+
+import numpy as np
+from numba import njit
+
+from gwiness.infer.galactic.template import template, true_frequency
+
+__all__ = ["MOVES", "advance", "log_amplitude_prior", "nonlinear_prior"]
+
+MOVES = ("step", "sky", "jump", "orientation", "pair", "birth", "death")
+"""Kinds of move, as counted."""
+_PLACES = 4
+_ORIENTATION_STEPS = 4
+
+
+@njit(cache=True, inline="always")
+@no_type_check
+def log_amplitude_prior(p: complex, q: complex, snr2: float, law: Any) -> float:
+    """Log prior density of the two amplitudes of a source with squared SNR ``snr2``."""
+    if not law[1] <= snr2 <= law[2]:
+        return -np.inf
+    size_p, size_q = abs(p), abs(q)
+    amplitude = (math.sqrt(size_p) + math.sqrt(size_q)) ** 2 / 4
+    return law[3] - math.log(amplitude) - 1.5 * math.log(size_p * size_q)
+
+
+@njit(cache=True, inline="always")
+@no_type_check
+def nonlinear_prior(arrays: Any, law: Any, sky: Any, place: Any) -> float:
+    """Log prior density of the places of a source; −inf outside the reach."""
+    z, sin_lat = place[1], place[3]
+    if abs(sin_lat) >= 1 or abs(z) >= 4:
+        return -np.inf
+    frequency = start_frequency(arrays, law, place)
+    if not law[4] <= frequency < law[5]:
+        return -np.inf
+    row = int(place[2] / (2 * math.pi) * sky.shape[0]) % sky.shape[0]
+    column = min(int((sin_lat + 1) / 2 * sky.shape[1]), sky.shape[1] - 1)
+    return math.log(sky[row, column]) - 0.5 * z * z + law[6]
+
+
+@njit(cache=True, inline="always")
+@no_type_check
+def derivative(z: float, frequency: float, table: Any) -> float:
+    """Frequency derivative [Hz/s] of a source at ``frequency`` [Hz]."""
+    scaled = (z + 4) * 10
+    cell = min(max(int(scaled), 0), len(table) - 2)
+    part = scaled - cell
+    value = table[cell] * (1 - part) + table[cell + 1] * part
+    return math.exp(value + 11 / 3 * math.log(frequency))
+
+
+@njit(cache=True, inline="always")
+@no_type_check
+def start_frequency(arrays: Any, law: Any, place: Any) -> float:
+    """Frequency at the segment's start [Hz]."""
+    middle = true_frequency(arrays, place[0], place[2], place[3])
+    return middle - derivative(place[1], middle, law[8]) * arrays[7][1] / 2
+
+
+@njit(cache=True, inline="always")
+@no_type_check
+def make(arrays: Any, law: Any, place: Any, out: Any) -> None:
+    """Template of a source at its places."""
+    middle = true_frequency(arrays, place[0], place[2], place[3])
+    chirp = derivative(place[1], middle, law[8]) * arrays[7][1] ** 2
+    template(arrays, place[0], chirp, place[2], place[3], out)
+
+
+@njit(cache=True, fastmath={"contract", "reassoc", "nsz"})
+@no_type_check
+def dot(x: Any, y: Any) -> complex:
+    """⟨x, y⟩."""
+    real, imag = 0.0, 0.0
+    for n in range(len(x)):
+        a, b = x[n], y[n]
+        real += a.real * b.real + a.imag * b.imag
+        imag += a.real * b.imag - a.imag * b.real
+    return complex(real, imag)
+
+
+@njit(cache=True, fastmath={"contract", "reassoc", "nsz"})
+@no_type_check
+def add(target: Any, pair: Any, p: complex, q: complex) -> None:
+    """target += p U_p + q U_q."""
+    for n in range(len(target)):
+        target[n] += p * pair[0, n] + q * pair[1, n]
+
+
+@njit(cache=True)
+@no_type_check
+def norm2(x: Any) -> float:
+    """|x|²."""
+    total = 0.0
+    for n in range(len(x)):
+        total += x[n].real ** 2 + x[n].imag ** 2
+    return total
+
+
+@njit(cache=True)
+@no_type_check
+def cholesky(matrix: Any, lower: Any) -> float:
+    """Lower factor of a Hermitian matrix; log of its determinant, −inf if it is singular."""
+    log_det = 0.0
+    for i in range(len(matrix)):
+        for j in range(i + 1):
+            total = matrix[i, j]
+            for k in range(j):
+                total -= lower[i, k] * lower[j, k].conjugate()
+            if i == j:
+                if not total.real > 1e-12 * matrix[i, i].real:
+                    return -np.inf
+                lower[i, i] = math.sqrt(total.real)
+                log_det += math.log(total.real)
+            else:
+                lower[i, j] = total / lower[j, j].real
+    return log_det
+
+
+@njit(cache=True)
+@no_type_check
+def linear(lower: Any, log_det: float, b: Any, beta: float, best: Any) -> float:
+    """ln Z, and the optimal amplitudes into ``best``."""
+    num = len(b)
+    gain = 0.0
+    for i in range(num):
+        total = b[i]
+        for k in range(i):
+            total -= lower[i, k] * best[k]
+        best[i] = total / lower[i, i].real
+        gain += best[i].real ** 2 + best[i].imag ** 2
+    back(lower, best)
+    return num * math.log(2 * math.pi / beta) - log_det + 0.5 * beta * gain
+
+
+@njit(cache=True)
+@no_type_check
+def back(lower: Any, x: Any) -> None:
+    """x ← L^{-†} x."""
+    for i in range(len(x) - 1, -1, -1):
+        total = x[i]
+        for k in range(i + 1, len(x)):
+            total -= lower[k, i].conjugate() * x[k]
+        x[i] = total / lower[i, i].real
+
+
+@njit(cache=True)
+@no_type_check
+def single(pair: Any, residual: Any, gram: Any, b: Any) -> None:
+    """G and b of one source."""
+    gram[0, 0], gram[1, 1] = norm2(pair[0]), norm2(pair[1])
+    gram[1, 0] = dot(pair[1], pair[0])
+    gram[0, 1] = gram[1, 0].conjugate()
+    b[0], b[1] = dot(pair[0], residual), dot(pair[1], residual)
+
+
+@njit(cache=True)
+@no_type_check
+def double(one: Any, other: Any, residual: Any, gram: Any, b: Any) -> None:
+    """G and b of two sources."""
+    single(one, residual, gram[:2, :2], b[:2])
+    single(other, residual, gram[2:, 2:], b[2:])
+    for i in range(2):
+        for j in range(2):
+            gram[2 + i, j] = dot(other[i], one[j])
+            gram[j, 2 + i] = gram[2 + i, j].conjugate()
+
+
+@njit(cache=True, inline="always")
+@no_type_check
+def squared_snr(gram: Any, p: complex, q: complex) -> float:
+    """|p U_p + q U_q|²."""
+    cross = p.conjugate() * q * gram[0, 1]
+    return (
+        gram[0, 0].real * (p.real**2 + p.imag**2)
+        + gram[1, 1].real * (q.real**2 + q.imag**2)
+        + 2 * cross.real
+    )
+
+
+@njit(cache=True)
+@no_type_check
+def gaussian(rng: Any, z: Any, scale: float) -> None:
+    """Complex normal numbers, real and imaginary parts of this scale."""
+    for i in range(len(z)):
+        z[i] = complex(rng.standard_normal(), rng.standard_normal()) * scale
+
+
+@njit(cache=True)
+@no_type_check
+def born(rng: Any, births: Any, out: Any) -> None:
+    """Places of a new source."""
+    table, total = births[0], births[1]
+    num_lon, num_lat = table.shape[1], table.shape[2]
+    cell = np.searchsorted(total, rng.random() * total[-1], side="right")
+    cell = min(cell, table.size - 1)
+    g, rest = divmod(cell, num_lon * num_lat)
+    i, j = divmod(rest, num_lat)
+    out[0] = births[2][0] + (g + rng.random()) * births[2][1]
+    out[2] = (i + rng.random()) / num_lon * 2 * math.pi
+    out[3] = (j + rng.random()) / num_lat * 2 - 1
+    out[1] = rng.standard_normal()
+
+
+@njit(cache=True)
+@no_type_check
+def log_born(births: Any, place: Any) -> float:
+    """Log density of `born`; −inf where it never lands."""
+    table = births[0]
+    g = int(math.floor((place[0] - births[2][0]) / births[2][1]))
+    if not 0 <= g < table.shape[0]:
+        return -np.inf
+    i = int(place[2] / (2 * math.pi) * table.shape[1]) % table.shape[1]
+    j = min(int((place[3] + 1) / 2 * table.shape[2]), table.shape[2] - 1)
+    area = births[2][1] * 4 * math.pi / (table.shape[1] * table.shape[2])
+    normal = -0.5 * place[1] * place[1] - 0.5 * math.log(2 * math.pi)
+    return math.log(table[g, i, j] / area) + normal
+
+
+@njit(cache=True)
+@no_type_check
+def step_factor(metric: Any, place: Any, snr2: float, lower: Any) -> float:
+    """Factor of the precision of a step there; log of its determinant."""
+    table, bounds = metric
+    i = int(place[2] / (2 * math.pi) * table.shape[0]) % table.shape[0]
+    j = min(int((place[3] + 1) / 2 * table.shape[1]), table.shape[1] - 1)
+    precision = np.empty((_PLACES, _PLACES), dtype=np.complex128)
+    for a in range(_PLACES):
+        for b in range(_PLACES):
+            precision[a, b] = table[i, j, a, b] * snr2
+        precision[a, a] += bounds[a]
+    return cholesky(precision, lower)
+
+
+@njit(cache=True)
+@no_type_check
+def log_step(lower: Any, log_det: float, delta: Any, scale: float) -> float:
+    """Log density of a step, but for a constant."""
+    total = 0.0
+    for i in range(_PLACES):
+        value = 0.0
+        for k in range(i, _PLACES):
+            value += lower[k, i].real * delta[k].real
+        total += value * value
+    return 0.5 * log_det - 0.5 * total / (scale * scale)
+
+
+@njit(cache=True)
+@no_type_check
+def nearest(places: Any, num: int, apparent: float, but: int) -> int:
+    """Source nearest in frequency, other than ``but``; −1 if there is none."""
+    best, found = np.inf, -1
+    for k in range(num):
+        distance = abs(places[k, 0] - apparent)
+        if k != but and distance < best:
+            best, found = distance, k
+    return found
+
+
+@njit(cache=True)
+@no_type_check
+def walk_orientation(
+    rng: Any, law: Any, gram: Any, b: Any, beta: float, amplitude: Any, num: int
+) -> None:
+    """Steps of the root of one amplitude's size, where the prior is flat, or of its phase."""
+    p, q = amplitude[0], amplitude[1]
+    snr2 = squared_snr(gram, p, q)
+    fit = (p.conjugate() * b[0] + q.conjugate() * b[1]).real - 0.5 * snr2
+    prior = log_amplitude_prior(p, q, snr2, law)
+    for _ in range(num):
+        which = int(2 * rng.random())
+        old = p if which == 0 else q
+        size, angle, volume = abs(old), math.atan2(old.imag, old.real), 0.0
+        if rng.random() < 0.5:
+            width = (beta * gram[which, which].real) ** -0.25
+            root = math.sqrt(size)
+            new_root = abs(root + width * 10 ** (-2 + 2.3 * rng.random()) * rng.standard_normal())
+            # d²p is 2 root³ d(root) d(angle).
+            volume = 3 * math.log(max(new_root, 1e-300) / root)
+            size = new_root * new_root
+        else:
+            angle += 10 ** (-2.5 + 3 * rng.random()) * rng.standard_normal()
+        new = complex(size * math.cos(angle), size * math.sin(angle))
+        one, other = (new, q) if which == 0 else (p, new)
+        new_snr2 = squared_snr(gram, one, other)
+        new_prior = log_amplitude_prior(one, other, new_snr2, law)
+        if new_prior == -np.inf:
+            continue
+        new_fit = (one.conjugate() * b[0] + other.conjugate() * b[1]).real - 0.5 * new_snr2
+        if math.log(rng.random()) < beta * (new_fit - fit) + new_prior - prior + volume:
+            p, q, fit, prior = one, other, new_fit, new_prior
+    amplitude[0], amplitude[1] = p, q
+
+
+@njit(cache=True)
+@no_type_check
+def take_step(rng: Any, metric: Any, place: Any, snr2: float, beta: float, out: Any) -> float:
+    """A step by the local metric, or part of one; log density back over ahead, in part.
+
+    Returns:
+        Log of the density of the step ahead; the caller subtracts it from that of the step back.
+    """
+    lower = np.empty((_PLACES, _PLACES), dtype=np.complex128)
+    log_det = step_factor(metric, place, beta * snr2, lower)
+    scale = 10 ** (-1.2 + 1.4 * rng.random())
+    delta = np.empty(_PLACES, dtype=np.complex128)
+    gaussian(rng, delta, scale)
+    for i in range(_PLACES):
+        delta[i] = complex(delta[i].real, 0.0)
+    back(lower, delta)
+    for i in range(_PLACES):
+        out[i] = place[i] + delta[i].real
+    # Further than half a turn there would be two ways back.
+    if abs(delta[2].real) > math.pi:
+        out[3] = 2.0
+    out[2] %= 2 * math.pi
+    out[4] = scale
+    return log_step(lower, log_det, delta, scale)
+
+
+@njit(cache=True)
+@no_type_check
+def step_back(metric: Any, new: Any, place: Any, snr2: float, beta: float) -> float:
+    """Log density of the step from ``new`` to ``place`` at the scale in new[4]."""
+    lower = np.empty((_PLACES, _PLACES), dtype=np.complex128)
+    log_det = step_factor(metric, new, beta * snr2, lower)
+    delta = np.empty(_PLACES, dtype=np.complex128)
+    for i in range(_PLACES):
+        delta[i] = complex(place[i] - new[i], 0.0)
+    turned = delta[2].real
+    turned -= 2 * math.pi * math.floor(turned / (2 * math.pi) + 0.5)
+    delta[2] = complex(turned, 0.0)
+    return log_step(lower, log_det, delta, new[4])
+
+
+@njit(cache=True)
+@no_type_check
+def propose_places(
+    rng: Any, kind: int, sky: Any, sky_sum: Any, births: Any, place: Any, out: Any
+) -> float:
+    """Other places by jumps; log of the density back over ahead, prior of the sky included.
+
+    Kinds: 0 sky of the prior, 1 frequency, 2 mirrored latitude or turned longitude, 3 as a birth.
+    """
+    for i in range(_PLACES):
+        out[i] = place[i]
+    if kind == 0:
+        cell = min(np.searchsorted(sky_sum, rng.random() * sky_sum[-1], side="right"), sky.size - 1)
+        i, j = divmod(cell, sky.shape[1])
+        out[2] = (i + rng.random()) / sky.shape[0] * 2 * math.pi
+        out[3] = (j + rng.random()) / sky.shape[1] * 2 - 1
+        if rng.random() < 0.5:
+            out[0] += 10 ** (-2 + 2 * rng.random()) * rng.standard_normal()
+        return sky_density(sky, place) - sky_density(sky, out)
+    if kind == 1:
+        out[0] += 10 ** (-1.5 + 2 * rng.random()) * rng.standard_normal()
+        if rng.random() < 0.5:
+            out[1] = rng.standard_normal()
+            return 0.5 * (out[1] ** 2 - place[1] ** 2)
+        return 0.0
+    if kind == 2:
+        if rng.random() < 0.7:
+            out[3] = -out[3]
+        else:
+            out[2] += math.pi
+        out[2] = (out[2] + 0.1 * rng.standard_normal()) % (2 * math.pi)
+        out[3] += 0.1 * rng.standard_normal()
+        return 0.0
+    born(rng, births, out)
+    return log_born(births, place) - log_born(births, out)
+
+
+@njit(cache=True, inline="always")
+@no_type_check
+def sky_density(sky: Any, place: Any) -> float:
+    """Log density of the prior's sky."""
+    row = int(place[2] / (2 * math.pi) * sky.shape[0]) % sky.shape[0]
+    column = min(int((place[3] + 1) / 2 * sky.shape[1]), sky.shape[1] - 1)
+    return math.log(sky[row, column])
+
+
+@njit(cache=True)
+@no_type_check
+def advance(
+    rng: Any,
+    num_moves: int,
+    beta: float,
+    jumps: float,
+    state: Any,
+    arrays: Any,
+    law: Any,
+    sky: Any,
+    sky_sum: Any,
+    births: Any,
+    metric: Any,
+    counts: Any,
+) -> None:
+    """Moves of one chain, in place.
+
+    Arguments:
+        rng: Generator.
+        num_moves: How many.
+        beta: Inverse temperature.
+        jumps: Share of births and deaths.
+        state: Number (1,), places (K_max, 4), amplitudes (K_max, 2), templates (K_max, 2, N) and
+            residual (N,).
+        arrays: Of the frame, see `gwiness.infer.galactic.template`.
+        law: Numbers of the prior, see `gwiness.infer.galactic.sampler`.
+        sky: Density on the sky.
+        sky_sum: Its cumulative sum.
+        births: Table of births, its cumulative sum, first frequency and step.
+        metric: Precision of places for unit SNR on a table of the sky, and of the prior.
+        counts: Proposed and accepted (7, 2) of each of `MOVES`, added to.
+    """
+    number, places, amplitudes, pairs, residual = state
+    length = len(residual)
+    trial = np.empty((2, 2, length), dtype=np.complex128)
+    rest = np.empty(length, dtype=np.complex128)
+    gram = np.empty((4, 4), dtype=np.complex128)
+    new_gram = np.empty((4, 4), dtype=np.complex128)
+    lower = np.zeros((4, 4), dtype=np.complex128)
+    new_lower = np.zeros((4, 4), dtype=np.complex128)
+    b, new_b = np.empty(4, dtype=np.complex128), np.empty(4, dtype=np.complex128)
+    best, new_best = np.empty(4, dtype=np.complex128), np.empty(4, dtype=np.complex128)
+    z = np.empty(4, dtype=np.complex128)
+    place, other_place = np.zeros(5), np.zeros(5)
+    num_max = int(law[0])
+    for _ in range(num_moves):
+        num = number[0]
+        chosen = rng.random()
+        if num == 0 or chosen < jumps:
+            birth = rng.random() < 0.5
+            if (birth and num == num_max) or (not birth and num == 0):
+                continue
+            move = 5 if birth else 6
+            counts[move, 0] += 1
+            joint = rng.random() < 0.5
+            kick = joint and rng.random() < 0.5
+            # Both directions compare the state without the source to the state with it.
+            if birth:
+                born(rng, births, place)
+                index = num
+                neighbour = nearest(places, num, place[0], -1)
+            else:
+                index = int(num * rng.random())
+                place[:4] = places[index]
+                neighbour = nearest(places, num, place[0], index)
+            if joint and neighbour < 0:
+                continue
+            prior = nonlinear_prior(arrays, law, sky, place)
+            if prior == -np.inf:
+                continue
+            change = prior - log_born(births, place)
+            rest[:] = residual
+            if birth:
+                make(arrays, law, place, trial[0])
+            else:
+                trial[0] = pairs[index]
+                add(rest, trial[0], amplitudes[index, 0], amplitudes[index, 1])
+            if not joint:
+                single(trial[0], rest, gram[:2, :2], b[:2])
+                log_det = cholesky(gram[:2, :2], lower[:2, :2])
+                if log_det == -np.inf:
+                    continue
+                change += linear(lower[:2, :2], log_det, b[:2], beta, best[:2])
+                if birth:
+                    gaussian(rng, z[:2], 1 / math.sqrt(beta))
+                    back(lower[:2, :2], z[:2])
+                    p, q = best[0] + z[0], best[1] + z[1]
+                else:
+                    p, q = amplitudes[index, 0], amplitudes[index, 1]
+                change += log_amplitude_prior(p, q, squared_snr(gram, p, q), law)
+                if math.log(rng.random()) < (change if birth else -change):
+                    counts[move, 1] += 1
+                    if birth:
+                        places[num], pairs[num] = place[:4], trial[0]
+                        amplitudes[num, 0], amplitudes[num, 1] = p, q
+                        add(residual, trial[0], -p, -q)
+                        number[0] = num + 1
+                    else:
+                        residual[:] = rest
+                        remove(state, index)
+                continue
+            add(
+                rest, pairs[neighbour], amplitudes[neighbour, 0], amplitudes[neighbour, 1]
+            )
+            other_place[:4] = places[neighbour]
+            if kick:
+                other_place[0] += 10 ** (-2 + 2 * rng.random()) * rng.standard_normal()
+                if rng.random() < 0.5:
+                    spread = 10 ** (-1.5 + 1.5 * rng.random())
+                    other_place[2] += spread * rng.standard_normal()
+                    other_place[2] %= 2 * math.pi
+                    other_place[3] += spread * rng.standard_normal()
+                after = nonlinear_prior(arrays, law, sky, other_place)
+                if after == -np.inf:
+                    continue
+                moved = after - nonlinear_prior(arrays, law, sky, places[neighbour])
+                # The way back must choose the same neighbour.
+                distance = abs(other_place[0] - place[0])
+                closest = True
+                for k in range(num):
+                    if (
+                        k != neighbour
+                        and k != index
+                        and abs(places[k, 0] - place[0]) < distance
+                    ):
+                        closest = False
+                if not closest:
+                    continue
+                make(arrays, law, other_place, trial[1])
+            else:
+                moved = 0.0
+                trial[1] = pairs[neighbour]
+            # With the source: both; without it: the neighbour alone.
+            with_other = trial[1] if birth else pairs[neighbour]
+            alone = pairs[neighbour] if birth else trial[1]
+            double(trial[0], with_other, rest, gram, b)
+            log_det = cholesky(gram, lower)
+            single(alone, rest, new_gram[:2, :2], new_b[:2])
+            new_log_det = cholesky(new_gram[:2, :2], new_lower[:2, :2])
+            if log_det == -np.inf or new_log_det == -np.inf:
+                continue
+            change += linear(lower, log_det, b, beta, best)
+            change -= linear(
+                new_lower[:2, :2], new_log_det, new_b[:2], beta, new_best[:2]
+            )
+            change += moved if birth else -moved
+            if birth:
+                gaussian(rng, z, 1 / math.sqrt(beta))
+                back(lower, z)
+                for i in range(4):
+                    best[i] += z[i]
+                new_best[0] = amplitudes[neighbour, 0]
+                new_best[1] = amplitudes[neighbour, 1]
+            else:
+                gaussian(rng, z[:2], 1 / math.sqrt(beta))
+                back(new_lower[:2, :2], z[:2])
+                new_best[0], new_best[1] = new_best[0] + z[0], new_best[1] + z[1]
+                best[0], best[1] = amplitudes[index, 0], amplitudes[index, 1]
+                best[2], best[3] = amplitudes[neighbour, 0], amplitudes[neighbour, 1]
+            change += log_amplitude_prior(
+                best[0], best[1], squared_snr(gram[:2, :2], best[0], best[1]), law
+            )
+            change += log_amplitude_prior(
+                best[2], best[3], squared_snr(gram[2:, 2:], best[2], best[3]), law
+            )
+            change -= log_amplitude_prior(
+                new_best[0], new_best[1], squared_snr(new_gram, new_best[0], new_best[1]), law
+            )
+            if math.log(rng.random()) < (change if birth else -change):
+                counts[move, 1] += 1
+                residual[:] = rest
+                places[neighbour] = other_place[:4]
+                pairs[neighbour] = trial[1]
+                if birth:
+                    places[num], pairs[num] = place[:4], trial[0]
+                    amplitudes[num, 0], amplitudes[num, 1] = best[0], best[1]
+                    amplitudes[neighbour, 0], amplitudes[neighbour, 1] = best[2], best[3]
+                    add(residual, trial[0], -best[0], -best[1])
+                    add(residual, trial[1], -best[2], -best[3])
+                    number[0] = num + 1
+                else:
+                    amplitudes[neighbour, 0] = new_best[0]
+                    amplitudes[neighbour, 1] = new_best[1]
+                    add(residual, trial[1], -new_best[0], -new_best[1])
+                    remove(state, index)
+            continue
+        index = int(num * rng.random())
+        chosen = rng.random()
+        # Single or together with its neighbour's amplitudes.
+        neighbour = nearest(places, num, places[index, 0], index) if rng.random() < 0.35 else -1
+        size = 2 if neighbour < 0 else 4
+        rest[:] = residual
+        add(rest, pairs[index], amplitudes[index, 0], amplitudes[index, 1])
+        if neighbour >= 0:
+            add(rest, pairs[neighbour], amplitudes[neighbour, 0], amplitudes[neighbour, 1])
+            double(pairs[index], pairs[neighbour], rest, gram, b)
+        else:
+            single(pairs[index], rest, gram[:2, :2], b[:2])
+        log_det = cholesky(gram[:size, :size], lower[:size, :size])
+        if log_det == -np.inf:
+            continue
+        old = linear(lower[:size, :size], log_det, b[:size], beta, best[:size])
+        p, q = amplitudes[index, 0], amplitudes[index, 1]
+        snr2 = squared_snr(gram[:2, :2], p, q)
+        old += log_amplitude_prior(p, q, snr2, law)
+        if neighbour >= 0:
+            third, fourth = amplitudes[neighbour, 0], amplitudes[neighbour, 1]
+            old += log_amplitude_prior(
+                third, fourth, squared_snr(gram[2:, 2:], third, fourth), law
+            )
+        old += nonlinear_prior(arrays, law, sky, places[index])
+        change = 0.0
+        ahead = 0.0
+        if chosen < 0.6:
+            move = 0
+            ahead = take_step(rng, metric, places[index], snr2, beta, place)
+        elif chosen < 0.7:
+            move = 1
+            change = propose_places(rng, 0, sky, sky_sum, births, places[index], place)
+        elif chosen < 0.8:
+            move = 2
+            kind = 1 + int(3 * rng.random())
+            change = propose_places(rng, kind, sky, sky_sum, births, places[index], place)
+        else:
+            move = 3 if neighbour < 0 else 4
+            place[:4] = places[index]
+        counts[move, 0] += 1
+        accepted = False
+        prior = nonlinear_prior(arrays, law, sky, place) if move < 3 else 0.0
+        if prior > -np.inf:
+            if move < 3:
+                make(arrays, law, place, trial[0])
+                if neighbour >= 0:
+                    double(trial[0], pairs[neighbour], rest, new_gram, new_b)
+                else:
+                    single(trial[0], rest, new_gram[:2, :2], new_b[:2])
+                new_log_det = cholesky(new_gram[:size, :size], new_lower[:size, :size])
+            else:
+                new_gram[:size, :size] = gram[:size, :size]
+                new_lower[:size, :size] = lower[:size, :size]
+                new_b[:size] = b[:size]
+                new_log_det = log_det
+            if new_log_det > -np.inf:
+                new = linear(
+                    new_lower[:size, :size], new_log_det, new_b[:size], beta, new_best[:size]
+                )
+                if move == 0:
+                    # The same deviation from the optimum, in units of its width.
+                    z[0], z[1] = p - best[0], q - best[1]
+                    if neighbour >= 0:
+                        z[2], z[3] = third - best[2], fourth - best[3]
+                    forward(lower[:size, :size], z[:size])
+                else:
+                    gaussian(rng, z[:size], 1 / math.sqrt(beta))
+                back(new_lower[:size, :size], z[:size])
+                for i in range(size):
+                    new_best[i] += z[i]
+                new_snr2 = squared_snr(new_gram[:2, :2], new_best[0], new_best[1])
+                new += log_amplitude_prior(new_best[0], new_best[1], new_snr2, law)
+                if neighbour >= 0:
+                    new += log_amplitude_prior(
+                        new_best[2],
+                        new_best[3],
+                        squared_snr(new_gram[2:, 2:], new_best[2], new_best[3]),
+                        law,
+                    )
+                new += prior if move < 3 else nonlinear_prior(arrays, law, sky, place)
+                if neighbour >= 0 and move < 3 and nearest(places, num, place[0], index) != neighbour:
+                    new = -np.inf
+                if move == 0 and new > -np.inf:
+                    change = step_back(metric, place, places[index], new_snr2, beta) - ahead
+                accepted = math.log(rng.random()) < new - old + change
+        if accepted:
+            counts[move, 1] += 1
+            p, q = new_best[0], new_best[1]
+            if move < 3:
+                places[index], pairs[index] = place[:4], trial[0]
+            if neighbour >= 0:
+                amplitudes[neighbour, 0], amplitudes[neighbour, 1] = new_best[2], new_best[3]
+            gram[:2, :2] = new_gram[:2, :2]
+        amplitudes[index, 0], amplitudes[index, 1] = p, q
+        if neighbour >= 0:
+            add(
+                rest, pairs[neighbour], -amplitudes[neighbour, 0], -amplitudes[neighbour, 1]
+            )
+            b[0], b[1] = dot(pairs[index, 0], rest), dot(pairs[index, 1], rest)
+        elif accepted:
+            b[:2] = new_b[:2]
+        walk_orientation(rng, law, gram, b, beta, amplitudes[index], _ORIENTATION_STEPS)
+        residual[:] = rest
+        add(residual, pairs[index], -amplitudes[index, 0], -amplitudes[index, 1])
+
+
+@njit(cache=True)
+@no_type_check
+def forward(lower: Any, x: Any) -> None:
+    """x ← L† x."""
+    for i in range(len(x)):
+        total = 0j
+        for k in range(i, len(x)):
+            total += lower[k, i].conjugate() * x[k]
+        x[i] = total
+
+
+@njit(cache=True)
+@no_type_check
+def remove(state: Any, index: int) -> None:
+    """Take a source out; the last takes its row."""
+    number, places, amplitudes, pairs, _ = state
+    last = number[0] - 1
+    if index != last:
+        places[index], amplitudes[index], pairs[index] = (
+            places[last],
+            amplitudes[last],
+            pairs[last],
+        )
+    number[0] = last

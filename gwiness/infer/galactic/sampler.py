@@ -1,0 +1,306 @@
+r"""Posterior samples of one window: parallel tempering over reversible-jump chains.
+
+Two ensembles run from nothing to the posterior, each a ladder of temperatures whose hot end finds
+its way out of wrong numbers of sources. Births are drawn where what the sources leave over is
+loud: the maximum of the likelihood over the amplitudes, on a table of frequency and sky, drawn
+anew while the ensembles settle and then frozen, as a proposal of a Markov chain has to be.
+"""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from jaxtyping import Complex, Float
+from numba import njit
+
+from gwiness.infer.galactic.chain import MOVES, advance
+from gwiness.infer.galactic.law import GalacticLaw, population_tables
+from gwiness.infer.galactic.template import frame_arrays, template
+from gwiness.infer.galactic.window import Frame
+
+__all__ = ["Chains", "Sampling", "Window", "sample_window"]
+
+_STEPS_PER_BIN = 2
+_CENTRE_LIGHT = 499.004783836  # one astronomical unit [s]
+_YEAR = 31558149.763545603
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """How long to walk.
+
+    Arguments:
+        ensembles: Independent ladders.
+        rungs: Temperatures of each.
+        coolest, hottest: β of the ladder's ends; geometric between.
+        settling: Rounds of settling, each ended by a new table of births.
+        settling_moves: Moves of every rung in a round.
+        sweeps: Kept states of each ensemble.
+        moves: Moves of every rung between them.
+        jumps: Share of births and deaths among the moves.
+    """
+
+    ensembles: int = 2
+    rungs: int = 8
+    hottest: float = 0.1
+    settling: int = 12
+    settling_moves: int = 300
+    sweeps: int = 500
+    moves: int = 30
+    jumps: float = 0.3
+
+
+@dataclass(frozen=True, eq=False)
+class Window:
+    """Data of a window and where its sources may be.
+
+    Arguments:
+        frame: Place of the window.
+        data: From `gwiness.infer.galactic.window.window_data` (2, Q).
+        low: Smallest f₀ of a source [Hz].
+        high: Largest.
+    """
+
+    frame: Frame
+    data: Complex[np.ndarray, "2 Q"]
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, eq=False)
+class Chains:
+    """Samples of the posterior, as arrays with a number of sources each.
+
+    Arguments:
+        num: Sources in each sample (E, n).
+        places: Apparent frequency [bins], z, longitude, sine of latitude (E, n, K_max, 4).
+        amplitudes: Helicities p and q (E, n, K_max, 2), in ``AMPLITUDE_UNIT``.
+        chi2: |d − h|² (E, n).
+        counts: Proposed and accepted moves at β = 1 of each of ``MOVES`` (7, 2).
+        swaps: Share of accepted swaps between neighbouring rungs (rungs − 1,).
+    """
+
+    num: np.ndarray
+    places: np.ndarray
+    amplitudes: np.ndarray
+    chi2: np.ndarray
+    counts: np.ndarray
+    swaps: np.ndarray
+
+
+class _Setting:
+    """What all ensembles of a window share."""
+
+    def __init__(self, window: Window, law: GalacticLaw) -> None:
+        frame = window.frame
+        self.window = window
+        self.arrays = frame_arrays(frame)
+        sky, derivative = population_tables()
+        self.sky, self.sky_sum = sky, np.cumsum(sky.ravel())
+        bins = (window.high - window.low) * frame.duration
+        self.law = (
+            float(law.num_max),
+            law.snr_min**2,
+            law.snr_max**2,
+            -np.log(law.log_snr_range * 32 * np.pi**2),
+            window.low,
+            window.high,
+            -0.5 * np.log(2 * np.pi) - np.log(bins),
+            0.0,
+            derivative,
+        )
+        years = frame.duration / _YEAR
+        turns = 2 * np.pi * frame.centre * _CENTRE_LIGHT * min(1.0, (np.pi * years) ** 2 / 2)
+        num_lat = max(6, int(np.ceil(1.3 * turns)))
+        self.cells = (2 * num_lat, num_lat)
+        middle = (window.low + window.high) / 2 - frame.centre
+        sway = 1e-4 * frame.centre * frame.duration
+        self.first = middle * frame.duration - bins / 2 - sway - 0.5
+        self.num_steps = int(np.ceil((bins + 2 * sway + 1) * _STEPS_PER_BIN))
+        lon = (np.arange(self.cells[0]) + 0.5) / self.cells[0] * 2 * np.pi
+        sin_lat = (np.arange(self.cells[1]) + 0.5) / self.cells[1] * 2 - 1
+        self.templates, self.metric = _tables(self.arrays, derivative, lon, sin_lat)
+        self.grams = np.einsum("spn,sqn->spq", self.templates.conj(), self.templates)
+        # Prior precision of frequency, z, longitude and sine of latitude.
+        self.bounds = np.array([(4 / bins) ** 2, 1.0, 0.4, 6.0])
+        x = frame.basis.nodes
+        steps = self.first + (np.arange(self.num_steps) + 0.5) / _STEPS_PER_BIN
+        self.carrier = np.exp(-2j * np.pi * steps[:, None] * x)
+        # Prior probability of a cell of the sky.
+        fine = self.sky.repeat(self.cells[0], 0).repeat(self.cells[1], 1)
+        shape = (self.cells[0], self.sky.shape[0], self.cells[1], self.sky.shape[1])
+        self.sky_share = fine.reshape(shape).mean(axis=(1, 3))
+
+    def loudness(self, residual: Complex[np.ndarray, " N"]) -> Float[np.ndarray, "G I J"]:
+        """Largest gain of the log likelihood by a source in each cell."""
+        num_q = len(residual) // 2
+        product = self.templates.conj() * residual
+        folded = product.reshape(*product.shape[:2], 2, num_q).sum(axis=2)
+        b = folded.reshape(-1, num_q) @ self.carrier.T
+        b = b.reshape(len(self.templates), 2, -1)
+        g00, g11 = self.grams[:, 0, 0].real[:, None], self.grams[:, 1, 1].real[:, None]
+        g01 = self.grams[:, 0, 1][:, None]
+        det = g00 * g11 - np.abs(g01) ** 2
+        cross = (b[:, 0].conj() * g01 * b[:, 1]).real
+        gain = (g11 * np.abs(b[:, 0]) ** 2 + g00 * np.abs(b[:, 1]) ** 2 - 2 * cross) / (2 * det)
+        return gain.T.reshape(-1, *self.cells)
+
+    def table(self, residuals: list[np.ndarray]) -> np.ndarray:
+        """Share of births in each cell: half where residuals are loud, half by the prior."""
+        prior = np.broadcast_to(self.sky_share, (self.num_steps, *self.cells))
+        prior = prior / prior.sum()
+        share = np.zeros_like(prior)
+        for residual in residuals:
+            gain = self.loudness(residual)
+            loud = self.sky_share * np.exp(np.minimum(1.0, 12 / gain.max()) * (gain - gain.max()))
+            share += loud / loud.sum() / len(residuals)
+        return 0.7 * share + 0.3 * prior
+
+    def births(self, table: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """A table as the compiled moves take it."""
+        return table, np.cumsum(table.ravel()), np.array([self.first, 1 / _STEPS_PER_BIN])
+
+
+@njit(cache=True)
+def _cell_templates(arrays, chirp, lon, sin_lat, out):  # noqa: ANN001, ANN202
+    """Templates at frequency 0 (S, 2, N)."""
+    for i in range(len(lon)):
+        for j in range(len(sin_lat)):
+            template(arrays, 0.0, chirp, lon[i], sin_lat[j], out[i * len(sin_lat) + j])
+
+
+def _tables(
+    arrays: tuple[np.ndarray, ...], derivative: np.ndarray, lon: np.ndarray, sin_lat: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Templates on cells of the sky (S, 2, N), and the precision of places at unit SNR."""
+    scalars = arrays[7]
+    # Typical frequency derivative, in bins per observation time.
+    chirp = np.exp(derivative[40] + 11 / 3 * np.log(scalars[0])) * scalars[1] ** 2
+    per_z = (derivative[45] - derivative[35]) * chirp
+    length = 2 * len(arrays[6])
+    num = len(lon) * len(sin_lat)
+    base, east, north = (np.empty((num, 2, length), dtype=complex) for _ in range(3))
+    small = 1e-4
+    _cell_templates(arrays, chirp, lon, sin_lat, base)
+    _cell_templates(arrays, chirp, lon + small, sin_lat, east)
+    _cell_templates(arrays, chirp, lon, sin_lat + small, north)
+    x = np.tile(arrays[6], 2)
+    slopes = np.stack(
+        [
+            2j * np.pi * x * base,
+            1j * np.pi * x**2 * per_z * base,
+            (east - base) / small,
+            (north - base) / small,
+        ]
+    )
+    gram = np.einsum("spn,sqn->spq", base.conj(), base)
+    mixed = np.einsum("spn,asqn->saqp", base.conj(), slopes)  # (S, 4, 2 slope, 2 base)
+    inverse = np.linalg.inv(gram)
+    full = np.einsum("aspn,bspn->sab", slopes.conj(), slopes)
+    lost = np.einsum("saqp,spr,sbqr->sab", mixed.conj(), inverse, mixed)
+    precision = (full - lost).real / np.einsum("spp->s", gram).real[:, None, None]
+    return base, precision.reshape(len(lon), len(sin_lat), 4, 4)
+
+
+class _Ladder:
+    """Chains at all temperatures of one ensemble."""
+
+    def __init__(
+        self, setting: _Setting, law: GalacticLaw, sampling: Sampling, rng: np.random.Generator
+    ) -> None:
+        self.setting, self.rng, self.sampling = setting, rng, sampling
+        data = setting.window.data.ravel()
+        self.betas = np.geomspace(1, sampling.hottest, sampling.rungs)
+        self.states = [
+            (
+                np.zeros(1, dtype=np.int64),
+                np.zeros((law.num_max, 4)),
+                np.zeros((law.num_max, 2), dtype=complex),
+                np.zeros((law.num_max, 2, len(data)), dtype=complex),
+                data.copy(),
+            )
+            for _ in self.betas
+        ]
+        self.counts = np.zeros((len(self.betas), len(MOVES), 2))
+        self.swaps = np.zeros((len(self.betas) - 1, 2))
+
+    def walk(self, moves: int, table: tuple[np.ndarray, np.ndarray, np.ndarray]) -> None:
+        """Moves of every rung, then swaps between neighbours."""
+        setting = self.setting
+        for rung, beta in enumerate(self.betas):
+            advance(
+                self.rng,
+                moves,
+                beta,
+                self.sampling.jumps,
+                self.states[rung],
+                setting.arrays,
+                setting.law,
+                setting.sky,
+                setting.sky_sum,
+                table,
+                (setting.metric, setting.bounds),
+                self.counts[rung],
+            )
+        chi2 = [np.vdot(state[4], state[4]).real for state in self.states]
+        for rung in range(len(self.betas) - 1, 0, -1):
+            gap = self.betas[rung - 1] - self.betas[rung]
+            self.swaps[rung - 1, 0] += 1
+            if np.log(self.rng.uniform()) < 0.5 * gap * (chi2[rung - 1] - chi2[rung]):
+                self.swaps[rung - 1, 1] += 1
+                one, other = rung - 1, rung
+                self.states[one], self.states[other] = self.states[other], self.states[one]
+                chi2[one], chi2[other] = chi2[other], chi2[one]
+
+    def residuals(self) -> list[np.ndarray]:
+        """What each rung leaves over, and what the coolest does without each of its sources."""
+        found = [state[4] for state in self.states[:4]]
+        number, _, amplitudes, pairs, residual = self.states[0]
+        for k in range(number[0]):
+            found.append(residual + amplitudes[k] @ pairs[k])
+        return found
+
+
+def sample_window(
+    window: Window, law: GalacticLaw, sampling: Sampling, rng: np.random.Generator
+) -> Chains:
+    """Samples of the posterior of a window.
+
+    Arguments:
+        window: Data.
+        law: Prior.
+        sampling: How long to walk.
+        rng: Generator.
+    """
+    setting = _Setting(window, law)
+    ladders = [_Ladder(setting, law, sampling, child) for child in rng.spawn(sampling.ensembles)]
+    tables = []
+    for ladder in ladders:
+        for round_ in range(sampling.settling):
+            table = setting.births(setting.table(ladder.residuals()))
+            # Cooled from the hot end: loud sources first.
+            heat = max(0.0, 1 - 2 * round_ / sampling.settling)
+            full = ladder.betas
+            ladder.betas = full * 0.02**heat
+            for _ in range(sampling.settling_moves // sampling.moves):
+                ladder.walk(sampling.moves, table)
+            ladder.betas = full
+        tables.append(setting.table(ladder.residuals()))
+    table = setting.births(np.mean(tables, axis=0))
+    kept = []
+    for ladder in ladders:
+        ladder.counts[:], ladder.swaps[:] = 0, 0
+        for _ in range(sampling.sweeps):
+            ladder.walk(sampling.moves, table)
+            number, places, amplitudes, _, residual = ladder.states[0]
+            chi2 = np.vdot(residual, residual).real
+            kept.append((number[0], places.copy(), amplitudes.copy(), chi2))
+    shape = (sampling.ensembles, sampling.sweeps)
+    num, places, amplitudes, chi2 = (np.array(column) for column in zip(*kept, strict=True))
+    return Chains(
+        num.reshape(shape),
+        places.reshape(*shape, *places.shape[1:]),
+        amplitudes.reshape(*shape, *amplitudes.shape[1:]),
+        chi2.reshape(shape),
+        sum(ladder.counts[0] for ladder in ladders),
+        sum(ladder.swaps[:, 1] for ladder in ladders) / sum(ladder.swaps[:, 0] for ladder in ladders),
+    )

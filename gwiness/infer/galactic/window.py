@@ -1,0 +1,148 @@
+r"""One window of the frequency axis: its data, and what templates need, on the same nodes.
+
+The data of a window are
+
+.. math:: d_C(x) = \sqrt{2T} \cdot \sqrt 2\, \mathcal P[x_C(t) e^{-2πi f_c t} / \sqrt{S_C}]
+
+on the nodes of `gwiness.infer.galactic.basis`, where $\mathcal P$ projects on the prolate functions
+of the window's bins. Real and imaginary parts of the noise then have unit variance each, the log
+likelihood is $-\frac12 \sum |d - h|^2$, and $\sum |h|^2$ is SNR².
+
+Frequencies are counted in bins 1/T from the window's centre $f_c$, times x in observation times
+from the middle of the segment.
+"""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from jaxtyping import Complex, Float
+
+from gwiness.core.grid import TimeGrid
+from gwiness.infer.galactic.basis import Basis, prolate_basis
+from gwiness.infer.galactic.orbits import guiding_centre, spacecraft_positions
+
+__all__ = ["CHANNELS", "Frame", "frame_width", "window_data"]
+
+CHANNELS = ("A", "E")
+"""Channels that the likelihood sums over; the response in T is nearly zero."""
+_YEAR = 31558149.763545603  # one turn of the orbits [s]
+_DOPPLER = 499.004783836 * 2 * np.pi / _YEAR  # speed of the guiding centre / c
+_SIDEBANDS = 6
+"""Bins that the antenna pattern spreads a line by on either side, per year of observation."""
+
+
+def frame_width(reach: float, frequency: float, duration: float) -> int:
+    """Bins that hold every source of a range of frequencies: a multiple of eight.
+
+    Arguments:
+        reach: Length of the range [bins].
+        frequency: Its middle [Hz].
+        duration: Observation time T [s].
+    """
+    years = duration / _YEAR
+    # In less than half a year the speed along the line of sight does not run through its range.
+    sway = frequency * _DOPPLER * duration * min(1.0, np.pi * years)
+    return 8 * int(np.ceil((reach + 2 * (sway + _SIDEBANDS * years) + 4) / 8))
+
+
+@dataclass(frozen=True, eq=False)
+class Frame:
+    """A window's place in time and frequency: all that templates depend on but their parameters.
+
+    Arguments:
+        grid: Time grid of the data.
+        centre: Centre of the window f_c [Hz], a whole number of bins.
+        width: Bins W that the data hold.
+        asd: Amplitude spectral density of the noise in A and E at the centre (2,) [1/√Hz].
+        slope: Its relative change per bin (2,).
+        generation: TDI generation, 1.5 or 2.
+    """
+
+    grid: TimeGrid
+    centre: float
+    width: int
+    asd: Float[np.ndarray, " 2"]
+    slope: Float[np.ndarray, " 2"]
+    generation: float = 1.5
+
+    @property
+    def duration(self) -> float:
+        """Observation time T [s]."""
+        return self.grid.duration
+
+    @property
+    def middle(self) -> float:
+        """Middle of the segment [s], SSB."""
+        return self.grid.start + self.duration / 2
+
+    @property
+    def basis(self) -> Basis:
+        """Functions that the data are expanded in."""
+        return prolate_basis(self.width)
+
+    @cached_property
+    def slow_nodes(self) -> Float[np.ndarray, " M"]:
+        """Chebyshev nodes (M,) in x between which the antenna pattern is interpolated."""
+        years = self.duration / _YEAR
+        num = int(np.ceil(10 + 24 * years))
+        return np.cos(np.pi * (np.arange(num) + 0.5) / num) / 2
+
+    @cached_property
+    def interpolation(self) -> Float[np.ndarray, "Q M"]:
+        """From the slow nodes to the nodes, times the roots of the quadrature weights."""
+        num = len(self.slow_nodes)
+        to_coefficients = np.linalg.inv(np.polynomial.chebyshev.chebvander(2 * self.slow_nodes, num - 1))
+        values = np.polynomial.chebyshev.chebvander(2 * self.basis.nodes, num - 1)
+        return values @ to_coefficients * self.basis.roots[:, None]
+
+    @cached_property
+    def centre_line(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Guiding centre as constant (3,) [s] + x · slope (3,) [s] + rest at the nodes (Q, 3) [s].
+
+        The constant and the slope, of the least-squares line, change a source's phase and its
+        apparent frequency; only the rest changes its shape.
+        """
+        x = self.basis.nodes
+        place = guiding_centre(self.middle + x * self.duration)
+        weight = self.basis.roots**2
+        constant = weight @ place
+        slope = 12 * (weight * x) @ place
+        return constant, slope, place - constant - x[:, None] * slope
+
+    @cached_property
+    def constellation(self) -> tuple[np.ndarray, np.ndarray]:
+        """Spacecraft from the guiding centre [s], and directions of the arms 1-2, 2-3, 3-1.
+
+        Both (3, M, 3), at the slow nodes; a direction points from the second spacecraft to the
+        first.
+        """
+        times = self.middle + self.slow_nodes * self.duration
+        places = spacecraft_positions(times) - guiding_centre(times)
+        directions = places - np.roll(places, -1, axis=0)
+        return places, directions / np.linalg.norm(directions, axis=-1, keepdims=True)
+
+
+def window_data(spectrum: Complex[np.ndarray, "C F"], frame: Frame) -> Complex[np.ndarray, "2 Q"]:
+    """Data of a window.
+
+    Arguments:
+        spectrum: Whitened Fourier transform of A and E on the grid's frequencies (2, F): numpy's
+            ``rfft`` of the data over the amplitude spectral density.
+        frame: The window.
+
+    Returns:
+        (2, Q), noise of unit variance in real and imaginary parts (projected).
+    """
+    basis = frame.basis
+    reach = basis.spectrum.shape[1] // 2
+    first = round(frame.centre * frame.duration) - reach
+    bins = np.arange(first, first + 2 * reach + 1)
+    # Negative frequencies of a real signal; beyond Nyquist there is nothing.
+    inside = np.abs(bins) < spectrum.shape[-1]
+    values = spectrum[:, np.where(inside, np.abs(bins), 0)]
+    values = np.where(bins < 0, values.conj(), values) * inside
+    # The transform counts phases from the segment's start, the basis from its middle.
+    sign = np.where(np.abs(bins) % 2, -1.0, 1.0)
+    scale = 2 * frame.grid.dt / np.sqrt(frame.duration)
+    return basis.on_nodes(values * sign * scale)
