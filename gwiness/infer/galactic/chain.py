@@ -27,7 +27,7 @@ from numba import njit
 
 from gwiness.infer.galactic.template import template, true_frequency
 
-__all__ = ["MOVES", "advance", "log_amplitude_prior", "nonlinear_prior"]
+__all__ = ["MOVES", "advance", "derivative", "log_amplitude_prior", "make", "nonlinear_prior"]
 
 MOVES = ("step", "sky", "jump", "orientation", "pair", "birth", "death")
 """Kinds of move, as counted."""
@@ -82,10 +82,10 @@ def start_frequency(arrays: Any, law: Any, place: Any) -> float:
 
 @njit(cache=True, inline="always")
 @no_type_check
-def make(arrays: Any, law: Any, place: Any, out: Any) -> None:
+def make(arrays: Any, table: Any, place: Any, out: Any) -> None:
     """Template of a source at its places."""
     middle = true_frequency(arrays, place[0], place[2], place[3])
-    chirp = derivative(place[1], middle, law[8]) * arrays[7][1] ** 2
+    chirp = derivative(place[1], middle, table) * arrays[7][1] ** 2
     template(arrays, place[0], chirp, place[2], place[3], out)
 
 
@@ -475,7 +475,7 @@ def advance(
             change = prior - log_born(births, place)
             rest[:] = residual
             if birth:
-                make(arrays, law, place, trial[0])
+                make(arrays, law[8], place, trial[0])
             else:
                 trial[0] = pairs[index]
                 add(rest, trial[0], amplitudes[index, 0], amplitudes[index, 1])
@@ -530,7 +530,7 @@ def advance(
                         closest = False
                 if not closest:
                     continue
-                make(arrays, law, other_place, trial[1])
+                make(arrays, law[8], other_place, trial[1])
             else:
                 moved = 0.0
                 trial[1] = pairs[neighbour]
@@ -633,7 +633,7 @@ def advance(
         prior = nonlinear_prior(arrays, law, sky, place) if move < 3 else 0.0
         if prior > -np.inf:
             if move < 3:
-                make(arrays, law, place, trial[0])
+                make(arrays, law[8], place, trial[0])
                 if neighbour >= 0:
                     double(trial[0], pairs[neighbour], rest, new_gram, new_b)
                 else:

@@ -1,0 +1,112 @@
+r"""From an item to its windows: the frequency axis cut into bands, sources at the edge in one of them.
+
+Every band is responsible for the sources whose f₀ lies in its *core*; cores touch and do not
+overlap. Its data and its prior reach further on both sides, so that a source next door is modelled
+there too and counted at home.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Complex
+
+from gwiness.core.errors import ScopeProblem
+from gwiness.core.grid import TimeGrid
+from gwiness.core.tdi import TDI, Whitener
+from gwiness.infer.galactic.sampler import Window
+from gwiness.infer.galactic.window import CHANNELS, Frame, frame_width, window_data
+
+__all__ = ["CORE_BINS", "MARGIN_BINS", "Band", "Spectrum", "bands_between", "spectrum_of"]
+
+CORE_BINS = 32
+"""Bins 1/T of a band's core."""
+MARGIN_BINS = 4
+"""Bins on either side in which sources are modelled but not counted."""
+
+
+@dataclass(frozen=True)
+class Band:
+    """A band of the frequency axis [Hz]: sources with ``low`` ≤ f₀ < ``high`` are its own."""
+
+    low: float
+    high: float
+
+    @property
+    def centre(self) -> float:
+        """Its middle [Hz]."""
+        return (self.low + self.high) / 2
+
+
+def bands_between(
+    grid: TimeGrid, low: float, high: float, core: int = CORE_BINS
+) -> tuple[Band, ...]:
+    """Bands whose cores cover ``low`` to ``high`` [Hz], on whole bins of the grid's duration."""
+    step = core / grid.duration
+    first, last = int(np.floor(low / step)), int(np.ceil(high / step))
+    return tuple(Band(k * step, (k + 1) * step) for k in range(first, last))
+
+
+@dataclass(frozen=True, eq=False)
+class Spectrum:
+    """Whitened Fourier transform of A and E of one segment.
+
+    Arguments:
+        values: (2, F) [√s], see `gwiness.infer.galactic.window.window_data`.
+        asd: Amplitude spectral density it was divided by (2, F) [1/√Hz].
+        grid: Time grid of the segment.
+        generation: TDI generation.
+    """
+
+    values: Complex[np.ndarray, "2 F"]
+    asd: np.ndarray
+    grid: TimeGrid
+    generation: float
+
+    def window(self, band: Band, margin: int = MARGIN_BINS) -> Window:
+        """Data of a band and where its sources may be.
+
+        Raises:
+            ScopeProblem: If the band reaches beyond the data's frequencies.
+        """
+        duration = self.grid.duration
+        low, high = band.low - margin / duration, band.high + margin / duration
+        if low <= 0 or high >= self.grid.nyquist:
+            raise ScopeProblem(
+                f"the band {band.low * 1e3:.4f}-{band.high * 1e3:.4f} mHz is not inside the data's "
+                f"0-{self.grid.nyquist * 1e3:g} mHz."
+            )
+        centre = round(band.centre * duration)
+        reach = (high - low) * duration
+        width = frame_width(reach, band.centre, duration)
+        near = np.arange(max(centre - width // 2, 1), centre + width // 2 + 1)
+        level = np.log(self.asd[:, near])
+        slope, middle = np.polyfit(near - centre, level.T, 1)
+        # The slope is taken out of the data by the density itself and out of templates by this.
+        frame = Frame(
+            self.grid, centre / duration, width, np.exp(middle), slope, self.generation
+        )
+        return Window(frame, window_data(self.values, frame), low, high)
+
+
+def spectrum_of(tdi: TDI, whitener: Whitener, channels: Sequence[str] = CHANNELS) -> Spectrum:
+    """Whitened spectrum of the channels A and E.
+
+    Arguments:
+        tdi: Data; its generation may be 1.5 or 2.
+        whitener: Noise model on the same grid, of the channels A and E, in the data's generation.
+
+    Raises:
+        ScopeProblem: If a channel is missing or a value is not a number.
+    """
+    missing = [channel for channel in channels if channel not in tdi.channels]
+    if missing:
+        raise ScopeProblem(
+            f"galactic binaries are inferred from the channels A and E; the data has "
+            f"{', '.join(tdi.channels)}."
+        )
+    data = tdi.select(tuple(channels)).data
+    if not np.isfinite(data).all():
+        raise ScopeProblem("galactic binaries are inferred from data without gaps (NaN).")
+    values = np.fft.rfft(data) / whitener.asd
+    return Spectrum(values, whitener.asd, tdi.grid, tdi.generation)

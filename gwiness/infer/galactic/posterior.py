@@ -1,0 +1,228 @@
+r"""From samples of a window to sources: names for what the samples share, and physical parameters.
+
+Samples are sets without an order. The sources of each are matched with those of a reference, the
+best-fitting sample of the most probable number, by the overlap of their waveforms; what is left
+over in many samples becomes a source of its own. A source's probability is the share of samples
+that hold it.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Bool, Complex, Float
+from numba import njit
+from scipy.optimize import linear_sum_assignment
+
+from gwiness.core.catalogue import SPACES
+from gwiness.infer.galactic.chain import derivative, make
+from gwiness.infer.galactic.law import population_tables
+from gwiness.infer.galactic.sampler import Chains, Window
+from gwiness.infer.galactic.template import (
+    AMPLITUDE_UNIT,
+    frame_arrays,
+    template,
+    true_frequency,
+)
+from gwiness.infer.galactic.window import Frame
+
+__all__ = ["Sources", "folded", "from_physical", "label_sources", "signals", "to_physical"]
+
+SPACE = SPACES["gb"]
+_SAME = 0.5
+"""Overlap of two waveforms above which they are called one source."""
+_FAINT = 0.05
+"""Probability below which what is left over in samples is not called a source."""
+
+
+def folded(theta: Float[np.ndarray, "*n 8"]) -> Float[np.ndarray, "*n 8"]:
+    """The same waveforms with polarisation in 0..π/2.
+
+    ψ + π/2 with φ₀ + π is the same signal; a posterior over both ranges only shows it twice.
+    """
+    psi, phase = SPACE.index("polarisation"), SPACE.index("initial_phase")
+    out = theta.copy()
+    turns = np.floor(out[..., psi] / (np.pi / 2))
+    out[..., psi] -= turns * np.pi / 2
+    out[..., phase] = (out[..., phase] + turns * np.pi) % (2 * np.pi)
+    return out
+
+
+def _sight(longitude: np.ndarray, sin_lat: np.ndarray) -> np.ndarray:
+    cos_lat = np.sqrt(np.maximum(0, 1 - sin_lat**2))
+    return -np.stack([cos_lat * np.cos(longitude), cos_lat * np.sin(longitude), sin_lat], axis=-1)
+
+
+@njit(cache=True)
+def _frequencies(arrays, table, places, out):  # noqa: ANN001, ANN202
+    """f at the segment's middle and its derivative, for places (n, 4)."""
+    for n in range(len(places)):
+        middle = true_frequency(arrays, places[n, 0], places[n, 2], places[n, 3])
+        out[n, 0] = middle
+        out[n, 1] = derivative(places[n, 1], middle, table)
+
+
+def to_physical(
+    frame: Frame, places: Float[np.ndarray, "n 4"], amplitudes: Complex[np.ndarray, "n 2"]
+) -> Float[np.ndarray, "n 8"]:
+    """Parameters of ``SPACES["gb"]``, folded, of places and helicity amplitudes."""
+    arrays = frame_arrays(frame)
+    found = np.empty((len(places), 2))
+    _frequencies(arrays, population_tables()[1], np.ascontiguousarray(places), found)
+    middle, rate = found.T
+    half = frame.duration / 2
+    start = middle - rate * half
+    roots = np.sqrt(np.abs(amplitudes))
+    total = roots.sum(axis=-1)
+    amplitude = AMPLITUDE_UNIT * total**2 / 4
+    cosine = np.clip((roots[:, 0] - roots[:, 1]) / total, -1, 1)
+    angle_p, angle_q = np.angle(amplitudes).T
+    psi = (angle_p - angle_q) / 4
+    along = _sight(places[:, 2], places[:, 3]) @ arrays[3]
+    phase = (angle_p + angle_q) / 2 + 2 * np.pi * (
+        middle * along - start * half - rate * half**2 / 2
+    )
+    columns = {
+        "amplitude": amplitude,
+        "frequency": start,
+        "frequency_derivative": rate,
+        "ecliptic_longitude": places[:, 2] % (2 * np.pi),
+        "ecliptic_latitude": np.arcsin(np.clip(places[:, 3], -1, 1)),
+        "inclination": np.arccos(cosine),
+        "polarisation": psi,
+        "initial_phase": phase,
+    }
+    return folded(np.stack([columns[name] for name in SPACE.names], axis=-1))
+
+
+def from_physical(
+    frame: Frame, theta: Float[np.ndarray, "n 8"]
+) -> tuple[Float[np.ndarray, "n 4"], Complex[np.ndarray, "n 2"]]:
+    """What `gwiness.infer.galactic.template.template` takes, and the amplitudes it multiplies.
+
+    Returns:
+        Apparent frequency [bins], derivative [bins per observation time], longitude and sine of
+        latitude (n, 4); p and q (n, 2).
+    """
+    value = {name: theta[:, index] for index, name in enumerate(SPACE.names)}
+    arrays = frame_arrays(frame)
+    half = frame.duration / 2
+    sin_lat = np.sin(value["ecliptic_latitude"])
+    sight = _sight(value["ecliptic_longitude"], sin_lat)
+    start, rate = value["frequency"], value["frequency_derivative"]
+    middle = start + rate * half
+    apparent = (middle * (1 - sight @ arrays[4]) - frame.centre) * frame.duration
+    phase = value["initial_phase"] + 2 * np.pi * (
+        start * half + rate * half**2 / 2 - middle * (sight @ arrays[3])
+    )
+    cosine = np.cos(value["inclination"])
+    size = value["amplitude"] / AMPLITUDE_UNIT
+    p = size * (1 + cosine) ** 2 * np.exp(1j * (phase + 2 * value["polarisation"]))
+    q = size * (1 - cosine) ** 2 * np.exp(1j * (phase - 2 * value["polarisation"]))
+    columns = (apparent, rate * frame.duration**2, value["ecliptic_longitude"], sin_lat)
+    return np.stack(columns, axis=-1), np.stack([p, q], axis=-1)
+
+
+@njit(cache=True)
+def _templates(arrays, places, amplitudes, out):  # noqa: ANN001, ANN202
+    """Signals (n, N) of sources at (frequency, derivative, longitude, sine of latitude)."""
+    pair = np.empty((2, out.shape[1]), dtype=np.complex128)
+    for n in range(len(places)):
+        template(arrays, places[n, 0], places[n, 1], places[n, 2], places[n, 3], pair)
+        out[n] = amplitudes[n, 0] * pair[0] + amplitudes[n, 1] * pair[1]
+
+
+def signals(frame: Frame, theta: Float[np.ndarray, "n 8"]) -> Complex[np.ndarray, "n N"]:
+    """Signals of binaries on a window's nodes, A then E: noise has unit variance there."""
+    places, amplitudes = from_physical(frame, theta)
+    arrays = frame_arrays(frame)
+    out = np.empty((len(theta), 2 * len(frame.basis.nodes)), dtype=complex)
+    _templates(arrays, places, amplitudes, out)
+    return out
+
+
+@njit(cache=True)
+def _sample_signals(arrays, table, places, amplitudes, out):  # noqa: ANN001, ANN202
+    """Signals (n, N) of sources at a chain's places."""
+    pair = np.empty((2, out.shape[1]), dtype=np.complex128)
+    for n in range(len(places)):
+        make(arrays, table, places[n], pair)
+        out[n] = amplitudes[n, 0] * pair[0] + amplitudes[n, 1] * pair[1]
+
+
+@dataclass(frozen=True, eq=False)
+class Sources:
+    """Sources of a window by name.
+
+    Arguments:
+        theta: Physical parameters (n, S, 8) of each sample; NaN where it lacks the source.
+        mask: (n, S), True where a sample holds the source.
+        snr: (n, S), NaN where it lacks it.
+    """
+
+    theta: Float[np.ndarray, "n S 8"]
+    mask: Bool[np.ndarray, "n S"]
+    snr: Float[np.ndarray, "n S"]
+
+    @property
+    def probability(self) -> Float[np.ndarray, " S"]:
+        """Share of samples that hold each source (S,)."""
+        return self.mask.mean(axis=0)
+
+
+def label_sources(window: Window, chains: Chains) -> Sources:
+    """Name the sources of a window's samples, in order of frequency."""
+    num_max = chains.places.shape[2]
+    num = chains.num.reshape(-1)
+    chi2 = chains.chi2.reshape(-1)
+    places = chains.places.reshape(len(num), num_max, 4)
+    amplitudes = chains.amplitudes.reshape(len(num), num_max, 2)
+    held = np.arange(num_max) < num[:, None]
+    frame = window.frame
+    waves = np.zeros((len(num), num_max, 2 * len(frame.basis.nodes)), dtype=complex)
+    found = np.empty((int(held.sum()), waves.shape[2]), dtype=complex)
+    arrays, table = frame_arrays(frame), population_tables()[1]
+    _sample_signals(arrays, table, places[held], amplitudes[held], found)
+    waves[held] = found
+    size = np.linalg.norm(waves, axis=-1)
+    free = held.copy()
+    slots: list[np.ndarray] = []
+
+    def claim(references: Complex[np.ndarray, "R N"]) -> None:
+        """Give each sample's free sources to the references that they overlap with best."""
+        lengths = np.linalg.norm(references, axis=-1)
+        overlap = np.einsum("nkx,rx->nkr", waves.conj(), references).real
+        overlap /= np.maximum(size[..., None] * lengths, 1e-300)
+        overlap[~free] = -1
+        rows = np.full((len(references), len(num)), -1)
+        for n in np.flatnonzero(free.any(axis=1)):
+            for k, r in zip(*linear_sum_assignment(-overlap[n]), strict=True):
+                if overlap[n, k, r] > _SAME:
+                    rows[r, n] = k
+                    free[n, k] = False
+        slots.extend(rows)
+
+    usual = np.bincount(num).argmax()
+    best = np.flatnonzero(num == usual)[chi2[num == usual].argmin()]
+    if usual:
+        claim(waves[best, :usual])
+    while len(slots) < 2 * num_max and free.any(axis=1).mean() > _FAINT:
+        # The loudest that is left in the best of the samples that have something left.
+        some = np.flatnonzero(free.any(axis=1))
+        n = some[chi2[some].argmin()]
+        k = np.where(free[n], size[n], -1).argmax()
+        claim(waves[n, k][None])
+        free[n, k] = False
+    rows = np.array(slots, dtype=int).reshape(len(slots), len(num)).T
+    mask = rows >= 0
+    keep = mask.mean(axis=0) > _FAINT
+    rows, mask = rows[:, keep], mask[:, keep]
+    theta = np.full((*mask.shape, len(SPACE)), np.nan)
+    snr = np.full(mask.shape, np.nan)
+    sample, slot = np.nonzero(mask)
+    member = rows[sample, slot]
+    theta[sample, slot] = to_physical(frame, places[sample, member], amplitudes[sample, member])
+    snr[sample, slot] = size[sample, member]
+    if mask.shape[1]:
+        order = np.argsort(np.nanmedian(theta[..., SPACE.index("frequency")], axis=0))
+        theta, mask, snr = theta[:, order], mask[:, order], snr[:, order]
+    return Sources(theta, mask, snr)
