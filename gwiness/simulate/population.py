@@ -37,6 +37,7 @@ _SPEED = 299792.458  # [km/s]
 _HUBBLE, _OMEGA_M = 67.1, 0.3175
 _NUM_ABOVE_1MHZ = 56_000
 
+
 def _isotropic(rng: np.random.Generator, num: int) -> tuple[np.ndarray, np.ndarray]:
     """Longitude and latitude (num,) each, isotropic [rad]."""
     return rng.uniform(0, 2 * np.pi, num), np.arcsin(rng.uniform(-1, 1, num))

@@ -1,11 +1,10 @@
-r"""From an item to its windows: the frequency axis cut into bands, sources at the edge in one of them.
+r"""From an item to its windows: bands of the frequency axis, each source in one of them.
 
 Every band is responsible for the sources whose f₀ lies in its *core*; cores touch and do not
 overlap. Its data and its prior reach further on both sides, so that a source next door is modelled
 there too and counted at home.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -73,8 +72,8 @@ class Spectrum:
         low, high = band.low - margin / duration, band.high + margin / duration
         if low <= 0 or high >= self.grid.nyquist:
             raise ScopeProblem(
-                f"the band {band.low * 1e3:.4f}-{band.high * 1e3:.4f} mHz is not inside the data's "
-                f"0-{self.grid.nyquist * 1e3:g} mHz."
+                f"the band {band.low * 1e3:.4f}-{band.high * 1e3:.4f} mHz is not inside the "
+                f"data's 0-{self.grid.nyquist * 1e3:g} mHz."
             )
         centre = round(band.centre * duration)
         reach = (high - low) * duration
@@ -83,13 +82,11 @@ class Spectrum:
         level = np.log(self.asd[:, near])
         slope, middle = np.polyfit(near - centre, level.T, 1)
         # The slope is taken out of the data by the density itself and out of templates by this.
-        frame = Frame(
-            self.grid, centre / duration, width, np.exp(middle), slope, self.generation
-        )
+        frame = Frame(self.grid, centre / duration, width, np.exp(middle), slope, self.generation)
         return Window(frame, window_data(self.values, frame), low, high)
 
 
-def spectrum_of(tdi: TDI, whitener: Whitener, channels: Sequence[str] = CHANNELS) -> Spectrum:
+def spectrum_of(tdi: TDI, whitener: Whitener) -> Spectrum:
     """Whitened spectrum of the channels A and E.
 
     Arguments:
@@ -99,13 +96,13 @@ def spectrum_of(tdi: TDI, whitener: Whitener, channels: Sequence[str] = CHANNELS
     Raises:
         ScopeProblem: If a channel is missing or a value is not a number.
     """
-    missing = [channel for channel in channels if channel not in tdi.channels]
+    missing = [channel for channel in CHANNELS if channel not in tdi.channels]
     if missing:
         raise ScopeProblem(
             f"galactic binaries are inferred from the channels A and E; the data has "
             f"{', '.join(tdi.channels)}."
         )
-    data = tdi.select(tuple(channels)).data
+    data = tdi.select(CHANNELS).data
     if not np.isfinite(data).all():
         raise ScopeProblem("galactic binaries are inferred from data without gaps (NaN).")
     values = np.fft.rfft(data) / whitener.asd

@@ -75,7 +75,6 @@ def prolate_basis(width: int) -> Basis:
     degree = 2 * width + 120
     expansion = _legendre_expansion(np.pi * width / 2, num_tried, degree)
     # The Fourier transform of a Legendre polynomial is a spherical Bessel function.
-    bins = np.arange(-_SPECTRUM_BINS, _SPECTRUM_BINS + 1)
     order = np.arange(degree)
     half = spherical_jn(order[:, None], np.pi * np.arange(_SPECTRUM_BINS + 1)[None])
     bessel = np.concatenate([half[:, :0:-1] * (-1.0) ** order[:, None], half], axis=1)
@@ -90,7 +89,5 @@ def prolate_basis(width: int) -> Basis:
     # Enough nodes for products of two functions: their phases turn by up to 2πW.
     points, weights = np.polynomial.legendre.leggauss(int(np.pi * width / 2) + 20)
     roots = np.sqrt(weights / 2)
-    values = np.polynomial.legendre.legval(
-        points, (expansion[:num] * np.sqrt(2 * order + 1)).T
-    )
+    values = np.polynomial.legendre.legval(points, (expansion[:num] * np.sqrt(2 * order + 1)).T)
     return Basis(width, points / 2, roots, values * roots, spectrum[:num])

@@ -104,7 +104,7 @@ def dot(x: Any, y: Any) -> complex:
 @njit(cache=True, fastmath={"contract", "reassoc", "nsz"})
 @no_type_check
 def add(target: Any, pair: Any, p: complex, q: complex) -> None:
-    """target += p U_p + q U_q."""
+    """Target += p U_p + q U_q."""
     for n in range(len(target)):
         target[n] += p * pair[0, n] + q * pair[1, n]
 
@@ -142,7 +142,7 @@ def cholesky(matrix: Any, lower: Any) -> float:
 @njit(cache=True)
 @no_type_check
 def linear(lower: Any, log_det: float, b: Any, beta: float, best: Any) -> float:
-    """ln Z, and the optimal amplitudes into ``best``."""
+    """Ln Z, and the optimal amplitudes into ``best``."""
     num = len(b)
     gain = 0.0
     for i in range(num):
@@ -158,7 +158,7 @@ def linear(lower: Any, log_det: float, b: Any, beta: float, best: Any) -> float:
 @njit(cache=True)
 @no_type_check
 def back(lower: Any, x: Any) -> None:
-    """x ← L^{-†} x."""
+    """X ← L^{-†} x."""
     for i in range(len(x) - 1, -1, -1):
         total = x[i]
         for k in range(i + 1, len(x)):
@@ -229,7 +229,7 @@ def born(rng: Any, births: Any, out: Any) -> None:
 def log_born(births: Any, place: Any) -> float:
     """Log density of `born`; −inf where it never lands."""
     table = births[0]
-    g = int(math.floor((place[0] - births[2][0]) / births[2][1]))
+    g = math.floor((place[0] - births[2][0]) / births[2][1])
     if not 0 <= g < table.shape[0]:
         return -np.inf
     i = int(place[2] / (2 * math.pi) * table.shape[1]) % table.shape[1]
@@ -367,7 +367,9 @@ def propose_places(
     for i in range(_PLACES):
         out[i] = place[i]
     if kind == 0:
-        cell = min(np.searchsorted(sky_sum, rng.random() * sky_sum[-1], side="right"), sky.size - 1)
+        cell = min(
+            np.searchsorted(sky_sum, rng.random() * sky_sum[-1], side="right"), sky.size - 1
+        )
         i, j = divmod(cell, sky.shape[1])
         out[2] = (i + rng.random()) / sky.shape[0] * 2 * math.pi
         out[3] = (j + rng.random()) / sky.shape[1] * 2 - 1
@@ -401,7 +403,7 @@ def sky_density(sky: Any, place: Any) -> float:
     return math.log(sky[row, column])
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 @no_type_check
 def advance(
     rng: Any,
@@ -472,7 +474,7 @@ def advance(
             prior = nonlinear_prior(arrays, law, sky, place)
             if prior == -np.inf:
                 continue
-            change = prior - log_born(births, place)
+            change = prior + law[7] - log_born(births, place)
             rest[:] = residual
             if birth:
                 make(arrays, law[8], place, trial[0])
@@ -503,9 +505,7 @@ def advance(
                         residual[:] = rest
                         remove(state, index)
                 continue
-            add(
-                rest, pairs[neighbour], amplitudes[neighbour, 0], amplitudes[neighbour, 1]
-            )
+            add(rest, pairs[neighbour], amplitudes[neighbour, 0], amplitudes[neighbour, 1])
             other_place[:4] = places[neighbour]
             if kick:
                 other_place[0] += 10 ** (-2 + 2 * rng.random()) * rng.standard_normal()
@@ -522,11 +522,7 @@ def advance(
                 distance = abs(other_place[0] - place[0])
                 closest = True
                 for k in range(num):
-                    if (
-                        k != neighbour
-                        and k != index
-                        and abs(places[k, 0] - place[0]) < distance
-                    ):
+                    if k != neighbour and k != index and abs(places[k, 0] - place[0]) < distance:
                         closest = False
                 if not closest:
                     continue
@@ -544,9 +540,7 @@ def advance(
             if log_det == -np.inf or new_log_det == -np.inf:
                 continue
             change += linear(lower, log_det, b, beta, best)
-            change -= linear(
-                new_lower[:2, :2], new_log_det, new_b[:2], beta, new_best[:2]
-            )
+            change -= linear(new_lower[:2, :2], new_log_det, new_b[:2], beta, new_best[:2])
             change += moved if birth else -moved
             if birth:
                 gaussian(rng, z, 1 / math.sqrt(beta))
@@ -669,7 +663,11 @@ def advance(
                         law,
                     )
                 new += prior if move < 3 else nonlinear_prior(arrays, law, sky, place)
-                if neighbour >= 0 and move < 3 and nearest(places, num, place[0], index) != neighbour:
+                if (
+                    neighbour >= 0
+                    and move < 3
+                    and nearest(places, num, place[0], index) != neighbour
+                ):
                     new = -np.inf
                 if move == 0 and new > -np.inf:
                     change = step_back(metric, place, places[index], new_snr2, beta) - ahead
@@ -684,9 +682,7 @@ def advance(
             gram[:2, :2] = new_gram[:2, :2]
         amplitudes[index, 0], amplitudes[index, 1] = p, q
         if neighbour >= 0:
-            add(
-                rest, pairs[neighbour], -amplitudes[neighbour, 0], -amplitudes[neighbour, 1]
-            )
+            add(rest, pairs[neighbour], -amplitudes[neighbour, 0], -amplitudes[neighbour, 1])
             b[0], b[1] = dot(pairs[index, 0], rest), dot(pairs[index, 1], rest)
         elif accepted:
             b[:2] = new_b[:2]
@@ -698,7 +694,7 @@ def advance(
 @njit(cache=True)
 @no_type_check
 def forward(lower: Any, x: Any) -> None:
-    """x ← L† x."""
+    """X ← L† x."""
     for i in range(len(x)):
         total = 0j
         for k in range(i, len(x)):

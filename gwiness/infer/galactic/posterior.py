@@ -54,7 +54,7 @@ def _sight(longitude: np.ndarray, sin_lat: np.ndarray) -> np.ndarray:
 
 @njit(cache=True)
 def _frequencies(arrays, table, places, out):  # noqa: ANN001, ANN202
-    """f at the segment's middle and its derivative, for places (n, 4)."""
+    """F at the segment's middle and its derivative, for places (n, 4)."""
     for n in range(len(places)):
         middle = true_frequency(arrays, places[n, 0], places[n, 2], places[n, 3])
         out[n, 0] = middle

@@ -6,7 +6,10 @@ loud: the maximum of the likelihood over the amplitudes, on a table of frequency
 anew while the ensembles settle and then frozen, as a proposal of a Markov chain has to be.
 """
 
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from jaxtyping import Complex, Float
@@ -17,7 +20,7 @@ from gwiness.infer.galactic.law import GalacticLaw, population_tables
 from gwiness.infer.galactic.template import frame_arrays, template
 from gwiness.infer.galactic.window import Frame
 
-__all__ = ["Chains", "Sampling", "Window", "sample_window"]
+__all__ = ["Chains", "Sampling", "Window", "sample_window", "split_r_hat"]
 
 _STEPS_PER_BIN = 2
 _CENTRE_LIGHT = 499.004783836  # one astronomical unit [s]
@@ -31,12 +34,16 @@ class Sampling:
     Arguments:
         ensembles: Independent ladders.
         rungs: Temperatures of each.
-        coolest, hottest: β of the ladder's ends; geometric between.
+        hottest: β of the ladder's hot end; geometric from 1.
         settling: Rounds of settling, each ended by a new table of births.
         settling_moves: Moves of every rung in a round.
-        sweeps: Kept states of each ensemble.
+        sweeps: Kept states of each ensemble in a round.
+        rounds: Most rounds; there are no more once the ensembles agree.
+        agreement: Largest R̂ that is called so.
         moves: Moves of every rung between them.
         jumps: Share of births and deaths among the moves.
+        penalty: What a source costs at the hottest rung [nat]; without it hot chains fill up with
+            sources that mean nothing, and have to lose them all on their way back.
     """
 
     ensembles: int = 2
@@ -45,8 +52,11 @@ class Sampling:
     settling: int = 12
     settling_moves: int = 300
     sweeps: int = 500
+    rounds: int = 4
+    agreement: float = 1.01
     moves: int = 30
-    jumps: float = 0.3
+    jumps: float = 0.4
+    penalty: float = 3.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,6 +96,27 @@ class Chains:
     counts: np.ndarray
     swaps: np.ndarray
 
+    @property
+    def r_hat(self) -> float:
+        """The larger R̂ of the number of sources and of |d − h|², which have no labels."""
+        return max(split_r_hat(self.num), split_r_hat(self.chi2))
+
+
+def split_r_hat(values: Float[np.ndarray, "E n"]) -> float:
+    """Gelman and Rubin's R̂ of ensembles, each cut into halves; 1 where nothing varies.
+
+    References:
+        Vehtari et al.: Rank-normalization, folding, and localization: an improved R̂ for assessing
+        convergence of MCMC, Bayesian Anal. 16, 667 (2021), eq. 1-4.
+    """
+    half = values.shape[1] // 2
+    parts = values[:, : 2 * half].reshape(-1, half).astype(float)
+    within = parts.var(axis=1, ddof=1).mean()
+    between = parts.mean(axis=1).var(ddof=1)
+    if within == 0:
+        return 1.0 if between == 0 else np.inf
+    return float(np.sqrt((half - 1) / half + between / within))
+
 
 class _Setting:
     """What all ensembles of a window share."""
@@ -97,17 +128,7 @@ class _Setting:
         sky, derivative = population_tables()
         self.sky, self.sky_sum = sky, np.cumsum(sky.ravel())
         bins = (window.high - window.low) * frame.duration
-        self.law = (
-            float(law.num_max),
-            law.snr_min**2,
-            law.snr_max**2,
-            -np.log(law.log_snr_range * 32 * np.pi**2),
-            window.low,
-            window.high,
-            -0.5 * np.log(2 * np.pi) - np.log(bins),
-            0.0,
-            derivative,
-        )
+        self.prior, self.bins, self.derivative = law, bins, derivative
         years = frame.duration / _YEAR
         turns = 2 * np.pi * frame.centre * _CENTRE_LIGHT * min(1.0, (np.pi * years) ** 2 / 2)
         num_lat = max(6, int(np.ceil(1.3 * turns)))
@@ -129,6 +150,20 @@ class _Setting:
         fine = self.sky.repeat(self.cells[0], 0).repeat(self.cells[1], 1)
         shape = (self.cells[0], self.sky.shape[0], self.cells[1], self.sky.shape[1])
         self.sky_share = fine.reshape(shape).mean(axis=(1, 3))
+
+    def law(self, cost: float) -> tuple:
+        """Numbers of the prior as the compiled moves take them; each source costs so many nats."""
+        return (
+            float(self.prior.num_max),
+            self.prior.snr_min**2,
+            self.prior.snr_max**2,
+            -np.log(self.prior.log_snr_range * 32 * np.pi**2),
+            self.window.low,
+            self.window.high,
+            -0.5 * np.log(2 * np.pi) - np.log(self.bins),
+            -cost,
+            self.derivative,
+        )
 
     def loudness(self, residual: Complex[np.ndarray, " N"]) -> Float[np.ndarray, "G I J"]:
         """Largest gain of the log likelihood by a source in each cell."""
@@ -210,6 +245,8 @@ class _Ladder:
         self.setting, self.rng, self.sampling = setting, rng, sampling
         data = setting.window.data.ravel()
         self.betas = np.geomspace(1, sampling.hottest, sampling.rungs)
+        self.costs = np.linspace(0, sampling.penalty, sampling.rungs)
+        self.laws = [setting.law(cost) for cost in self.costs]
         self.states = [
             (
                 np.zeros(1, dtype=np.int64),
@@ -234,7 +271,7 @@ class _Ladder:
                 self.sampling.jumps,
                 self.states[rung],
                 setting.arrays,
-                setting.law,
+                self.laws[rung],
                 setting.sky,
                 setting.sky_sum,
                 table,
@@ -242,14 +279,17 @@ class _Ladder:
                 self.counts[rung],
             )
         chi2 = [np.vdot(state[4], state[4]).real for state in self.states]
-        for rung in range(len(self.betas) - 1, 0, -1):
-            gap = self.betas[rung - 1] - self.betas[rung]
-            self.swaps[rung - 1, 0] += 1
-            if np.log(self.rng.uniform()) < 0.5 * gap * (chi2[rung - 1] - chi2[rung]):
-                self.swaps[rung - 1, 1] += 1
-                one, other = rung - 1, rung
+        num = [int(state[0][0]) for state in self.states]
+        for one in range(len(self.betas) - 2, -1, -1):
+            other = one + 1
+            change = 0.5 * (self.betas[one] - self.betas[other]) * (chi2[one] - chi2[other])
+            change += (self.costs[one] - self.costs[other]) * (num[one] - num[other])
+            self.swaps[one, 0] += 1
+            if np.log(self.rng.uniform()) < change:
+                self.swaps[one, 1] += 1
                 self.states[one], self.states[other] = self.states[other], self.states[one]
                 chi2[one], chi2[other] = chi2[other], chi2[one]
+                num[one], num[other] = num[other], num[one]
 
     def residuals(self) -> list[np.ndarray]:
         """What each rung leaves over, and what the coolest does without each of its sources."""
@@ -258,6 +298,21 @@ class _Ladder:
         for k in range(number[0]):
             found.append(residual + amplitudes[k] @ pairs[k])
         return found
+
+
+def _settled(setting: _Setting, ladder: _Ladder) -> np.ndarray:
+    """Walk from nothing to the posterior; table of births of what is left over there."""
+    sampling = ladder.sampling
+    full = ladder.betas
+    for round_ in range(sampling.settling):
+        births = setting.births(setting.table(ladder.residuals()))
+        # Cooled from the hot end: loud sources first.
+        ladder.betas = full * 0.02 ** max(0.0, 1 - 2 * round_ / sampling.settling)
+        for _ in range(sampling.settling_moves // sampling.moves):
+            ladder.walk(sampling.moves, births)
+    ladder.betas = full
+    ladder.counts[:], ladder.swaps[:] = 0, 0
+    return setting.table(ladder.residuals())
 
 
 def sample_window(
@@ -273,34 +328,34 @@ def sample_window(
     """
     setting = _Setting(window, law)
     ladders = [_Ladder(setting, law, sampling, child) for child in rng.spawn(sampling.ensembles)]
-    tables = []
-    for ladder in ladders:
-        for round_ in range(sampling.settling):
-            table = setting.births(setting.table(ladder.residuals()))
-            # Cooled from the hot end: loud sources first.
-            heat = max(0.0, 1 - 2 * round_ / sampling.settling)
-            full = ladder.betas
-            ladder.betas = full * 0.02**heat
-            for _ in range(sampling.settling_moves // sampling.moves):
-                ladder.walk(sampling.moves, table)
-            ladder.betas = full
-        tables.append(setting.table(ladder.residuals()))
-    table = setting.births(np.mean(tables, axis=0))
-    kept = []
-    for ladder in ladders:
-        ladder.counts[:], ladder.swaps[:] = 0, 0
-        for _ in range(sampling.sweeps):
-            ladder.walk(sampling.moves, table)
-            number, places, amplitudes, _, residual = ladder.states[0]
-            chi2 = np.vdot(residual, residual).real
-            kept.append((number[0], places.copy(), amplitudes.copy(), chi2))
-    shape = (sampling.ensembles, sampling.sweeps)
-    num, places, amplitudes, chi2 = (np.array(column) for column in zip(*kept, strict=True))
-    return Chains(
-        num.reshape(shape),
-        places.reshape(*shape, *places.shape[1:]),
-        amplitudes.reshape(*shape, *amplitudes.shape[1:]),
-        chi2.reshape(shape),
-        sum(ladder.counts[0] for ladder in ladders),
-        sum(ladder.swaps[:, 1] for ladder in ladders) / sum(ladder.swaps[:, 0] for ladder in ladders),
+    with ThreadPoolExecutor(sampling.ensembles) as pool:
+        tables = list(pool.map(partial(_settled, setting), ladders))
+        births = setting.births(np.mean(tables, axis=0))
+        kept: list[list[tuple]] = [[] for _ in ladders]
+        for _ in range(sampling.rounds):
+            for rows, more in zip(kept, pool.map(partial(_kept, births), ladders), strict=True):
+                rows += more
+            chains = _gathered(kept, ladders)
+            if chains.r_hat < sampling.agreement:
+                break
+    return chains
+
+
+def _kept(births: tuple, ladder: _Ladder) -> list[tuple]:
+    """One round of sweeps: the states of the coolest rung."""
+    rows = []
+    for _ in range(ladder.sampling.sweeps):
+        ladder.walk(ladder.sampling.moves, births)
+        number, places, amplitudes, _, residual = ladder.states[0]
+        chi2 = np.vdot(residual, residual).real
+        rows.append((int(number[0]), places.copy(), amplitudes.copy(), chi2))
+    return rows
+
+
+def _gathered(kept: Sequence[Sequence[tuple]], ladders: Sequence[_Ladder]) -> Chains:
+    num, places, amplitudes, chi2 = (
+        np.array([[row[column] for row in rows] for rows in kept]) for column in range(4)
     )
+    swaps = np.sum([ladder.swaps for ladder in ladders], axis=0)
+    counts = np.sum([ladder.counts[0] for ladder in ladders], axis=0)
+    return Chains(num, places, amplitudes, chi2, counts, swaps[:, 1] / swaps[:, 0])

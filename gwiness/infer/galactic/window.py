@@ -4,9 +4,9 @@ The data of a window are
 
 .. math:: d_C(x) = \sqrt{2T} \cdot \sqrt 2\, \mathcal P[x_C(t) e^{-2πi f_c t} / \sqrt{S_C}]
 
-on the nodes of `gwiness.infer.galactic.basis`, where $\mathcal P$ projects on the prolate functions
-of the window's bins. Real and imaginary parts of the noise then have unit variance each, the log
-likelihood is $-\frac12 \sum |d - h|^2$, and $\sum |h|^2$ is SNR².
+on the nodes of `gwiness.infer.galactic.basis`, where $\mathcal P$ projects on the prolate
+functions of the window's bins. Real and imaginary parts of the noise then have unit variance each,
+the log likelihood is $-\frac12 \sum |d - h|^2$, and $\sum |h|^2$ is SNR².
 
 Frequencies are counted in bins 1/T from the window's centre $f_c$, times x in observation times
 from the middle of the segment.
@@ -92,7 +92,9 @@ class Frame:
     def interpolation(self) -> Float[np.ndarray, "Q M"]:
         """From the slow nodes to the nodes, times the roots of the quadrature weights."""
         num = len(self.slow_nodes)
-        to_coefficients = np.linalg.inv(np.polynomial.chebyshev.chebvander(2 * self.slow_nodes, num - 1))
+        to_coefficients = np.linalg.inv(
+            np.polynomial.chebyshev.chebvander(2 * self.slow_nodes, num - 1)
+        )
         values = np.polynomial.chebyshev.chebvander(2 * self.basis.nodes, num - 1)
         return values @ to_coefficients * self.basis.roots[:, None]
 
