@@ -29,10 +29,14 @@ from gwiness.infer.galactic.template import template, true_frequency
 
 __all__ = ["MOVES", "advance", "derivative", "log_amplitude_prior", "make", "nonlinear_prior"]
 
-MOVES = ("step", "sky", "jump", "orientation", "pair", "birth", "death")
+MOVES = ("step", "sky", "jump", "orientation", "pair", "birth", "death", "learnt")
 """Kinds of move, as counted."""
 _PLACES = 4
 _ORIENTATION_STEPS = 4
+_LEARNT_KICKS = 0.5
+"""Share of learnt places among those a neighbour moves to when a source is born or dies."""
+_LIBRARY_REACH = 1.0
+"""Largest distance in frequency between a learnt place and what is drawn from it [bins]."""
 
 
 @njit(cache=True, inline="always")
@@ -210,15 +214,64 @@ def gaussian(rng: Any, z: Any, scale: float) -> None:
 
 @njit(cache=True)
 @no_type_check
+def drawn_near(rng: Any, births: Any, chosen: int, out: Any) -> None:
+    """Places about one learnt place; sometimes nowhere, which is a sine of latitude of 2."""
+    centres, lowers = births[3], births[4]
+    delta = np.empty(_PLACES)
+    for i in range(_PLACES):
+        delta[i] = rng.standard_normal()
+    for i in range(_PLACES - 1, -1, -1):
+        for k in range(i + 1, _PLACES):
+            delta[i] -= lowers[chosen, k, i] * delta[k]
+        delta[i] /= lowers[chosen, i, i]
+    for i in range(_PLACES):
+        out[i] = centres[chosen, i] + delta[i]
+    out[2] %= 2 * math.pi
+    if abs(delta[0]) > _LIBRARY_REACH or abs(delta[2]) > math.pi:
+        out[3] = 2.0
+
+
+@njit(cache=True)
+@no_type_check
+def learnt(births: Any, place: Any, low: float, high: float) -> tuple[float, int]:
+    """Sum of the densities about the learnt places between two frequencies, and their number."""
+    centres, lowers, log_dets = births[3], births[4], births[5]
+    first = np.searchsorted(centres[:, 0], low)
+    delta = np.empty(_PLACES)
+    density, count = 0.0, 0
+    for n in range(first, len(centres)):
+        if centres[n, 0] > high:
+            break
+        count += 1
+        if abs(place[0] - centres[n, 0]) > _LIBRARY_REACH:
+            continue
+        for i in range(_PLACES):
+            delta[i] = place[i] - centres[n, i]
+        delta[2] -= 2 * math.pi * math.floor(delta[2] / (2 * math.pi) + 0.5)
+        total = -log_dets[n]
+        for i in range(_PLACES):
+            value = 0.0
+            for k in range(i, _PLACES):
+                value += lowers[n, k, i] * delta[k]
+            total += value * value
+        density += math.exp(-0.5 * total)
+    return density / (4 * math.pi * math.pi), count
+
+
+@njit(cache=True)
+@no_type_check
 def born(rng: Any, births: Any, out: Any) -> None:
-    """Places of a new source."""
-    table, total = births[0], births[1]
+    """Places of a new source; sometimes nowhere, which is a sine of latitude of 2."""
+    table, total, numbers, centres, _, _ = births
+    if rng.random() < numbers[2]:
+        drawn_near(rng, births, int(len(centres) * rng.random()), out)
+        return
     num_lon, num_lat = table.shape[1], table.shape[2]
     cell = np.searchsorted(total, rng.random() * total[-1], side="right")
     cell = min(cell, table.size - 1)
     g, rest = divmod(cell, num_lon * num_lat)
     i, j = divmod(rest, num_lat)
-    out[0] = births[2][0] + (g + rng.random()) * births[2][1]
+    out[0] = numbers[0] + (g + rng.random()) * numbers[1]
     out[2] = (i + rng.random()) / num_lon * 2 * math.pi
     out[3] = (j + rng.random()) / num_lat * 2 - 1
     out[1] = rng.standard_normal()
@@ -228,15 +281,19 @@ def born(rng: Any, births: Any, out: Any) -> None:
 @no_type_check
 def log_born(births: Any, place: Any) -> float:
     """Log density of `born`; −inf where it never lands."""
-    table = births[0]
-    g = math.floor((place[0] - births[2][0]) / births[2][1])
-    if not 0 <= g < table.shape[0]:
-        return -np.inf
-    i = int(place[2] / (2 * math.pi) * table.shape[1]) % table.shape[1]
-    j = min(int((place[3] + 1) / 2 * table.shape[2]), table.shape[2] - 1)
-    area = births[2][1] * 4 * math.pi / (table.shape[1] * table.shape[2])
-    normal = -0.5 * place[1] * place[1] - 0.5 * math.log(2 * math.pi)
-    return math.log(table[g, i, j] / area) + normal
+    table, _, numbers, centres, _, _ = births
+    density = 0.0
+    g = math.floor((place[0] - numbers[0]) / numbers[1])
+    if 0 <= g < table.shape[0]:
+        i = int(place[2] / (2 * math.pi) * table.shape[1]) % table.shape[1]
+        j = min(int((place[3] + 1) / 2 * table.shape[2]), table.shape[2] - 1)
+        area = numbers[1] * 4 * math.pi / (table.shape[1] * table.shape[2])
+        normal = math.exp(-0.5 * place[1] * place[1]) / math.sqrt(2 * math.pi)
+        density = (1 - numbers[2]) * table[g, i, j] / area * normal
+    if numbers[2] > 0:
+        total, _ = learnt(births, place, place[0] - _LIBRARY_REACH, place[0] + _LIBRARY_REACH)
+        density += numbers[2] * total / len(centres)
+    return math.log(density) if density > 0 else -np.inf
 
 
 @njit(cache=True)
@@ -362,7 +419,8 @@ def propose_places(
 ) -> float:
     """Other places by jumps; log of the density back over ahead, prior of the sky included.
 
-    Kinds: 0 sky of the prior, 1 frequency, 2 mirrored latitude or turned longitude, 3 as a birth.
+    Kinds: 0 sky of the prior, 1 frequency, 2 mirrored latitude or turned longitude, 3 as a birth,
+    4 about a learnt place of like frequency.
     """
     for i in range(_PLACES):
         out[i] = place[i]
@@ -390,7 +448,23 @@ def propose_places(
         out[2] = (out[2] + 0.1 * rng.standard_normal()) % (2 * math.pi)
         out[3] += 0.1 * rng.standard_normal()
         return 0.0
+    if kind == 4:
+        centres, near = births[3], _LIBRARY_REACH / 2
+        first = np.searchsorted(centres[:, 0], place[0] - near)
+        last = np.searchsorted(centres[:, 0], place[0] + near)
+        out[3] = 2.0
+        if last > first:
+            drawn_near(rng, births, first + int((last - first) * rng.random()), out)
+        if abs(out[3]) >= 1:
+            return -np.inf
+        ahead, num_ahead = learnt(births, out, place[0] - near, place[0] + near)
+        back_, num_back = learnt(births, place, out[0] - near, out[0] + near)
+        if back_ == 0:
+            return -np.inf
+        return math.log(back_ / num_back) - math.log(ahead / num_ahead)
     born(rng, births, out)
+    if abs(out[3]) >= 1:
+        return -np.inf
     return log_born(births, place) - log_born(births, out)
 
 
@@ -432,7 +506,9 @@ def advance(
         law: Numbers of the prior, see `gwiness.infer.galactic.sampler`.
         sky: Density on the sky.
         sky_sum: Its cumulative sum.
-        births: Table of births, its cumulative sum, first frequency and step.
+        births: Table of births, its cumulative sum; its first frequency, step and the share of
+            births at learnt places; those, in order of frequency, with the factors of their
+            precisions and the logs of their determinants.
         metric: Precision of places for unit SNR on a table of the sky, and of the prior.
         counts: Proposed and accepted (7, 2) of each of `MOVES`, added to.
     """
@@ -508,16 +584,24 @@ def advance(
             add(rest, pairs[neighbour], amplitudes[neighbour, 0], amplitudes[neighbour, 1])
             other_place[:4] = places[neighbour]
             if kick:
-                other_place[0] += 10 ** (-2 + 2 * rng.random()) * rng.standard_normal()
-                if rng.random() < 0.5:
-                    spread = 10 ** (-1.5 + 1.5 * rng.random())
-                    other_place[2] += spread * rng.standard_normal()
-                    other_place[2] %= 2 * math.pi
-                    other_place[3] += spread * rng.standard_normal()
+                moved = 0.0
+                if rng.random() < _LEARNT_KICKS:
+                    moved = propose_places(
+                        rng, 4, sky, sky_sum, births, places[neighbour], other_place
+                    )
+                    if moved == -np.inf:
+                        continue
+                else:
+                    other_place[0] += 10 ** (-2 + 2 * rng.random()) * rng.standard_normal()
+                    if rng.random() < 0.5:
+                        spread = 10 ** (-1.5 + 1.5 * rng.random())
+                        other_place[2] += spread * rng.standard_normal()
+                        other_place[2] %= 2 * math.pi
+                        other_place[3] += spread * rng.standard_normal()
                 after = nonlinear_prior(arrays, law, sky, other_place)
                 if after == -np.inf:
                     continue
-                moved = after - nonlinear_prior(arrays, law, sky, places[neighbour])
+                moved += after - nonlinear_prior(arrays, law, sky, places[neighbour])
                 # The way back must choose the same neighbour.
                 distance = abs(other_place[0] - place[0])
                 closest = True
@@ -609,24 +693,29 @@ def advance(
         old += nonlinear_prior(arrays, law, sky, places[index])
         change = 0.0
         ahead = 0.0
-        if chosen < 0.6:
+        if chosen < 0.4:
             move = 0
             ahead = take_step(rng, metric, places[index], snr2, beta, place)
-        elif chosen < 0.7:
+        elif chosen < 0.45:
             move = 1
             change = propose_places(rng, 0, sky, sky_sum, births, places[index], place)
-        elif chosen < 0.8:
+        elif chosen < 0.55:
             move = 2
             kind = 1 + int(3 * rng.random())
+            change = propose_places(rng, kind, sky, sky_sum, births, places[index], place)
+        elif chosen < 0.8:
+            move = 7
+            kind = 4
             change = propose_places(rng, kind, sky, sky_sum, births, places[index], place)
         else:
             move = 3 if neighbour < 0 else 4
             place[:4] = places[index]
         counts[move, 0] += 1
+        placed = move < 3 or move == 7
         accepted = False
-        prior = nonlinear_prior(arrays, law, sky, place) if move < 3 else 0.0
+        prior = nonlinear_prior(arrays, law, sky, place) if placed else 0.0
         if prior > -np.inf:
-            if move < 3:
+            if placed:
                 make(arrays, law[8], place, trial[0])
                 if neighbour >= 0:
                     double(trial[0], pairs[neighbour], rest, new_gram, new_b)
@@ -662,10 +751,10 @@ def advance(
                         squared_snr(new_gram[2:, 2:], new_best[2], new_best[3]),
                         law,
                     )
-                new += prior if move < 3 else nonlinear_prior(arrays, law, sky, place)
+                new += prior if placed else nonlinear_prior(arrays, law, sky, place)
                 if (
                     neighbour >= 0
-                    and move < 3
+                    and placed
                     and nearest(places, num, place[0], index) != neighbour
                 ):
                     new = -np.inf
@@ -675,7 +764,7 @@ def advance(
         if accepted:
             counts[move, 1] += 1
             p, q = new_best[0], new_best[1]
-            if move < 3:
+            if placed:
                 places[index], pairs[index] = place[:4], trial[0]
             if neighbour >= 0:
                 amplitudes[neighbour, 0], amplitudes[neighbour, 1] = new_best[2], new_best[3]

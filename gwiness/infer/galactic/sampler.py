@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
+from itertools import chain
 
 import numpy as np
 from jaxtyping import Complex, Float
@@ -41,6 +42,7 @@ class Sampling:
         rounds: Most rounds; there are no more once the ensembles agree.
         agreement: Largest R̂ that is called so.
         moves: Moves of every rung between them.
+        cold: The coolest rung, whose states are kept, walks so many times as far.
         jumps: Share of births and deaths among the moves.
         penalty: What a source costs at the hottest rung [nat]; without it hot chains fill up with
             sources that mean nothing, and have to lose them all on their way back.
@@ -55,6 +57,7 @@ class Sampling:
     rounds: int = 4
     agreement: float = 1.01
     moves: int = 30
+    cold: int = 4
     jumps: float = 0.4
     penalty: float = 3.0
 
@@ -116,6 +119,19 @@ def split_r_hat(values: Float[np.ndarray, "E n"]) -> float:
     if within == 0:
         return 1.0 if between == 0 else np.inf
     return float(np.sqrt((half - 1) / half + between / within))
+
+
+@dataclass(frozen=True, eq=False)
+class Learnt:
+    """Where a chain has had a source.
+
+    Arguments:
+        centre: Its places (4,).
+        snr2: Its squared SNR times β: how sharply it is known there.
+    """
+
+    centre: np.ndarray
+    snr2: float
 
 
 class _Setting:
@@ -190,9 +206,26 @@ class _Setting:
             share += loud / loud.sum() / len(residuals)
         return 0.7 * share + 0.3 * prior
 
-    def births(self, table: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """A table as the compiled moves take it."""
-        return table, np.cumsum(table.ravel()), np.array([self.first, 1 / _STEPS_PER_BIN])
+    def births(self, table: np.ndarray, library: Sequence[Learnt] = (), num: int = 300) -> tuple:
+        """A table and some learnt places, spread over all of them, as the compiled moves take it.
+
+        Arguments:
+            table: From `table`.
+            library: Learnt places.
+            num: How many of them to keep.
+        """
+        keep = np.unique(np.linspace(0, len(library) - 1, num).astype(int)) if library else []
+        places = sorted((library[k] for k in keep), key=lambda place: place.centre[0])
+        centres = np.array([place.centre for place in places]).reshape(-1, 4)
+        weight = np.array([place.snr2 for place in places]).reshape(-1, 1, 1)
+        cells = np.array(self.cells)
+        row = (centres[:, 2] / (2 * np.pi) * cells[0]).astype(int) % cells[0]
+        column = np.minimum((centres[:, 3] + 1) / 2 * cells[1], cells[1] - 1).astype(int)
+        precision = self.metric[row, column] * weight + np.diag(self.bounds)
+        lowers = np.linalg.cholesky(precision)
+        log_dets = 2 * np.log(np.diagonal(lowers, axis1=1, axis2=2)).sum(axis=1)
+        numbers = np.array([self.first, 1 / _STEPS_PER_BIN, 0.5 if places else 0.0])
+        return table, np.cumsum(table.ravel()), numbers, centres, lowers, log_dets
 
 
 @njit(cache=True)
@@ -266,7 +299,7 @@ class _Ladder:
         for rung, beta in enumerate(self.betas):
             advance(
                 self.rng,
-                moves,
+                moves if rung else moves * self.sampling.cold,
                 beta,
                 self.sampling.jumps,
                 self.states[rung],
@@ -291,6 +324,17 @@ class _Ladder:
                 chi2[one], chi2[other] = chi2[other], chi2[one]
                 num[one], num[other] = num[other], num[one]
 
+    def learnt(self) -> list[Learnt]:
+        """The sources of the cooler half of the rungs."""
+        found = []
+        for beta, (number, places, amplitudes, pairs, _) in zip(
+            self.betas[: (len(self.betas) + 1) // 2], self.states, strict=False
+        ):
+            for k in range(number[0]):
+                signal = amplitudes[k] @ pairs[k]
+                found.append(Learnt(places[k].copy(), beta * np.vdot(signal, signal).real))
+        return found
+
     def residuals(self) -> list[np.ndarray]:
         """What each rung leaves over, and what the coolest does without each of its sources."""
         found = [state[4] for state in self.states[:4]]
@@ -300,19 +344,23 @@ class _Ladder:
         return found
 
 
-def _settled(setting: _Setting, ladder: _Ladder) -> np.ndarray:
-    """Walk from nothing to the posterior; table of births of what is left over there."""
+def _settled(setting: _Setting, ladder: _Ladder) -> tuple[np.ndarray, list[Learnt]]:
+    """Walk from nothing to the posterior; table of births there, and what was learnt."""
     sampling = ladder.sampling
     full = ladder.betas
+    library: list[Learnt] = []
     for round_ in range(sampling.settling):
-        births = setting.births(setting.table(ladder.residuals()))
+        births = setting.births(setting.table(ladder.residuals()), library)
         # Cooled from the hot end: loud sources first.
         ladder.betas = full * 0.02 ** max(0.0, 1 - 2 * round_ / sampling.settling)
+        # What was found in the first half was found too hot, or not at all.
+        library = library[len(library) // 2 :] if round_ > sampling.settling // 2 else []
         for _ in range(sampling.settling_moves // sampling.moves):
             ladder.walk(sampling.moves, births)
+            library += ladder.learnt()
     ladder.betas = full
     ladder.counts[:], ladder.swaps[:] = 0, 0
-    return setting.table(ladder.residuals())
+    return setting.table(ladder.residuals()), library
 
 
 def sample_window(
@@ -329,8 +377,8 @@ def sample_window(
     setting = _Setting(window, law)
     ladders = [_Ladder(setting, law, sampling, child) for child in rng.spawn(sampling.ensembles)]
     with ThreadPoolExecutor(sampling.ensembles) as pool:
-        tables = list(pool.map(partial(_settled, setting), ladders))
-        births = setting.births(np.mean(tables, axis=0))
+        tables, libraries = zip(*pool.map(partial(_settled, setting), ladders), strict=True)
+        births = setting.births(np.mean(tables, axis=0), list(chain.from_iterable(libraries)))
         kept: list[list[tuple]] = [[] for _ in ladders]
         for _ in range(sampling.rounds):
             for rows, more in zip(kept, pool.map(partial(_kept, births), ladders), strict=True):
