@@ -71,6 +71,48 @@ def true_frequency(arrays: Any, apparent: float, lon: float, sin_lat: float) -> 
     return (arrays[7][0] + apparent / arrays[7][1]) / (1 - along)
 
 
+# Chebyshev fits in x² of sin(πx)/x and cos(πx), |x| ≤ 1/2, good to 3e-15.
+_SIN = (
+    3.1415926535897944,
+    -5.167712780049767,
+    2.55016403986199,
+    -0.5992645288435431,
+    0.08214587914325193,
+    -0.007370366797628296,
+    0.0004659956149545725,
+    -2.114499173339438e-05,
+)
+_COS = (
+    0.9999999999999978,
+    -4.934802200543687,
+    4.0587121263337504,
+    -1.3352627661952685,
+    0.2353305884977027,
+    -0.025806533236343764,
+    0.0019278742341992477,
+    -0.0001004218364849398,
+)
+_ROUND = 1.5 * 2.0**52
+"""Added and taken away again, it rounds to a whole number."""
+
+
+@njit(cache=True, fastmath={"contract", "nsz"})
+@no_type_check
+def cis(turns: Any, real: Any, imaginary: Any) -> None:
+    """exp(2πi · turns), ten times as fast as the library's functions one by one."""
+    s0, s1, s2, s3, s4, s5, s6, s7 = _SIN
+    c0, c1, c2, c3, c4, c5, c6, c7 = _COS
+    for n in range(len(turns)):
+        whole = (turns[n] + _ROUND) - _ROUND
+        x = turns[n] - whole
+        u = x * x
+        sin = x * (s0 + u * (s1 + u * (s2 + u * (s3 + u * (s4 + u * (s5 + u * (s6 + u * s7)))))))
+        cos = c0 + u * (c1 + u * (c2 + u * (c3 + u * (c4 + u * (c5 + u * (c6 + u * c7))))))
+        # Half the angle was computed, so that |x| ≤ 1/2.
+        real[n] = 1 - 2 * sin * sin
+        imaginary[n] = 2 * sin * cos
+
+
 @njit(cache=True, fastmath={"contract", "reassoc", "nsz", "arcp"})
 @no_type_check
 def template(
@@ -105,31 +147,39 @@ def template(
     level_a = math.exp(-scalars[6] * apparent) * scalars[4]
     level_e = math.exp(-scalars[7] * apparent) * scalars[5]
     sin_half, cos_half = -half.imag, half.real
+    # Phases of the wave at the spacecraft and along the arms, in turns.
+    turns = np.empty((2, 3, num_slow))
+    real, imaginary = np.empty(6 * num_slow), np.empty(6 * num_slow)
+    for a in range(3):
+        for m in range(num_slow):
+            at = kx * places[a, m, 0] + ky * places[a, m, 1] + kz * places[a, m, 2]
+            n = directions[a, m]
+            turns[0, a, m] = -frequency * at
+            turns[1, a, m] = frequency * scalars[2] / 2 * (kx * n[0] + ky * n[1] + kz * n[2])
+    cis(turns.reshape(-1), real, imaginary)
     # Real and imaginary parts of (A+, Ax, E+, Ex) at the slow nodes.
     slow = np.empty((8, num_slow))
     first = np.empty(3, dtype=np.complex128)
     second = np.empty(3, dtype=np.complex128)
-    wave = np.empty(3, dtype=np.complex128)
     plus, cross = np.empty(3), np.empty(3)
     for m in range(num_slow):
         for a in range(3):
-            turn = omega * (kx * places[a, m, 0] + ky * places[a, m, 1] + kz * places[a, m, 2])
-            wave[a] = complex(math.cos(turn), -math.sin(turn))
-        for a in range(3):
             nx, ny, nz = directions[a, m, 0], directions[a, m, 1], directions[a, m, 2]
-            along = kx * nx + ky * ny + kz * nz
             in_u = ux * nx + uy * ny + uz * nz
             in_v = vx * nx + vy * ny
             plus[a] = in_u * in_u - in_v * in_v
             cross[a] = 2 * in_u * in_v
-            shift = arm / 2 * along
-            sin, cos = math.sin(shift), math.cos(shift)
+            here, along = a * num_slow + m, (3 + a) * num_slow + m
+            there = (a + 1) % 3 * num_slow + m
+            cos, sin = real[along], imaginary[along]
+            shift = 2 * math.pi * turns[1, a, m]
             down, up = arm / 2 - shift, arm / 2 + shift
             towards = (sin_half * cos - cos_half * sin) / down if down > 1e-6 else 1.0
             away = (sin_half * cos + cos_half * sin) / up if up > 1e-6 else 1.0
             # Links that arrive at the arm's first and second spacecraft.
-            one = wave[a] * complex(away * cos, away * sin)
-            other = wave[(a + 1) % 3] * complex(towards * cos, -towards * sin)
+            one = complex(real[here], imaginary[here]) * complex(away * cos, away * sin)
+            other = complex(real[there], imaginary[there])
+            other *= complex(towards * cos, -towards * sin)
             first[a] = other + delay * one
             second[a] = one + delay * other
         for part in range(2):
@@ -142,12 +192,14 @@ def template(
             slow[2 * part, m], slow[2 * part + 1, m] = in_a.real, in_a.imag
             slow[4 + 2 * part, m], slow[5 + 2 * part, m] = in_e.real, in_e.imag
     fast = slow @ interpolation
+    carrier = np.empty((3, num))
     for n in range(num):
         x = nodes[n]
-        phase = 2 * math.pi * x * (apparent + 0.5 * chirp * x) - omega * (
-            kx * rest[0, n] + ky * rest[1, n] + kz * rest[2, n]
-        )
-        re, im = 0.5 * math.cos(phase), 0.5 * math.sin(phase)
+        rest_along = kx * rest[0, n] + ky * rest[1, n] + kz * rest[2, n]
+        carrier[0, n] = x * (apparent + 0.5 * chirp * x) - frequency * rest_along
+    cis(carrier[0], carrier[1], carrier[2])
+    for n in range(num):
+        re, im = 0.5 * carrier[1, n], 0.5 * carrier[2, n]
         for c in range(2):
             # U_p = (U+ - i Ux)/2, U_q = (U+ + i Ux)/2.
             p_re = fast[4 * c, n] + fast[4 * c + 3, n]

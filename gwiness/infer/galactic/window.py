@@ -85,7 +85,7 @@ class Frame:
     def slow_nodes(self) -> Float[np.ndarray, " M"]:
         """Chebyshev nodes (M,) in x between which the antenna pattern is interpolated."""
         years = self.duration / _YEAR
-        num = int(np.ceil(10 + 24 * years))
+        num = int(np.ceil(6 + 24 * years))
         return np.cos(np.pi * (np.arange(num) + 0.5) / num) / 2
 
     @cached_property
