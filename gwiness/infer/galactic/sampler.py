@@ -51,13 +51,13 @@ class Sampling:
     ensembles: int = 2
     rungs: int = 8
     hottest: float = 0.1
-    settling: int = 12
-    settling_moves: int = 300
+    settling: int = 24
+    settling_moves: int = 600
     sweeps: int = 500
-    rounds: int = 4
+    rounds: int = 1
     agreement: float = 1.01
     moves: int = 30
-    cold: int = 4
+    cold: int = 2
     jumps: float = 0.4
     penalty: float = 3.0
 
