@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, cast
 import torch
 
 from gwiness import store
+from gwiness.config.galactic import GalacticConfig
 from gwiness.core.calibration import Calibration
 from gwiness.core.card import ModelCard
 from gwiness.core.errors import ScopeProblem
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     import subprocess
 
     from gwiness.infer.estimator import SlotFlowEstimator
+    from gwiness.infer.galactic.bands import Band
+    from gwiness.infer.galactic.estimator import BandPosterior
     from gwiness.separate.separator import Separator
 
 __all__ = ["Engine", "best_device", "describe_device", "start_compiling"]
@@ -137,7 +140,9 @@ class Engine:
             ScopeProblem: If the model cannot work on this data at all.
         """
         if not item.is_sinusoid:
-            raise ScopeProblem("no posterior model for LISA items is installed yet.")
+            raise ScopeProblem(
+                f"model {model!r} infers sinusoids; galactic binaries are inferred band by band."
+            )
         with self._lock:
             _, estimator = self._load(model, "slotflow")
             return estimator.posterior(  # type: ignore[union-attr]
@@ -147,3 +152,31 @@ class Engine:
                 anneal=True,
                 rng=generator(seed, "infer"),
             )
+
+    def infer_band(
+        self,
+        item: Item,
+        band: "Band",
+        config: GalacticConfig,
+        separation: Separation | None = None,
+        seed: int = 0,
+    ) -> "BandPosterior":
+        """Posterior of the galactic binaries in one band of a LISA item.
+
+        Arguments:
+            item: Data; its truth is not looked at.
+            band: Where.
+            config: In what, with which prior, how long.
+            separation: Of the item, if ``config.data`` is not the mixture.
+            seed: Seed of the chains.
+
+        Raises:
+            ScopeProblem: If the data do not allow it.
+        """
+        from gwiness.infer.galactic.bands import item_spectrum
+        from gwiness.infer.galactic.estimator import GalacticEstimator
+
+        rng = generator(seed, "galactic", round(band.centre * 1e12))
+        return GalacticEstimator(config).posterior(
+            item_spectrum(item, config, separation), band, rng
+        )

@@ -81,6 +81,7 @@ class Posterior:
         model: What made it.
         kind: Kind of source.
         notes: Sentences for the reader, e.g. a poor efficiency.
+        label: Which part of the item, if it is one of several, e.g. a band of frequencies.
         amortised: The network's own posterior, before the exact likelihood, if this is refined.
     """
 
@@ -90,7 +91,13 @@ class Posterior:
     model: str
     kind: str = "sinusoid"
     notes: tuple[str, ...] = ()
+    label: str = ""
     amortised: "Posterior | None" = field(default=None, repr=False)
+
+    @property
+    def name(self) -> str:
+        """Kind and label: the name of its group in a result."""
+        return f"{self.kind}-{self.label}" if self.label else self.kind
 
     @property
     def p_num(self) -> Float[np.ndarray, " K1"]:

@@ -7,13 +7,14 @@
 /whitener/asd (W, C, F) f8, /whitener/band (W, 2) f8 [Hz], /whitener/edge (W,), /whitener/name (W,)
 /whitener/generation (W,) f8          TDI generation, NaN or missing where it is not known
 /whitener/index (I,)                  which whitener a row has: equal ones are stored once
-/posterior/<item>/<kind>/log_p_num    (K_max + 1,) f8 [nat]
-/posterior/<item>/<kind>/sets/<K>/  theta (n, K, P) f8, mask (n, K), log_q, log_target, log_weight
+/posterior/<item>/<name>/log_p_num    (K_max + 1,) f8 [nat]
+/posterior/<item>/<name>/sets/<K>/  theta (n, K, P) f8, mask (n, K), log_q, log_target, log_weight
+/catalogue/<item>/<kind>/<column>     (K,) f8, attribute ``unit``: sources found
 ```
 Root attributes: ``verb``, ``version``, ``created``, ``config`` (TOML), ``card.<model>`` (TOML),
 ``input_name``, ``input_size``, ``input_sha256`` (of the first MiB) of every input file; with a
 separation also ``dt``, ``channels``, ``stems``, ``model``. A posterior's group has the attributes
-``model``, ``kind``, ``notes`` and ``space`` (JSON), and perhaps a group ``amortised`` like itself.
+``model``, ``kind``, ``notes``, ``space`` (JSON) and perhaps ``label``, and perhaps a group ``amortised`` like itself.
 """
 
 import json
@@ -281,6 +282,7 @@ def _read_posterior(group: Any) -> Posterior:
         model=attr_text(group, "model") or "",
         kind=attr_text(group, "kind") or "",
         notes=_sentences(attr_text(group, "notes")),
+        label=attr_text(group, "label") or "",
         amortised=None if amortised is None else _read_posterior(amortised),
     )
 

@@ -20,6 +20,7 @@ import h5py
 import numpy as np
 
 from gwiness import __version__
+from gwiness.core.catalogue import Catalogue
 from gwiness.core.errors import FileProblem
 from gwiness.core.parameters import ParameterSpace
 from gwiness.core.posterior import Posterior, SampleSet
@@ -122,22 +123,34 @@ class ResultWriter:
         index: int,
         separation: Separation | None = None,
         posteriors: Sequence[Posterior] = (),
+        catalogue: Catalogue | None = None,
+        part: int | None = None,
     ) -> None:
         """Store item ``index`` of the input; it is on disk when this returns.
 
         Arguments:
             index: Item.
             separation: Its separation, if there is one.
-            posteriors: Its posteriors, one for each kind of source.
+            posteriors: Its posteriors, one for each kind of source or part of the item.
+            catalogue: Sources found in it.
+            part: If this is only a part of the item: its number. The item counts as done once it
+                is stored without one.
 
         Raises:
             FileProblem: If it cannot be written.
         """
-        with atomic_h5(self._parts / f"item-{index:07d}.h5") as file:
+        name = f"item-{index:07d}" if part is None else f"item-{index:07d}.{part:07d}"
+        with atomic_h5(self._parts / f"{name}.h5") as file:
             if separation is not None:
                 _write_separation(file, separation)
             for posterior in posteriors:
-                _write_posterior(file.create_group(f"posterior/{posterior.kind}"), posterior)
+                _write_posterior(file.create_group(f"posterior/{posterior.name}"), posterior)
+            if catalogue is not None:
+                _write_catalogue(file.create_group(f"catalogue/{catalogue.kind}"), catalogue)
+
+    def done_parts(self, index: int) -> frozenset[int]:
+        """Parts of item ``index`` that are complete on disk."""
+        return frozenset(_parts_of(self._parts, index))
 
     def finish(self) -> Path:
         """Put all parts together under the final name, and remove them.
@@ -155,6 +168,7 @@ class ResultWriter:
                         separated.append((index, path))
                     if "posterior" in part:
                         part.copy("posterior", file, name=f"posterior/{index}")
+                _join_parts(file, index, _parts_of(self._parts, index))
             if separated:
                 _stack(file, separated)
         shutil.rmtree(self._parts)
@@ -164,6 +178,38 @@ class ResultWriter:
 def _part_items(folder: Path) -> dict[int, Path]:
     found = ((re.fullmatch(r"item-(\d+)\.h5", path.name), path) for path in folder.iterdir())
     return {int(match[1]): path for match, path in found if match}
+
+
+def _parts_of(folder: Path, index: int) -> dict[int, Path]:
+    pattern = rf"item-{index:07d}\.(\d+)\.h5"
+    found = ((re.fullmatch(pattern, path.name), path) for path in folder.iterdir())
+    return {int(match[1]): path for match, path in sorted(found, key=str) if match}
+
+
+def _join_parts(file: h5py.File, index: int, parts: Mapping[int, Path]) -> None:
+    """Posteriors of an item's parts side by side, their catalogues one below the other."""
+    columns: dict[str, list[np.ndarray]] = {}
+    attributes: dict[str, dict[str, Any]] = {}
+    for _, path in sorted(parts.items()):
+        with h5py.File(path, "r") as part:
+            for name, group in part.get("posterior", {}).items():
+                part.copy(group, file.require_group(f"posterior/{index}"), name=name)
+            for kind, group in part.get("catalogue", {}).items():
+                for name, column in group.items():
+                    columns.setdefault(f"{kind}/{name}", []).append(column[()])
+                    attributes[f"{kind}/{name}"] = dict(column.attrs)
+    for name, values in columns.items():
+        dataset = file.create_dataset(f"catalogue/{index}/{name}", data=np.concatenate(values))
+        dataset.attrs.update(attributes[name])
+
+
+def _write_catalogue(group: h5py.Group, catalogue: Catalogue) -> None:
+    """One dataset (K,) for each column, with its unit."""
+    units = {parameter.name: parameter.unit for parameter in catalogue.space.parameters}
+    units |= dict(catalogue.extra_units)
+    for name in (*catalogue.space.names, *catalogue.extra):
+        group[name] = catalogue[name]
+        group[name].attrs["unit"] = units.get(name, "1")
 
 
 def _write_header(file: h5py.File, header: ResultHeader) -> None:
@@ -304,6 +350,7 @@ def _write_posterior(group: h5py.Group, posterior: Posterior) -> None:
         {
             "model": posterior.model,
             "kind": posterior.kind,
+            "label": posterior.label,
             "notes": json.dumps(posterior.notes),
             "space": _space_to_json(posterior.space),
         }

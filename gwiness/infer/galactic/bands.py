@@ -5,18 +5,30 @@ overlap. Its data and its prior reach further on both sides, so that a source ne
 there too and counted at home.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Complex
 
+from gwiness.config.galactic import GalacticConfig
 from gwiness.core.errors import ScopeProblem
 from gwiness.core.grid import TimeGrid
+from gwiness.core.item import Item
+from gwiness.core.separation import Separation
 from gwiness.core.tdi import TDI, Whitener
 from gwiness.infer.galactic.sampler import Window
 from gwiness.infer.galactic.window import CHANNELS, Frame, frame_width, window_data
+from gwiness.signal.whiten import analytic_whitener, colour, estimated_whitener, own_whitener
 
-__all__ = ["CORE_BINS", "MARGIN_BINS", "Band", "Spectrum", "bands_between", "spectrum_of"]
+__all__ = [
+    "CORE_BINS",
+    "MARGIN_BINS",
+    "Band",
+    "Spectrum",
+    "bands_between",
+    "item_spectrum",
+    "spectrum_of",
+]
 
 CORE_BINS = 32
 """Bins 1/T of a band's core."""
@@ -86,6 +98,15 @@ class Spectrum:
         return Window(frame, window_data(self.values, frame), low, high)
 
 
+def _check_channels(tdi: TDI) -> None:
+    missing = [channel for channel in CHANNELS if channel not in tdi.channels]
+    if missing:
+        raise ScopeProblem(
+            f"galactic binaries are inferred from the channels A and E; the data has "
+            f"{', '.join(tdi.channels)}."
+        )
+
+
 def spectrum_of(tdi: TDI, whitener: Whitener) -> Spectrum:
     """Whitened spectrum of the channels A and E.
 
@@ -94,16 +115,66 @@ def spectrum_of(tdi: TDI, whitener: Whitener) -> Spectrum:
         whitener: Noise model on the same grid, of the channels A and E, in the data's generation.
 
     Raises:
-        ScopeProblem: If a channel is missing or a value is not a number.
+        ScopeProblem: If a channel is missing.
     """
-    missing = [channel for channel in CHANNELS if channel not in tdi.channels]
-    if missing:
-        raise ScopeProblem(
-            f"galactic binaries are inferred from the channels A and E; the data has "
-            f"{', '.join(tdi.channels)}."
-        )
-    data = tdi.select(CHANNELS).data
-    if not np.isfinite(data).all():
-        raise ScopeProblem("galactic binaries are inferred from data without gaps (NaN).")
-    values = np.fft.rfft(data) / whitener.asd
+    _check_channels(tdi)
+    values = np.fft.rfft(tdi.select(CHANNELS).data) / whitener.asd
     return Spectrum(values, whitener.asd, tdi.grid, tdi.generation)
+
+
+def item_spectrum(
+    item: Item, config: GalacticConfig, separation: Separation | None = None
+) -> Spectrum:
+    """Spectrum of what is to be searched for galactic binaries.
+
+    Arguments:
+        item: Data.
+        config: Says whether it is the mixture, the mixture without the other classes' stems, or
+            the stem of galactic binaries; and the noise model.
+        separation: Of the item; not needed for the mixture.
+
+    Raises:
+        ScopeProblem: If the item has gaps, a channel is missing or the noise is not known.
+    """
+    if len(item.gaps.intervals):
+        raise ScopeProblem(
+            f"galactic binaries are inferred from data without gaps; this item has "
+            f"{len(item.gaps.intervals)}."
+        )
+    tdi = item.mixture
+    if config.data != "mixture":
+        if separation is None:
+            raise ScopeProblem(f"to infer from {config.data!r} data, the item must be separated.")
+        # Both ends of a stem are tapered; of the mixture they are not.
+        tdi = _searched(tdi, config, separation)
+    _check_channels(tdi)
+    return spectrum_of(tdi, _whitener(item, config))
+
+
+def _searched(tdi: TDI, config: GalacticConfig, separation: Separation) -> TDI:
+    """The stem of galactic binaries, or the mixture without the others, in A and E."""
+    if "gb" not in separation.estimates:
+        raise ScopeProblem("the separation has no stem of galactic binaries.")
+    stems = {
+        kind: replace(tdi, data=colour(stem), channels=stem.channels, unit=tdi.unit).select(
+            CHANNELS
+        )
+        for kind, stem in separation.estimates.items()
+    }
+    if config.data == "stem":
+        return stems["gb"]
+    others = sum(stem.data for kind, stem in stems.items() if kind != "gb")
+    mixture = tdi.select(CHANNELS)
+    return replace(mixture, data=mixture.data - others)
+
+
+def _whitener(item: Item, config: GalacticConfig) -> Whitener:
+    tdi = item.mixture
+    if config.noise == "estimated":
+        return estimated_whitener(tdi.select(CHANNELS))
+    if config.noise == "analytic":
+        return analytic_whitener(tdi.grid, CHANNELS, tdi.generation)
+    try:
+        return own_whitener(item, CHANNELS)
+    except ValueError as error:
+        raise ScopeProblem(f"{error}; choose another noise model.") from None

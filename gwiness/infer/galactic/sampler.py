@@ -21,7 +21,7 @@ from gwiness.infer.galactic.law import GalacticLaw, population_tables
 from gwiness.infer.galactic.template import frame_arrays, template
 from gwiness.infer.galactic.window import Frame
 
-__all__ = ["Chains", "Sampling", "Window", "sample_window", "split_r_hat"]
+__all__ = ["Chains", "Sampling", "Window", "loudest", "sample_window", "split_r_hat"]
 
 _STEPS_PER_BIN = 2
 _CENTRE_LIGHT = 499.004783836  # one astronomical unit [s]
@@ -361,6 +361,11 @@ def _settled(setting: _Setting, ladder: _Ladder) -> tuple[np.ndarray, list[Learn
     ladder.betas = full
     ladder.counts[:], ladder.swaps[:] = 0, 0
     return setting.table(ladder.residuals()), library
+
+
+def loudest(window: Window, law: GalacticLaw) -> float:
+    """Largest gain of the log likelihood by one source anywhere in the window [nat]."""
+    return float(_Setting(window, law).loudness(window.data.ravel()).max())
 
 
 def sample_window(

@@ -1,0 +1,36 @@
+"""Settings of the inference of galactic binaries."""
+
+from typing import Literal
+
+from pydantic import Field, PositiveInt, model_validator
+
+from gwiness.config.base import Config
+
+__all__ = ["GalacticConfig"]
+
+
+class GalacticConfig(Config):
+    """Where to look for galactic binaries, in what, and how long."""
+
+    band_hz: tuple[float, float] = (1e-3, 1e-2)
+    """Frequencies to be covered [Hz]; cut into bands of 32 bins."""
+    data: Literal["mixture", "cleaned", "stem"] = "mixture"
+    """The mixture as it is, without the other classes' separated stems, or the stem itself."""
+    noise: Literal["analytic", "file", "estimated"] = "analytic"
+    """Noise model of the likelihood."""
+    num_max: PositiveInt = 12
+    """Most sources in a band and its margins."""
+    snr: tuple[float, float] = (8.0, 1000.0)
+    """Smallest and largest SNR of a source in these data, log-uniform between."""
+    sweeps: int = Field(default=500, ge=100)
+    """Kept states of each of two ensembles in a round."""
+    rounds: PositiveInt = 1
+    """Most rounds."""
+
+    @model_validator(mode="after")
+    def _check(self) -> "GalacticConfig":
+        if not 0 < self.band_hz[0] < self.band_hz[1]:
+            raise ValueError("band_hz needs two rising frequencies above zero")
+        if not 0 < self.snr[0] < self.snr[1]:
+            raise ValueError("snr needs two rising numbers above zero")
+        return self

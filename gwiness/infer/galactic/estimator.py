@@ -1,0 +1,225 @@
+"""Posterior of the galactic binaries of a band, and the catalogue of many bands."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from gwiness.config.galactic import GalacticConfig
+from gwiness.core.catalogue import SPACES, Catalogue
+from gwiness.core.posterior import Posterior, SampleSet
+from gwiness.infer.galactic.bands import Band, Spectrum
+from gwiness.infer.galactic.law import GalacticLaw
+from gwiness.infer.galactic.posterior import Sources, label_sources, to_physical
+from gwiness.infer.galactic.sampler import (
+    Chains,
+    Sampling,
+    Window,
+    loudest,
+    sample_window,
+    split_r_hat,
+)
+
+__all__ = ["MODEL", "BandPosterior", "GalacticEstimator", "catalogue_of"]
+
+MODEL = "galactic-rjmcmc"
+"""Name of this posterior in files and on pages; it has no weights."""
+_SPACE = SPACES["gb"]
+_QUIET = 12.0
+"""Gain of the log likelihood by one source below which a band is called quiet: a source of the
+smallest SNR, 8, gains 32, and 12 if the noise works against it by three standard deviations."""
+_DETECTED = 0.5
+_AGREE = ("amplitude", "frequency", "frequency_derivative", "ecliptic_latitude", "inclination")
+"""Parameters, none of them periodic, whose R̂ counts."""
+
+
+@dataclass(frozen=True, eq=False)
+class BandPosterior:
+    """What the data of a band say.
+
+    Arguments:
+        band: The band; sources outside its core are not in here.
+        posterior: How many sources, and samples of them.
+        sources: The same samples by named source.
+        r_hat: Largest R̂ over the number of sources, |d − h|² and parameters of likely sources.
+    """
+
+    band: Band
+    posterior: Posterior
+    sources: Sources
+    r_hat: float
+
+
+class GalacticEstimator:
+    """Samples posteriors of galactic binaries.
+
+    Arguments:
+        config: Prior and effort.
+
+    Example:
+        >>> GalacticEstimator(GalacticConfig()).law.snr_min
+        8.0
+    """
+
+    def __init__(self, config: GalacticConfig) -> None:
+        self.config = config
+        self.law = GalacticLaw(config.num_max, *config.snr)
+        self.sampling = Sampling(sweeps=config.sweeps, rounds=config.rounds)
+
+    def is_quiet(self, spectrum: Spectrum, band: Band) -> bool:
+        """Whether no source of the prior can be in the band: milliseconds."""
+        return loudest(spectrum.window(band), self.law) < _QUIET
+
+    def posterior(self, spectrum: Spectrum, band: Band, rng: np.random.Generator) -> BandPosterior:
+        """Posterior of the sources whose f₀ lies in the band's core.
+
+        Arguments:
+            spectrum: Whitened data.
+            band: Which band.
+            rng: Generator.
+
+        Raises:
+            ScopeProblem: If the band reaches beyond the data's frequencies.
+        """
+        window = spectrum.window(band)
+        chains = sample_window(window, self.law, self.sampling, rng)
+        sources = _inside(label_sources(window, chains), band)
+        num = _num_inside(window, chains, band)
+        r_hat = _r_hat(chains, num, sources)
+        share = np.bincount(num, minlength=self.law.num_max + 1) / len(num)
+        with np.errstate(divide="ignore"):
+            log_p_num = np.log(share)
+        notes = []
+        if r_hat > self.sampling.agreement:
+            notes.append(
+                f"two ensembles of chains differ: R-hat {r_hat:.3f} in the band from "
+                f"{band.low * 1e3:.5f} mHz, where {self.sampling.agreement} is agreement."
+            )
+        posterior = Posterior(
+            log_p_num=log_p_num,
+            sets=_sets(sources, num),
+            space=_SPACE,
+            model=MODEL,
+            kind="gb",
+            notes=tuple(notes),
+            label=f"{band.low * 1e3:.5f}-{band.high * 1e3:.5f}mHz",
+        )
+        return BandPosterior(band, posterior, sources, r_hat)
+
+
+def _num_inside(window: Window, chains: Chains, band: Band) -> Int[np.ndarray, " n"]:
+    """Sources in the band's core, of each sample."""
+    num_max = chains.places.shape[2]
+    num = chains.num.reshape(-1)
+    held = np.arange(num_max) < num[:, None]
+    places = chains.places.reshape(-1, num_max, 4)[held]
+    amplitudes = chains.amplitudes.reshape(-1, num_max, 2)[held]
+    frequency = to_physical(window.frame, places, amplitudes)[:, _SPACE.index("frequency")]
+    inside = np.zeros(held.shape, dtype=bool)
+    inside[held] = (frequency >= band.low) & (frequency < band.high)
+    return inside.sum(axis=1)
+
+
+def _inside(sources: Sources, band: Band) -> Sources:
+    """Each sample's sources in the core; named sources that are never there fall out."""
+    frequency = sources.theta[..., _SPACE.index("frequency")]
+    mask = sources.mask & (frequency >= band.low) & (frequency < band.high)
+    keep = mask.mean(axis=0) > 0
+    theta = np.where(mask[..., None], sources.theta, np.nan)
+    snr = np.where(mask, sources.snr, np.nan)
+    return Sources(theta[:, keep], mask[:, keep], snr[:, keep])
+
+
+def _sets(sources: Sources, num: Int[np.ndarray, " n"]) -> dict[int, SampleSet]:
+    """Samples by number of sources; a source has the same slot in as many as it can."""
+    sets = {}
+    named = sources.mask.sum(axis=1)
+    for count in np.unique(num):
+        # Samples that hold a source too rare to have a name are counted, but not shown.
+        rows = np.flatnonzero((num == count) & (named == count))
+        if not len(rows):
+            continue
+        mask = sources.mask[rows]
+        usual = np.argsort(-mask.sum(axis=0), kind="stable")[:count]
+        theta = np.full((len(rows), count, len(_SPACE)), np.nan)
+        for slot, name in enumerate(usual):
+            theta[mask[:, name], slot] = sources.theta[rows[mask[:, name]], name]
+        others = np.setdiff1d(np.arange(mask.shape[1]), usual)
+        for row, name in np.argwhere(mask[:, others]):
+            free = np.flatnonzero(np.isnan(theta[row, :, 0]))[0]
+            theta[row, free] = sources.theta[rows[row], others[name]]
+        blank = np.full(len(rows), np.nan)
+        sets[int(count)] = SampleSet(
+            theta=theta,
+            mask=np.ones(theta.shape[:2], dtype=bool),
+            log_q=blank,
+            log_target=blank,
+            log_weight=np.zeros(len(rows)),
+        )
+    return sets
+
+
+def _r_hat(chains: Chains, num: Int[np.ndarray, " n"], sources: Sources) -> float:
+    shape = chains.num.shape
+    values = [chains.r_hat, split_r_hat(num.reshape(shape))]
+    for name in np.flatnonzero(sources.probability > _DETECTED):
+        for parameter in _AGREE:
+            column = sources.theta[:, name, _SPACE.index(parameter)]
+            # Where a sample lacks the source, its mean says nothing for or against agreement.
+            column = np.where(np.isnan(column), np.nanmean(column), column)
+            values.append(split_r_hat(column.reshape(shape)))
+    return float(max(values))
+
+
+def catalogue_of(found: Sequence[BandPosterior], least: float = 0.1) -> Catalogue:
+    """Sources of many bands as one table, by frequency.
+
+    Arguments:
+        found: Posteriors of different bands.
+        least: Smallest probability of a source that gets a row.
+
+    Returns:
+        Medians, with the columns ``snr``, ``p_real`` (share of samples that hold the source) and
+        ``<parameter>_5`` and ``<parameter>_95``, the ends of the 90 % interval. Of a periodic
+        parameter the interval is about the circular mean and may leave the range.
+    """
+    rows = [
+        (posterior.sources, name)
+        for posterior in found
+        for name in np.flatnonzero(posterior.sources.probability >= least)
+    ]
+    middle = np.zeros((len(rows), len(_SPACE)))
+    low, high = np.zeros_like(middle), np.zeros_like(middle)
+    for row, (sources, name) in enumerate(rows):
+        samples = sources.theta[sources.mask[:, name], name]
+        low[row], middle[row], high[row] = intervals(samples)
+    snr = np.array([np.nanmedian(sources.snr[:, name]) for sources, name in rows])
+    p_real = np.array([sources.probability[name] for sources, name in rows])
+    extra = {"snr": snr, "p_real": p_real}
+    units = {"snr": "1", "p_real": "1"}
+    for column, parameter in enumerate(_SPACE.parameters):
+        extra |= {f"{parameter.name}_5": low[:, column], f"{parameter.name}_95": high[:, column]}
+        units |= {f"{parameter.name}_5": parameter.unit, f"{parameter.name}_95": parameter.unit}
+    catalogue = Catalogue("gb", _SPACE, middle, extra, units)
+    return catalogue.take(np.argsort(middle[:, _SPACE.index("frequency")]))
+
+
+def intervals(samples: Float[np.ndarray, "n 8"]) -> Float[np.ndarray, "3 8"]:
+    """5 %, 50 % and 95 % quantiles; about the circular mean where a parameter is periodic.
+
+    The polarisation's period is π/2 here, as it comes from `folded`.
+    """
+    out = np.empty((3, samples.shape[1]))
+    for column, parameter in enumerate(_SPACE.parameters):
+        values = samples[:, column]
+        period = np.pi / 2 if parameter.name == "polarisation" else parameter.period
+        centre = 0.0
+        if period is not None:
+            turn = 2 * np.pi / period
+            centre = float(np.angle(np.exp(1j * turn * values).mean()) / turn)
+            values = (values - centre + period / 2) % period - period / 2
+        out[:, column] = np.quantile(values, [0.05, 0.5, 0.95]) + centre
+        if period is not None:
+            out[:, column] += np.ceil(-out[1, column] / period) * period
+    return out
