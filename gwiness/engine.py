@@ -10,6 +10,7 @@ import torch
 
 from gwiness import store
 from gwiness.config.galactic import GalacticConfig
+from gwiness.core.band import Band, bands_between
 from gwiness.core.calibration import Calibration
 from gwiness.core.card import ModelCard
 from gwiness.core.errors import ScopeProblem
@@ -22,11 +23,11 @@ if TYPE_CHECKING:
     import subprocess
 
     from gwiness.infer.estimator import SlotFlowEstimator
-    from gwiness.infer.galactic.bands import Band
     from gwiness.infer.galactic.estimator import BandPosterior
+    from gwiness.infer.galactic.sampler import Window
     from gwiness.separate.separator import Separator
 
-__all__ = ["Engine", "best_device", "describe_device", "start_compiling"]
+__all__ = ["Engine", "best_device", "describe_device", "infer_band", "start_compiling"]
 
 Progress = Callable[[float, str], None]
 
@@ -153,22 +154,15 @@ class Engine:
                 rng=generator(seed, "infer"),
             )
 
-    def infer_band(
-        self,
-        item: Item,
-        band: "Band",
-        config: GalacticConfig,
-        separation: Separation | None = None,
-        seed: int = 0,
-    ) -> "BandPosterior":
-        """Posterior of the galactic binaries in one band of a LISA item.
+    def bands(
+        self, item: Item, config: GalacticConfig, separation: Separation | None = None
+    ) -> "dict[Band, Window]":
+        """Bands of a LISA item and their data; what is quiet is left out.
 
         Arguments:
             item: Data; its truth is not looked at.
-            band: Where.
-            config: In what, with which prior, how long.
+            config: Where to look and in what.
             separation: Of the item, if ``config.data`` is not the mixture.
-            seed: Seed of the chains.
 
         Raises:
             ScopeProblem: If the data do not allow it.
@@ -176,7 +170,25 @@ class Engine:
         from gwiness.infer.galactic.bands import item_spectrum
         from gwiness.infer.galactic.estimator import GalacticEstimator
 
-        rng = generator(seed, "galactic", round(band.centre * 1e12))
-        return GalacticEstimator(config).posterior(
-            item_spectrum(item, config, separation), band, rng
-        )
+        spectrum, estimator = item_spectrum(item, config, separation), GalacticEstimator(config)
+        windows = {
+            band: spectrum.window(band) for band in bands_between(spectrum.grid, *config.band_hz)
+        }
+        return {band: window for band, window in windows.items() if not estimator.is_quiet(window)}
+
+
+def infer_band(
+    band: Band, window: "Window", config: GalacticConfig, seed: int = 0
+) -> "BandPosterior":
+    """Posterior of the galactic binaries in one band: half a minute more the first time.
+
+    Arguments:
+        band: Where.
+        window: Its data, from `Engine.bands`.
+        config: Prior and effort.
+        seed: Seed of the chains.
+    """
+    from gwiness.infer.galactic.estimator import GalacticEstimator
+
+    rng = generator(seed, "galactic", round(band.centre * 1e12))
+    return GalacticEstimator(config).posterior(window, band, rng)

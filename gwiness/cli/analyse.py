@@ -9,6 +9,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from gwiness.cli.galactic import infer_galactic, parse_band, print_galactic, write_csv
 from gwiness.cli.options import Channels, Dataset, Dt, Generation, ItemDays, Json, read_options
 from gwiness.cli.progress import progress_bar, waiting
 from gwiness.config.analysis import AnalysisConfig
@@ -67,16 +68,40 @@ def infer(
     refine: Annotated[
         bool, typer.Option(help="Sharpen and weight by the exact likelihood.")
     ] = True,
+    band: Annotated[
+        str | None, typer.Option(help="LISA items: frequencies to search [mHz], e.g. 3:3.2.")
+    ] = None,
+    data: Annotated[
+        str | None,
+        typer.Option(help="LISA items: search the mixture, cleaned data or the stem."),
+    ] = None,
+    catalogue: Annotated[
+        Path | None, typer.Option(help="LISA items: write the sources found (CSV).")
+    ] = None,
+    workers: Annotated[
+        int, typer.Option(min=1, help="LISA items: processes; one keeps two cores busy.")
+    ] = 1,
     items: _Items = None,
     config: _Config = None,
     set_: _Set = None,
     models: _Models = None,
+    dt: Dt = None,
+    channels: Channels = None,
+    dataset: Dataset = None,
+    item_days: ItemDays = None,
+    generation: Generation = None,
     as_json: Json = False,
 ) -> None:
-    """Infer how many sources every item holds, and their joint posterior."""
+    """Infer how many sources every item holds, and their joint posterior.
+
+    Of sinusoid items the model is a checkpoint; of LISA items galactic binaries are sampled.
+    """
     chosen = [f"posterior={json.dumps(model)}", f"refine={json.dumps(refine)}"]
+    chosen += [f"galactic.band_hz={json.dumps(parse_band(band))}"] if band is not None else []
+    chosen += [f"galactic.data={json.dumps(data)}"] if data is not None else []
     settings = AnalysisConfig.load(config, [*(set_ or []), *chosen])
-    _run("infer", file, out, items, settings, models, read_options(), as_json)
+    options = read_options(dt, channels, dataset, item_days, generation)
+    _run("infer", file, out, items, settings, models, options, as_json, workers, catalogue)
 
 
 def analyse(
@@ -123,6 +148,8 @@ def _run(
     models: Path | None,
     options: "ReadOptions",
     as_json: bool,
+    workers: int = 1,
+    catalogue: Path | None = None,
 ) -> None:
     """Every chosen item through the engine into one result file; goes on where it stopped."""
     from gwiness import store
@@ -137,20 +164,32 @@ def _run(
         left = [index for index in indices if index not in writer.done]
         if left and verb != "separate" and recording.info.format == "sinusoid" and settings.refine:
             _compile()
+        computed = len(left)
+        rows: list[dict[str, Any]] = []
+        found: list[dict[str, Any]] = []
+        if verb == "infer" and recording.info.format != "sinusoid":
+            for index in left:
+                found += infer_galactic(recording, index, settings, engine, writer, workers)
+            left = []
         with progress_bar(verb, len(indices), len(indices) - len(left)) as advance:
-            rows = []
             for index in left:
                 posterior = _one(verb, recording, index, settings, engine, writer)
                 if posterior is not None:
                     rows.append(_row(index, posterior))
                 advance(1)
     path = writer.finish()
-    facts = {"out": str(path), "items": len(indices), "computed": len(left), "posteriors": rows}
+    facts = {"out": str(path), "items": len(indices), "computed": computed, "posteriors": rows}
+    if found:
+        facts["galactic"] = found
+    if catalogue is not None:
+        write_csv(catalogue, found)
     if as_json:
         print(json.dumps(facts))
         return
     if rows:
         _print(rows)
+    if found:
+        print_galactic(found)
     print(f"{path}: {len(indices)} items")
 
 

@@ -3,6 +3,7 @@
 from pydantic import Field, PositiveInt
 
 from gwiness.config.base import Config
+from gwiness.config.galactic import GalacticConfig
 
 __all__ = ["AnalysisConfig"]
 
@@ -21,5 +22,7 @@ class AnalysisConfig(Config):
     """Joint posterior samples an item."""
     refine: bool = True
     """Sharpen and weight the network's posterior by the exact likelihood."""
+    galactic: GalacticConfig = GalacticConfig()
+    """Where and how galactic binaries of LISA items are inferred."""
     seed: int = Field(default=0, ge=0)
     """Seed of the posterior samples."""

@@ -10,13 +10,21 @@ import sys
 
 import numpy as np
 
+from gwiness.config.galactic import GalacticConfig
 from gwiness.config.slotflow import SinusoidConfig
+from gwiness.core.band import bands_between
+from gwiness.core.grid import TimeGrid
 from gwiness.core.item import Item
 from gwiness.core.tdi import TDI
 from gwiness.infer.exact import ExactPosterior
+from gwiness.infer.galactic.bands import item_spectrum
+from gwiness.infer.galactic.law import GalacticLaw
+from gwiness.infer.galactic.posterior import label_sources
+from gwiness.infer.galactic.sampler import Sampling, sample_window
+from gwiness.infer.galactic.window import CHANNELS
 from gwiness.infer.kernel import cut_off
 
-__all__ = ["compile_search", "start_compiling"]
+__all__ = ["compile_galactic", "compile_search", "start_compiling"]
 
 
 def compile_search() -> None:
@@ -34,6 +42,17 @@ def compile_search() -> None:
     cut_off(np.zeros(2), np.eye(2), np.zeros(2), np.ones(2))
 
 
+def compile_galactic() -> None:
+    """Call every compiled function of the galactic binaries' chains once."""
+    grid = TimeGrid(0.0, 10.0, 2**18)
+    band = bands_between(grid, 3e-3, 3.001e-3)[0]
+    rng = np.random.default_rng(0)
+    noise = TDI(1e-20 * rng.standard_normal((2, grid.num)), grid, CHANNELS)
+    window = item_spectrum(Item(mixture=noise), GalacticConfig()).window(band)
+    sampling = Sampling(settling=2, settling_moves=60, sweeps=20, rounds=1)
+    label_sources(window, sample_window(window, GalacticLaw(), sampling, rng))
+
+
 def start_compiling() -> subprocess.Popen[bytes]:
     """Do that in the background, behind everything else."""
     return subprocess.Popen(
@@ -49,3 +68,4 @@ if __name__ == "__main__":
     if hasattr(os, "nice"):
         os.nice(19)
     compile_search()
+    compile_galactic()

@@ -8,13 +8,15 @@
 /whitener/generation (W,) f8          TDI generation, NaN or missing where it is not known
 /whitener/index (I,)                  which whitener a row has: equal ones are stored once
 /posterior/<item>/<name>/log_p_num    (K_max + 1,) f8 [nat]
-/posterior/<item>/<name>/sets/<K>/  theta (n, K, P) f8, mask (n, K), log_q, log_target, log_weight
+/posterior/<item>/<name>/sets/<K>/    theta (n, K, P) f8, mask (n, K), log_q, log_target,
+                                      log_weight (n,)
 /catalogue/<item>/<kind>/<column>     (K,) f8, attribute ``unit``: sources found
 ```
 Root attributes: ``verb``, ``version``, ``created``, ``config`` (TOML), ``card.<model>`` (TOML),
 ``input_name``, ``input_size``, ``input_sha256`` (of the first MiB) of every input file; with a
 separation also ``dt``, ``channels``, ``stems``, ``model``. A posterior's group has the attributes
-``model``, ``kind``, ``notes``, ``space`` (JSON) and perhaps ``label``, and perhaps a group ``amortised`` like itself.
+``model``, ``kind``, ``notes``, ``space`` (JSON) and perhaps ``label`` (which part of the item), and
+perhaps a group ``amortised`` like itself.
 """
 
 import json

@@ -152,6 +152,21 @@ class ResultWriter:
         """Parts of item ``index`` that are complete on disk."""
         return frozenset(_parts_of(self._parts, index))
 
+    def found(self, index: int, kind: str) -> list[dict[str, float]]:
+        """Rows of the catalogues of all parts of item ``index``."""
+        rows: list[dict[str, float]] = []
+        for _, path in sorted(_parts_of(self._parts, index).items()):
+            with h5py.File(path, "r") as part:
+                group = part.get(f"catalogue/{kind}")
+                if group is not None:
+                    columns = {name: column[()] for name, column in group.items()}
+                    num = len(next(iter(columns.values())))
+                    rows += [
+                        {name: float(column[row]) for name, column in columns.items()}
+                        for row in range(num)
+                    ]
+        return rows
+
     def finish(self) -> Path:
         """Put all parts together under the final name, and remove them.
 

@@ -11,6 +11,7 @@ import numpy as np
 from jaxtyping import Complex
 
 from gwiness.config.galactic import GalacticConfig
+from gwiness.core.band import Band
 from gwiness.core.errors import ScopeProblem
 from gwiness.core.grid import TimeGrid
 from gwiness.core.item import Item
@@ -21,41 +22,14 @@ from gwiness.infer.galactic.window import CHANNELS, Frame, frame_width, window_d
 from gwiness.signal.whiten import analytic_whitener, colour, estimated_whitener, own_whitener
 
 __all__ = [
-    "CORE_BINS",
     "MARGIN_BINS",
-    "Band",
     "Spectrum",
-    "bands_between",
     "item_spectrum",
     "spectrum_of",
 ]
 
-CORE_BINS = 32
-"""Bins 1/T of a band's core."""
 MARGIN_BINS = 4
-"""Bins on either side in which sources are modelled but not counted."""
-
-
-@dataclass(frozen=True)
-class Band:
-    """A band of the frequency axis [Hz]: sources with ``low`` ≤ f₀ < ``high`` are its own."""
-
-    low: float
-    high: float
-
-    @property
-    def centre(self) -> float:
-        """Its middle [Hz]."""
-        return (self.low + self.high) / 2
-
-
-def bands_between(
-    grid: TimeGrid, low: float, high: float, core: int = CORE_BINS
-) -> tuple[Band, ...]:
-    """Bands whose cores cover ``low`` to ``high`` [Hz], on whole bins of the grid's duration."""
-    step = core / grid.duration
-    first, last = int(np.floor(low / step)), int(np.ceil(high / step))
-    return tuple(Band(k * step, (k + 1) * step) for k in range(first, last))
+"""Bins on either side of a band in which sources are modelled but not counted."""
 
 
 @dataclass(frozen=True, eq=False)

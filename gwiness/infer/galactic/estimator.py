@@ -7,9 +7,9 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from gwiness.config.galactic import GalacticConfig
+from gwiness.core.band import Band
 from gwiness.core.catalogue import SPACES, Catalogue
 from gwiness.core.posterior import Posterior, SampleSet
-from gwiness.infer.galactic.bands import Band, Spectrum
 from gwiness.infer.galactic.law import GalacticLaw
 from gwiness.infer.galactic.posterior import Sources, label_sources, to_physical
 from gwiness.infer.galactic.sampler import (
@@ -67,22 +67,18 @@ class GalacticEstimator:
         self.law = GalacticLaw(config.num_max, *config.snr)
         self.sampling = Sampling(sweeps=config.sweeps, rounds=config.rounds)
 
-    def is_quiet(self, spectrum: Spectrum, band: Band) -> bool:
-        """Whether no source of the prior can be in the band: milliseconds."""
-        return loudest(spectrum.window(band), self.law) < _QUIET
+    def is_quiet(self, window: Window) -> bool:
+        """Whether no source of the prior can be there: milliseconds."""
+        return loudest(window, self.law) < _QUIET
 
-    def posterior(self, spectrum: Spectrum, band: Band, rng: np.random.Generator) -> BandPosterior:
+    def posterior(self, window: Window, band: Band, rng: np.random.Generator) -> BandPosterior:
         """Posterior of the sources whose f₀ lies in the band's core.
 
         Arguments:
-            spectrum: Whitened data.
-            band: Which band.
+            window: Data of the band, see `gwiness.infer.galactic.bands.Spectrum.window`.
+            band: The band itself.
             rng: Generator.
-
-        Raises:
-            ScopeProblem: If the band reaches beyond the data's frequencies.
         """
-        window = spectrum.window(band)
         chains = sample_window(window, self.law, self.sampling, rng)
         sources = _inside(label_sources(window, chains), band)
         num = _num_inside(window, chains, band)
@@ -103,7 +99,7 @@ class GalacticEstimator:
             model=MODEL,
             kind="gb",
             notes=tuple(notes),
-            label=f"{band.low * 1e3:.5f}-{band.high * 1e3:.5f}mHz",
+            label=band.label,
         )
         return BandPosterior(band, posterior, sources, r_hat)
 

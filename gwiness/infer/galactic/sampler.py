@@ -214,7 +214,8 @@ class _Setting:
             library: Learnt places.
             num: How many of them to keep.
         """
-        keep = np.unique(np.linspace(0, len(library) - 1, num).astype(int)) if library else []
+        spread = np.linspace(0, len(library) - 1, num) if library else np.zeros(0)
+        keep = np.unique(spread.astype(int))
         places = sorted((library[k] for k in keep), key=lambda place: place.centre[0])
         centres = np.array([place.centre for place in places]).reshape(-1, 4)
         weight = np.array([place.snr2 for place in places]).reshape(-1, 1, 1)

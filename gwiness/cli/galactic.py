@@ -1,0 +1,136 @@
+"""Galactic binaries of LISA items for ``gwiness infer``: band by band, resumable."""
+
+import csv
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from gwiness.cli.progress import progress_bar, waiting
+from gwiness.config.analysis import AnalysisConfig
+from gwiness.core.errors import GwinessError
+
+if TYPE_CHECKING:
+    from gwiness.config.galactic import GalacticConfig
+    from gwiness.core.band import Band
+    from gwiness.core.separation import Separation
+    from gwiness.engine import Engine
+    from gwiness.infer.galactic.estimator import BandPosterior
+    from gwiness.infer.galactic.sampler import Window
+    from gwiness.io.recording import Recording
+    from gwiness.io.results import ResultWriter
+
+__all__ = ["infer_galactic", "parse_band", "print_galactic", "write_csv"]
+
+_MOST_ROWS = 50
+_Task = tuple["Band", "Window", "GalacticConfig", int]
+
+
+def parse_band(text: str) -> tuple[float, float]:
+    """``3:3.2`` [mHz] in Hz.
+
+    Raises:
+        GwinessError: If it is not two numbers.
+
+    Example:
+        >>> parse_band("3:4")
+        (0.003, 0.004)
+    """
+    low, _, high = text.partition(":")
+    try:
+        return float(low) / 1e3, float(high) / 1e3
+    except ValueError:
+        raise GwinessError(f"--band {text!r}: expected two numbers in mHz, e.g. 3:3.2.") from None
+
+
+def _sampled(tasks: Sequence[tuple[int, _Task]]) -> Iterator[tuple[int, "BandPosterior"]]:
+    """Posteriors of bands, with their numbers."""
+    from gwiness.engine import infer_band
+
+    for number, task in tasks:
+        yield number, infer_band(*task)
+
+
+def _all(tasks: Sequence[tuple[int, _Task]]) -> list[tuple[int, "BandPosterior"]]:
+    return list(_sampled(tasks))
+
+
+def _results(
+    tasks: Sequence[tuple[int, _Task]], workers: int
+) -> Iterable[tuple[int, "BandPosterior"]]:
+    from gwiness.simulate.workers import in_processes
+
+    if workers == 1:
+        yield from _sampled(tasks)
+        return
+    for found in in_processes(_all, [([task],) for task in tasks], workers):
+        yield from found
+
+
+def infer_galactic(
+    recording: "Recording",
+    index: int,
+    settings: AnalysisConfig,
+    engine: "Engine",
+    writer: "ResultWriter",
+    workers: int = 1,
+    separation: "Separation | None" = None,
+) -> list[dict[str, Any]]:
+    """Every band of one item that is not quiet; goes on with those that are missing.
+
+    Returns:
+        A row for each source found.
+    """
+    from gwiness.infer.compile import compile_galactic
+    from gwiness.infer.galactic.estimator import catalogue_of
+
+    config, item = settings.galactic, recording.item(index)
+    if config.data != "mixture" and separation is None:
+        with waiting(f"separating item {index}"):
+            separation = engine.separate(item, settings.separator, passes=settings.passes)
+    with waiting("preparing the search: half a minute the first time on a machine"):
+        compile_galactic()
+        windows = engine.bands(item, config, separation)
+    done = writer.done_parts(index)
+    tasks = [
+        (number, (band, window, config, settings.seed))
+        for number, (band, window) in enumerate(windows.items())
+        if number not in done
+    ]
+    with progress_bar(f"item {index}, bands", len(windows), len(windows) - len(tasks)) as advance:
+        for number, found in _results(tasks, workers):
+            catalogue = catalogue_of([found])
+            writer.put(index, posteriors=[found.posterior], catalogue=catalogue, part=number)
+            advance(1)
+    writer.put(index, separation=separation)
+    return [{"item": index, **row} for row in writer.found(index, "gb")]
+
+
+def print_galactic(rows: Sequence[Mapping[str, Any]]) -> None:
+    """The sources found, those first that come first in frequency."""
+    table = Table("item", "f₀ [mHz]", "90 % interval", "A", "SNR", "p(real)")
+    for row in rows[:_MOST_ROWS]:
+        table.add_row(
+            str(row["item"]),
+            f"{row['frequency'] * 1e3:.6f}",
+            f"{row['frequency_5'] * 1e3:.6f}-{row['frequency_95'] * 1e3:.6f}",
+            f"{row['amplitude']:.3g}",
+            f"{row['snr']:.1f}",
+            f"{row['p_real']:.3f}",
+        )
+    Console().print(table)
+    if len(rows) > _MOST_ROWS:
+        typer.echo(f"… and {len(rows) - _MOST_ROWS} more; --catalogue writes all.")
+
+
+def write_csv(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
+    """All sources as a table, in SI units."""
+    part = path.with_name(path.name + ".part")
+    with part.open("w", newline="", encoding="utf-8") as stream:
+        writer = csv.DictWriter(stream, list(rows[0]) if rows else ["item"])
+        writer.writeheader()
+        writer.writerows(rows)
+    part.replace(path)
