@@ -27,7 +27,7 @@ ALLOWED = {
     "plots": {"core", "signal", "evaluate"},
     "jobs": {"core", "config"},
     "store": {"core", "config", "nn", "separate", "infer"},
-    "engine": {"core", "store", "separate", "infer"},
+    "engine": {"core", "config", "store", "separate", "infer"},
 }
 TORCH = {"nn", "separate", "infer", "train", "store", "engine"}
 WAVEFORMS = {"gbgpu", "bbhx", "few", "fastlisaresponse", "lisatools"}

@@ -14,6 +14,7 @@ from gwiness.cli.analyse import analyse, infer, separate
 from gwiness.cli.benchmark import separator, train_peer
 from gwiness.cli.benchmark_slotflow import slotflow as benchmark_slotflow
 from gwiness.cli.dashboard import dashboard
+from gwiness.cli.evaluate_galactic import galactic
 from gwiness.cli.evaluate_separation import separation
 from gwiness.cli.evaluate_slotflow import slotflow
 from gwiness.cli.inspect import inspect
@@ -44,6 +45,7 @@ train.command("separator")(train_separator)
 train.command("posterior")(train_posterior)
 evaluate.command("separation")(separation)
 evaluate.command("slotflow")(slotflow)
+evaluate.command("galactic")(galactic)
 benchmarks.command("separator")(separator)
 benchmarks.command("slotflow")(benchmark_slotflow)
 benchmarks.command("train-peer")(train_peer)

@@ -14,7 +14,7 @@ class GalacticConfig(Config):
 
     band_hz: tuple[float, float] = (1e-3, 1e-2)
     """Frequencies to be covered [Hz]; cut into bands of 32 bins."""
-    data: Literal["mixture", "cleaned", "stem"] = "mixture"
+    data: Literal["mixture", "cleaned", "stem"] = "cleaned"
     """The mixture as it is, without the other classes' separated stems, or the stem itself."""
     noise: Literal["analytic", "file", "estimated"] = "analytic"
     """Noise model of the likelihood."""

@@ -48,7 +48,7 @@ def compile_galactic() -> None:
     band = bands_between(grid, 3e-3, 3.001e-3)[0]
     rng = np.random.default_rng(0)
     noise = TDI(1e-20 * rng.standard_normal((2, grid.num)), grid, CHANNELS)
-    window = item_spectrum(Item(mixture=noise), GalacticConfig()).window(band)
+    window = item_spectrum(Item(mixture=noise), GalacticConfig(data="mixture")).window(band)
     sampling = Sampling(settling=2, settling_moves=60, sweeps=20, rounds=1)
     label_sources(window, sample_window(window, GalacticLaw(), sampling, rng))
 

@@ -15,7 +15,7 @@
 Root attributes: ``verb``, ``version``, ``created``, ``config`` (TOML), ``card.<model>`` (TOML),
 ``input_name``, ``input_size``, ``input_sha256`` (of the first MiB) of every input file; with a
 separation also ``dt``, ``channels``, ``stems``, ``model``. A posterior's group has the attributes
-``model``, ``kind``, ``notes``, ``space`` (JSON) and perhaps ``label`` (which part of the item), and
+``model``, ``kind``, ``notes``, ``space`` (JSON), perhaps ``label`` (which part of the item), and
 perhaps a group ``amortised`` like itself.
 """
 

@@ -1,0 +1,210 @@
+"""``gwiness evaluate galactic``: posteriors of galactic binaries against the injected truth."""
+
+import json
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from gwiness.cli.options import Json
+from gwiness.cli.progress import progress_bar
+from gwiness.config.galactic import GalacticConfig
+from gwiness.core.errors import GwinessError
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from gwiness.core.band import Band
+    from gwiness.core.item import Item
+    from gwiness.evaluate.galactic import BandScore
+    from gwiness.infer.galactic.window import Frame
+
+__all__ = ["galactic"]
+
+_BANDS = 8
+"""Bands of a simulated item."""
+_SAMPLES = 200
+"""Samples of a source whose mean signal stands for it."""
+_DAY = 8640
+"""Samples of 10 s in a day."""
+
+
+@dataclass(frozen=True)
+class _Job:
+    """What a worker process must know."""
+
+    file: Path | None
+    config: GalacticConfig
+    days: float
+    seed: int
+    rows: Path | None
+
+
+def _measure(job: _Job, indices: Sequence[int]) -> Iterator[tuple[int, "list[BandScore]"]]:
+    """Scores of the bands of some items."""
+    for index in indices:
+        kept = None if job.rows is None else job.rows / f"item-{index:05d}.json"
+        if kept is None or not kept.exists():
+            rows = list(_item_scores(job, index))
+            if kept is not None:
+                part = kept.with_suffix(".part")
+                part.write_text(json.dumps([row.as_dict() for row in rows]), encoding="utf-8")
+                part.replace(kept)
+        else:
+            from gwiness.evaluate.galactic import BandScore
+
+            rows = [BandScore(**row) for row in json.loads(kept.read_text(encoding="utf-8"))]
+        yield index, rows
+
+
+def _item_of(job: _Job, index: int) -> "tuple[Item, tuple[Band, ...]]":
+    from gwiness.core.band import bands_between
+    from gwiness.core.seeds import generator
+
+    if job.file is None:
+        from gwiness.simulate.galactic_bands import crowded_item
+
+        rng = generator(job.seed, "galactic bands", index)
+        # A month is 2^18 samples, as everywhere; other lengths are what was asked for.
+        num = 2**18 if job.days == 30 else round(job.days * _DAY / 1024) * 1024
+        return crowded_item(rng, _BANDS, num)
+    from gwiness.io.formats import open_recording
+
+    with open_recording(job.file) as recording:
+        item = recording.item(index)
+    truth = item.catalogues.get("gb")
+    if truth is None:
+        raise GwinessError(f"{job.file.name}: item {index} has no /catalogue/gb to compare with.")
+    return item, bands_between(item.mixture.grid, *job.config.band_hz)
+
+
+def _item_scores(job: _Job, index: int) -> "Iterator[BandScore]":
+    import numpy as np
+
+    from gwiness.core.seeds import generator
+    from gwiness.evaluate.galactic import score_band
+    from gwiness.infer.galactic.bands import MARGIN_BINS, item_spectrum
+    from gwiness.infer.galactic.estimator import GalacticEstimator
+    from gwiness.infer.galactic.posterior import folded
+
+    item, bands = _item_of(job, index)
+    spectrum, estimator = item_spectrum(item, job.config), GalacticEstimator(job.config)
+    truth = item.catalogues["gb"]
+    theta, snr = folded(truth.theta), np.asarray(truth["snr"])
+    frequency, duration = truth["frequency"], item.mixture.grid.duration
+    for number, band in enumerate(bands):
+        start = time.perf_counter()
+        window = spectrum.window(band)
+        found = estimator.posterior(window, band, generator(job.seed, "chains", index, number))
+        seconds = time.perf_counter() - start
+        own = (frequency >= band.low) & (frequency < band.high)
+        reach = MARGIN_BINS / duration
+        beside = (frequency >= band.low - reach) & (frequency < band.high + reach) & ~own
+        kept = np.flatnonzero(found.sources.probability > 0.5)
+        samples = [found.sources.theta[found.sources.mask[:, k], k] for k in kept]
+        yield score_band(
+            found.posterior.p_num,
+            (theta[own], snr[own]),
+            (frequency[beside], snr[beside]),
+            _overlaps(window.frame, theta[own], samples),
+            [
+                (each, float(np.nanmedian(found.sources.snr[:, k])))
+                for k, each in zip(kept, samples, strict=True)
+            ],
+            duration,
+            found.r_hat,
+            seconds,
+        )
+
+
+def _overlaps(
+    frame: "Frame", truth: "np.ndarray", samples: "Sequence[np.ndarray]"
+) -> "np.ndarray":
+    """Normalised overlaps of injected signals with the samples' mean signals."""
+    import numpy as np
+
+    from gwiness.infer.galactic.posterior import signals
+
+    if not len(truth) or not samples:
+        return np.zeros((len(truth), len(samples)))
+    true = signals(frame, truth)
+    found = np.stack(
+        [
+            signals(frame, each[np.linspace(0, len(each) - 1, _SAMPLES).astype(int)]).mean(axis=0)
+            for each in samples
+        ]
+    )
+    true /= np.linalg.norm(true, axis=1)[:, None]
+    found /= np.linalg.norm(found, axis=1)[:, None]
+    return (true.conj() @ found.T).real
+
+
+def _print(report: dict[str, Any]) -> None:
+    table = Table("figure", "n", "rate", "68 % interval")
+    for name in ("exact_k_clear", "exact_k", "recall_loud", "precision_loud", "recall_pairs"):
+        row = report[name]
+        if row["n"]:
+            low, high = row["interval"]
+            table.add_row(name, str(row["n"]), f"{row['rate']:.4f}", f"{low:.4f}-{high:.4f}")
+    coverage = dict(report["coverage_90"])
+    num = coverage.pop("n")
+    for name, value in coverage.items():
+        table.add_row(f"90 % interval, {name}", str(num), f"{value:.4f}", "")
+    Console().print(table)
+    print(
+        f"{report['bands']} bands; R-hat below 1.01 in {100 * report['r_hat_below_1.01']:.0f} %, "
+        f"median {report['r_hat_median']:.3f}; {report['seconds_mean']:.2f} s a band "
+        f"(median {report['seconds_median']:.2f} s)"
+    )
+
+
+def galactic(
+    file: Annotated[
+        Path | None, typer.Argument(help="LISA file with its truth; simulated items if not given.")
+    ] = None,
+    items: Annotated[int, typer.Option(min=1, help="Items to score; eight bands each.")] = 10,
+    days: Annotated[float, typer.Option(min=10, max=370, help="Days of a simulated item.")] = 30.0,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of simulated items and chains.")] = 1000,
+    workers: Annotated[int, typer.Option(min=1, help="Processes.")] = 1,
+    rows: Annotated[
+        Path | None, typer.Option(help="Folder for the scores of each item: resumes.")
+    ] = None,
+    config: Annotated[Path | None, typer.Option("--config", help="TOML file: settings.")] = None,
+    set_: Annotated[list[str] | None, typer.Option("--set", help="Change one: key=value.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Count, find, measure: posteriors of galactic binaries against the injected ones.
+
+    Simulated items hold eight neighbouring bands of 32 bins with 0 to 10 binaries each, of SNR 8
+    to 200, at a random place between 1 and 10 mHz.
+    """
+    from gwiness.evaluate.galactic import BandScore, report
+    from gwiness.infer.compile import compile_galactic
+    from gwiness.simulate.workers import shared_out
+
+    chosen = ['data="mixture"', *(["snr=[8.0, 200.0]"] if file is None else [])]
+    settings = GalacticConfig.load(config, [*chosen, *(set_ or [])])
+    if file is not None:
+        from gwiness.io.formats import open_recording
+
+        with open_recording(file) as recording:
+            items = min(items, recording.info.num_items)
+    if rows is not None:
+        rows.mkdir(parents=True, exist_ok=True)
+    compile_galactic()
+    job, scores = _Job(file, settings, days, seed, rows), dict[int, list[BandScore]]()
+    with progress_bar("items", items) as advance:
+        for index, found in shared_out(partial(_measure, job), range(items), workers, 1):
+            scores[index] = found
+            advance(1)
+    figures = report([score for index in sorted(scores) for score in scores[index]])
+    if as_json:
+        print(json.dumps(figures))
+    else:
+        _print(figures)

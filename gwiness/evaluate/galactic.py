@@ -1,0 +1,203 @@
+"""How good posteriors of galactic binaries are: counting, finding, honesty of widths.
+
+A found source is right if the normalised overlap of its signal with an injected one's is 0.9 or
+more, as in the LISA Data Challenges. Ranks are taken of all pairs that overlap by half or more,
+so that what was found badly counts, too.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float
+from scipy.optimize import linear_sum_assignment
+
+from gwiness.core.catalogue import SPACES
+from gwiness.evaluate.calibration import (
+    central_coverage,
+    credible_rank,
+    p_p_curve,
+    rank_histogram,
+    rate_interval,
+)
+
+__all__ = ["BandScore", "report", "score_band"]
+
+_SPACE = SPACES["gb"]
+_RIGHT, _SAME = 0.9, 0.5
+_LOUD = 15.0
+_PAIR_SNR = 30.0
+SNR_EDGES = (8.0, 10.0, 12.0, 15.0, 20.0, 30.0, 50.0, 100.0, 200.0)
+"""Edges of the bins that recall and precision are given in."""
+
+
+@dataclass(frozen=True)
+class BandScore:
+    """One band against its truth.
+
+    Arguments:
+        num_true: Sources injected in the band.
+        num_found: Most probable number.
+        p_true: Probability of the true number.
+        clear: Whether all of them, and those next door, are louder than SNR 15 and farther than
+            1/T from each other.
+        snr: SNR of each injected one.
+        separation: Distance of each to the nearest one [1/T].
+        neighbour_snr: SNR of that one.
+        hit: Whether each was found.
+        found_snr: SNR of each source found.
+        right: Whether each of them is an injected one.
+        ranks: Posterior mass below the truth, a row for each pair.
+        rank_snr: SNR of the true source of each row.
+        r_hat: Of the chains.
+        seconds: Time that it took.
+    """
+
+    num_true: int
+    num_found: int
+    p_true: float
+    clear: bool
+    snr: tuple[float, ...]
+    separation: tuple[float, ...]
+    neighbour_snr: tuple[float, ...]
+    hit: tuple[bool, ...]
+    found_snr: tuple[float, ...]
+    right: tuple[bool, ...]
+    ranks: tuple[tuple[float, ...], ...]
+    rank_snr: tuple[float, ...]
+    r_hat: float
+    seconds: float
+
+    def as_dict(self) -> dict[str, Any]:
+        """For a file of rows."""
+        return asdict(self)
+
+
+def score_band(
+    num: Float[np.ndarray, " K1"],
+    truth: tuple[Float[np.ndarray, "K 8"], Float[np.ndarray, " K"]],
+    beside: tuple[Float[np.ndarray, " B"], Float[np.ndarray, " B"]],
+    overlaps: Float[np.ndarray, "K J"],
+    found: Sequence[tuple[Float[np.ndarray, "n 8"], float]],
+    duration: float,
+    r_hat: float,
+    seconds: float,
+) -> BandScore:
+    """Score the posterior of one band.
+
+    Arguments:
+        num: Probability of each number of sources.
+        truth: Parameters (K, 8), polarisation in 0..π/2, and SNRs (K,) of what was injected.
+        beside: f₀ [Hz] and SNR of injected ones next door, within a few bins.
+        overlaps: Of the signals of injected and found sources.
+        found: Samples (n, 8) and SNR of each source found.
+        duration: Observation time [s].
+        r_hat: Of the chains.
+        seconds: Time that it took.
+    """
+    theta, snr = truth
+    frequency = np.concatenate([theta[:, _SPACE.index("frequency")], beside[0]]) * duration
+    loud = np.concatenate([snr, beside[1]])
+    distance = np.abs(frequency[:, None] - frequency)
+    np.fill_diagonal(distance, np.inf)
+    nearest = distance.argmin(axis=1) if len(loud) > 1 else np.zeros(len(loud), dtype=int)
+    separation = distance.min(axis=1) if len(loud) > 1 else np.full(len(loud), np.inf)
+    rows, columns = linear_sum_assignment(-overlaps) if overlaps.size else (np.zeros(0, int),) * 2
+    hit, right = np.zeros(len(theta), dtype=bool), np.zeros(len(found), dtype=bool)
+    ranks, rank_snr = [], []
+    for row, column in zip(rows, columns, strict=True):
+        if overlaps[row, column] >= _RIGHT:
+            hit[row] = right[column] = True
+        if overlaps[row, column] >= _SAME:
+            ranks.append(_ranks(found[column][0], theta[row]))
+            rank_snr.append(float(snr[row]))
+    count = len(theta)
+    return BandScore(
+        num_true=count,
+        num_found=int(num.argmax()),
+        p_true=float(num[count]) if count < len(num) else 0.0,
+        clear=bool((loud > _LOUD).all() and (separation > 1).all()),
+        snr=tuple(snr.tolist()),
+        separation=tuple(separation[:count].tolist()),
+        neighbour_snr=tuple(loud[nearest[:count]].tolist()),
+        hit=tuple(hit.tolist()),
+        found_snr=tuple(each for _, each in found),
+        right=tuple(right.tolist()),
+        ranks=tuple(ranks),
+        rank_snr=tuple(rank_snr),
+        r_hat=r_hat,
+        seconds=seconds,
+    )
+
+
+def _ranks(samples: Float[np.ndarray, "n 8"], truth: Float[np.ndarray, " 8"]) -> tuple[float, ...]:
+    weights = np.full(len(samples), 1 / len(samples))
+    out = []
+    for column, parameter in enumerate(_SPACE.parameters):
+        period = np.pi / 2 if parameter.name == "polarisation" else parameter.period
+        out.append(credible_rank(samples[:, column], weights, float(truth[column]), period))
+    return tuple(out)
+
+
+def _rate(flags: np.ndarray) -> dict[str, Any]:
+    good, count = int(flags.sum()), len(flags)
+    if count == 0:
+        return {"n": 0, "rate": None, "interval": None}
+    return {"n": count, "rate": good / count, "interval": list(rate_interval(good, count))}
+
+
+def _by_snr(values: np.ndarray, flags: np.ndarray) -> list[dict[str, Any]]:
+    edges = np.array(SNR_EDGES)
+    bins = np.digitize(values, edges) - 1
+    return [
+        {"snr": [float(edges[k]), float(edges[k + 1])], **_rate(flags[bins == k])}
+        for k in range(len(edges) - 1)
+    ]
+
+
+def report(scores: Sequence[BandScore]) -> dict[str, Any]:
+    """What the scores of many bands amount to."""
+
+    def joined(rows: Sequence[Sequence[float]], dtype: type = float) -> np.ndarray:
+        return np.concatenate([np.asarray(row, dtype=dtype) for row in rows] or [np.zeros(0)])
+
+    snr, hit = joined([s.snr for s in scores]), joined([s.hit for s in scores], bool)
+    found, right = joined([s.found_snr for s in scores]), joined([s.right for s in scores], bool)
+    apart = joined([s.separation for s in scores])
+    beside = joined([s.neighbour_snr for s in scores])
+    pairs = (apart > 0.4) & (apart < 0.6) & (snr > _PAIR_SNR) & (beside > _PAIR_SNR)
+    exact = np.array([s.num_found == s.num_true for s in scores])
+    clear = np.array([s.clear for s in scores], dtype=bool)
+    ranks = np.array([row for s in scores for row in s.ranks]).reshape(-1, len(_SPACE))
+    r_hat = np.array([s.r_hat for s in scores])
+    out: dict[str, Any] = {
+        "bands": len(scores),
+        "exact_k_clear": _rate(exact[clear]),
+        "exact_k": _rate(exact),
+        "mean_p_true": float(np.mean([s.p_true for s in scores])),
+        "recall_loud": _rate(hit[snr > _LOUD]),
+        "precision_loud": _rate(right[found > _LOUD]),
+        "recall_pairs": _rate(hit[pairs]),
+        "recall_by_snr": _by_snr(snr, hit),
+        "precision_by_snr": _by_snr(found, right),
+        "coverage_90": _coverage(ranks),
+        "r_hat_below_1.01": float(np.mean(r_hat < 1.01)),
+        "r_hat_median": float(np.median(r_hat)),
+        "seconds_median": float(np.median([s.seconds for s in scores])),
+        "seconds_mean": float(np.mean([s.seconds for s in scores])),
+    }
+    if len(ranks):
+        levels, _ = p_p_curve(ranks[:, 0])
+        out["p_p"] = {"level": levels.tolist()} | {
+            name: p_p_curve(ranks[:, k])[1].tolist() for k, name in enumerate(_SPACE.names)
+        }
+        out["sbc"] = {name: rank_histogram(ranks[:, k]) for k, name in enumerate(_SPACE.names)}
+    return out
+
+
+def _coverage(ranks: Float[np.ndarray, "R 8"]) -> Mapping[str, Any]:
+    if not len(ranks):
+        return {"n": 0}
+    each = {name: central_coverage(ranks[:, k], 0.9) for k, name in enumerate(_SPACE.names)}
+    return {"n": len(ranks), **each}
