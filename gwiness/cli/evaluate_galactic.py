@@ -31,6 +31,8 @@ _BANDS = 8
 """Bands of a simulated item."""
 _SAMPLES = 200
 """Samples of a source whose mean signal stands for it."""
+_BESIDE = 2.0
+"""Bins next door in which a source can be taken for one of the band's own."""
 _DAY = 8640
 """Samples of 10 s in a day."""
 
@@ -89,7 +91,7 @@ def _item_scores(job: _Job, index: int) -> "Iterator[BandScore]":
 
     from gwiness.core.seeds import generator
     from gwiness.evaluate.galactic import score_band
-    from gwiness.infer.galactic.bands import MARGIN_BINS, item_spectrum
+    from gwiness.infer.galactic.bands import item_spectrum
     from gwiness.infer.galactic.estimator import GalacticEstimator
     from gwiness.infer.galactic.posterior import folded
 
@@ -104,7 +106,7 @@ def _item_scores(job: _Job, index: int) -> "Iterator[BandScore]":
         found = estimator.posterior(window, band, generator(job.seed, "chains", index, number))
         seconds = time.perf_counter() - start
         own = (frequency >= band.low) & (frequency < band.high)
-        reach = MARGIN_BINS / duration
+        reach = _BESIDE / duration
         beside = (frequency >= band.low - reach) & (frequency < band.high + reach) & ~own
         kept = np.flatnonzero(found.sources.probability > 0.5)
         samples = [found.sources.theta[found.sources.mask[:, k], k] for k in kept]

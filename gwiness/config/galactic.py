@@ -18,7 +18,7 @@ class GalacticConfig(Config):
     """The mixture as it is, without the other classes' separated stems, or the stem itself."""
     noise: Literal["analytic", "file", "estimated"] = "analytic"
     """Noise model of the likelihood."""
-    num_max: PositiveInt = 12
+    num_max: PositiveInt = 20
     """Most sources in a band and its margins."""
     snr: tuple[float, float] = (8.0, 1000.0)
     """Smallest and largest SNR of a source in these data, log-uniform between."""

@@ -18,7 +18,7 @@ from gwiness.core.item import Item
 from gwiness.core.separation import Separation
 from gwiness.core.tdi import TDI, Whitener
 from gwiness.infer.galactic.sampler import Window
-from gwiness.infer.galactic.window import CHANNELS, Frame, frame_width, window_data
+from gwiness.infer.galactic.window import CHANNELS, Frame, doppler_sway, frame_width, window_data
 from gwiness.signal.whiten import analytic_whitener, colour, estimated_whitener, own_whitener
 
 __all__ = [
@@ -28,8 +28,8 @@ __all__ = [
     "spectrum_of",
 ]
 
-MARGIN_BINS = 4
-"""Bins on either side of a band in which sources are modelled but not counted."""
+MARGIN_BINS = 2
+"""Bins beyond a window's data whose sources still reach into it."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,22 +48,23 @@ class Spectrum:
     grid: TimeGrid
     generation: float
 
-    def window(self, band: Band, margin: int = MARGIN_BINS) -> Window:
+    def window(self, band: Band) -> Window:
         """Data of a band and where its sources may be.
 
         Raises:
             ScopeProblem: If the band reaches beyond the data's frequencies.
         """
         duration = self.grid.duration
-        low, high = band.low - margin / duration, band.high + margin / duration
+        width = frame_width((band.high - band.low) * duration, band.centre, duration)
+        # Whatever is loud in these bins is modelled, wherever its f₀ lies.
+        reach = width / 2 + doppler_sway(band.centre, duration) + MARGIN_BINS
+        low, high = band.centre - reach / duration, band.centre + reach / duration
         if low <= 0 or high >= self.grid.nyquist:
             raise ScopeProblem(
                 f"the band {band.low * 1e3:.4f}-{band.high * 1e3:.4f} mHz is not inside the "
                 f"data's 0-{self.grid.nyquist * 1e3:g} mHz."
             )
         centre = round(band.centre * duration)
-        reach = (high - low) * duration
-        width = frame_width(reach, band.centre, duration)
         near = np.arange(max(centre - width // 2, 1), centre + width // 2 + 1)
         level = np.log(self.asd[:, near])
         slope, middle = np.polyfit(near - centre, level.T, 1)

@@ -26,8 +26,8 @@ from scipy.special import spherical_jn
 
 __all__ = ["Basis", "prolate_basis"]
 
-_LOST = 1e-7
-"""Share of a function's energy inside the band below which it is left out."""
+_LEAK = 1e-3
+"""Share of a function's energy outside the band above which it is left out."""
 _SPECTRUM_BINS = 2048
 """Fourier bins on either side of the centre that a coefficient is summed over."""
 
@@ -40,7 +40,9 @@ class Basis:
         width: Bins W of the band.
         nodes: Places x of the nodes (Q,), in -1/2..1/2.
         roots: Square roots of the quadrature weights (Q,).
-        values: Functions at the nodes times ``roots`` (J, Q): orthonormal rows.
+        values: Functions at the nodes times ``roots`` (J, Q): orthonormal rows, even functions
+            first, then odd ones.
+        num_even: How many are even.
         spectrum: Their Fourier coefficients (J, 2M + 1), bins -M to M.
     """
 
@@ -48,14 +50,15 @@ class Basis:
     nodes: Float[np.ndarray, " Q"]
     roots: Float[np.ndarray, " Q"]
     values: Float[np.ndarray, "J Q"]
+    num_even: int
     spectrum: Complex[np.ndarray, "J M"]
 
-    def on_nodes(self, series: Complex[np.ndarray, "C M"]) -> Complex[np.ndarray, "C Q"]:
-        """A signal on the nodes, from its Fourier coefficients in bins -M to M of the band.
+    def coefficients(self, series: Complex[np.ndarray, "C M"]) -> Complex[np.ndarray, "C J"]:
+        """A signal's share in each function, from its Fourier coefficients in bins -M to M.
 
-        Coefficients are of $e^{2πimx}$, that is, with the phase of the middle of the segment.
+        Those are of $e^{2πimx}$, that is, with the phase of the middle of the segment.
         """
-        return (series @ self.spectrum.conj().T) @ self.values
+        return series @ self.spectrum.conj().T
 
 
 def _legendre_expansion(bandwidth: float, num: int, degree: int) -> Float[np.ndarray, "J L"]:
@@ -85,9 +88,11 @@ def prolate_basis(width: int) -> Basis:
     bessel = spherical_jn(order[:, None], np.pi * width / 2 * (inside[0][None] + 1) / 2)
     shape = expansion @ (np.sqrt(2 * order[:, None] + 1) * (-1j) ** order[:, None] * bessel)
     share = (np.abs(shape) ** 2 @ inside[1]) * width / 2
-    num = int(np.count_nonzero(share > _LOST))
+    num = int(np.count_nonzero(share > 1 - _LEAK))
     # Enough nodes for products of two functions: their phases turn by up to 2πW.
-    points, weights = np.polynomial.legendre.leggauss(int(np.pi * width / 2) + 20)
+    points, weights = np.polynomial.legendre.leggauss(2 * int(np.pi * width / 4 + 10))
     roots = np.sqrt(weights / 2)
     values = np.polynomial.legendre.legval(points, (expansion[:num] * np.sqrt(2 * order + 1)).T)
-    return Basis(width, points / 2, roots, values * roots, spectrum[:num])
+    # Functions are even and odd in turn.
+    order = np.concatenate([np.arange(0, num, 2), np.arange(1, num, 2)])
+    return Basis(width, points / 2, roots, values[order] * roots, (num + 1) // 2, spectrum[order])

@@ -132,10 +132,10 @@ def _templates(arrays, places, amplitudes, out):  # noqa: ANN001, ANN202
 
 
 def signals(frame: Frame, theta: Float[np.ndarray, "n 8"]) -> Complex[np.ndarray, "n N"]:
-    """Signals of binaries on a window's nodes, A then E: noise has unit variance there."""
+    """Signals of binaries in a window's basis, A then E: noise has unit variance there."""
     places, amplitudes = from_physical(frame, theta)
     arrays = frame_arrays(frame)
-    out = np.empty((len(theta), 2 * len(frame.basis.nodes)), dtype=complex)
+    out = np.empty((len(theta), 2 * len(frame.basis.values)), dtype=complex)
     _templates(arrays, places, amplitudes, out)
     return out
 
@@ -178,7 +178,7 @@ def label_sources(window: Window, chains: Chains) -> Sources:
     amplitudes = chains.amplitudes.reshape(len(num), num_max, 2)
     held = np.arange(num_max) < num[:, None]
     frame = window.frame
-    waves = np.zeros((len(num), num_max, 2 * len(frame.basis.nodes)), dtype=complex)
+    waves = np.zeros((len(num), num_max, 2 * len(frame.basis.values)), dtype=complex)
     found = np.empty((int(held.sum()), waves.shape[2]), dtype=complex)
     arrays, table = frame_arrays(frame), population_tables()[1]
     _sample_signals(arrays, table, places[held], amplitudes[held], found)

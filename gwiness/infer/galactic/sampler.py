@@ -18,7 +18,7 @@ from numba import njit
 
 from gwiness.infer.galactic.chain import MOVES, advance
 from gwiness.infer.galactic.law import GalacticLaw, population_tables
-from gwiness.infer.galactic.template import frame_arrays, template
+from gwiness.infer.galactic.template import frame_arrays, node_template
 from gwiness.infer.galactic.window import Frame
 
 __all__ = ["Chains", "Sampling", "Window", "loudest", "sample_window", "split_r_hat"]
@@ -68,13 +68,13 @@ class Window:
 
     Arguments:
         frame: Place of the window.
-        data: From `gwiness.infer.galactic.window.window_data` (2, Q).
+        data: From `gwiness.infer.galactic.window.window_data` (2, J).
         low: Smallest f₀ of a source [Hz].
         high: Largest.
     """
 
     frame: Frame
-    data: Complex[np.ndarray, "2 Q"]
+    data: Complex[np.ndarray, "2 J"]
     low: float
     high: float
 
@@ -183,8 +183,9 @@ class _Setting:
 
     def loudness(self, residual: Complex[np.ndarray, " N"]) -> Float[np.ndarray, "G I J"]:
         """Largest gain of the log likelihood by a source in each cell."""
-        num_q = len(residual) // 2
-        product = self.templates.conj() * residual
+        basis = self.window.frame.basis
+        num_q = len(basis.nodes)
+        product = self.templates.conj() * (residual.reshape(2, -1) @ basis.values).ravel()
         folded = product.reshape(*product.shape[:2], 2, num_q).sum(axis=2)
         b = folded.reshape(-1, num_q) @ self.carrier.T
         b = b.reshape(len(self.templates), 2, -1)
@@ -234,7 +235,7 @@ def _cell_templates(arrays, chirp, lon, sin_lat, out):  # noqa: ANN001, ANN202
     """Templates at frequency 0 (S, 2, N)."""
     for i in range(len(lon)):
         for j in range(len(sin_lat)):
-            template(arrays, 0.0, chirp, lon[i], sin_lat[j], out[i * len(sin_lat) + j])
+            node_template(arrays, 0.0, chirp, lon[i], sin_lat[j], out[i * len(sin_lat) + j])
 
 
 def _tables(

@@ -29,7 +29,7 @@ from numba import njit
 from gwiness.infer.galactic.orbits import ARM_SECONDS
 from gwiness.infer.galactic.window import Frame
 
-__all__ = ["AMPLITUDE_UNIT", "frame_arrays", "template", "true_frequency"]
+__all__ = ["AMPLITUDE_UNIT", "frame_arrays", "node_template", "template", "true_frequency"]
 
 AMPLITUDE_UNIT = 1e-22
 """Strain amplitude that templates are made for; keeps their squares near one."""
@@ -49,6 +49,8 @@ def frame_arrays(frame: Frame) -> tuple[np.ndarray, ...]:
             *frame.slope,
         ]
     )
+    half = len(frame.basis.nodes) // 2
+    even, odd = np.split(frame.basis.values[:, :half], [frame.basis.num_even])
     return (
         np.ascontiguousarray(places),
         np.ascontiguousarray(directions),
@@ -58,6 +60,8 @@ def frame_arrays(frame: Frame) -> tuple[np.ndarray, ...]:
         np.ascontiguousarray(frame.interpolation.T),
         frame.basis.nodes.copy(),
         scalars,
+        np.ascontiguousarray(even.T),
+        np.ascontiguousarray(odd.T),
     )
 
 
@@ -115,10 +119,10 @@ def cis(turns: Any, real: Any, imaginary: Any) -> None:
 
 @njit(cache=True, fastmath={"contract", "reassoc", "nsz", "arcp"})
 @no_type_check
-def template(
+def node_rows(
     arrays: Any, apparent: float, chirp: float, lon: float, sin_lat: float, out: Any
 ) -> None:
-    """The pair of functions of a source.
+    """The pair of functions of a source on the window's nodes, whatever its frequency.
 
     Arguments:
         arrays: From `frame_arrays`.
@@ -126,9 +130,9 @@ def template(
         chirp: Frequency derivative [bins per observation time].
         lon: Ecliptic longitude [rad].
         sin_lat: Sine of the ecliptic latitude.
-        out: (2, 2Q) complex, written: rows p and q, columns A then E.
+        out: (8, Q), written: real and imaginary parts of p in A, p in E, q in A, q in E.
     """
-    places, directions, rest, _, _, interpolation, nodes, scalars = arrays
+    places, directions, rest, _, _, interpolation, nodes, scalars, _, _ = arrays
     num_slow, num = interpolation.shape
     cos_lat = math.sqrt(max(0.0, 1 - sin_lat * sin_lat))
     cos_lon, sin_lon = math.cos(lon), math.sin(lon)
@@ -198,13 +202,67 @@ def template(
         rest_along = kx * rest[0, n] + ky * rest[1, n] + kz * rest[2, n]
         carrier[0, n] = x * (apparent + 0.5 * chirp * x) - frequency * rest_along
     cis(carrier[0], carrier[1], carrier[2])
-    for n in range(num):
-        re, im = 0.5 * carrier[1, n], 0.5 * carrier[2, n]
-        for c in range(2):
-            # U_p = (U+ - i Ux)/2, U_q = (U+ + i Ux)/2.
+    for c in range(2):
+        # U_p = (U+ - i Ux)/2, U_q = (U+ + i Ux)/2.
+        for n in range(num):
+            re, im = 0.5 * carrier[1, n], 0.5 * carrier[2, n]
             p_re = fast[4 * c, n] + fast[4 * c + 3, n]
             p_im = fast[4 * c + 1, n] - fast[4 * c + 2, n]
             q_re = fast[4 * c, n] - fast[4 * c + 3, n]
             q_im = fast[4 * c + 1, n] + fast[4 * c + 2, n]
-            out[0, c * num + n] = complex(p_re * re - p_im * im, p_re * im + p_im * re)
-            out[1, c * num + n] = complex(q_re * re - q_im * im, q_re * im + q_im * re)
+            out[2 * c, n] = p_re * re - p_im * im
+            out[2 * c + 1, n] = p_re * im + p_im * re
+            out[4 + 2 * c, n] = q_re * re - q_im * im
+            out[5 + 2 * c, n] = q_re * im + q_im * re
+
+
+@njit(cache=True)
+@no_type_check
+def node_template(
+    arrays: Any, apparent: float, chirp: float, lon: float, sin_lat: float, out: Any
+) -> None:
+    """`node_rows` as complex numbers (2, 2Q): rows p and q, columns A then E."""
+    num = len(arrays[6])
+    rows = np.empty((8, num))
+    node_rows(arrays, apparent, chirp, lon, sin_lat, rows)
+    for row in range(4):
+        for n in range(num):
+            out[row // 2, row % 2 * num + n] = complex(rows[2 * row, n], rows[2 * row + 1, n])
+
+
+@njit(cache=True, fastmath={"contract", "reassoc", "nsz"})
+@no_type_check
+def template(
+    arrays: Any, apparent: float, chirp: float, lon: float, sin_lat: float, out: Any
+) -> None:
+    """The pair of functions of a source, in the window's basis.
+
+    Arguments:
+        arrays: From `frame_arrays`.
+        apparent: Apparent frequency at the middle of the segment, from the centre [bins].
+        chirp: Frequency derivative [bins per observation time].
+        lon: Ecliptic longitude [rad].
+        sin_lat: Sine of the ecliptic latitude.
+        out: (2, 2J) complex, written: rows p and q, columns A then E.
+    """
+    even, odd = arrays[8], arrays[9]
+    half, num_even = even.shape
+    num = num_even + odd.shape[1]
+    rows = np.empty((8, 2 * half))
+    node_rows(arrays, apparent, chirp, lon, sin_lat, rows)
+    # Sums and differences of opposite nodes.
+    sums, differences = np.empty((8, half)), np.empty((8, half))
+    for row in range(8):
+        for n in range(half):
+            left, right = rows[row, n], rows[row, 2 * half - 1 - n]
+            sums[row, n] = left + right
+            differences[row, n] = left - right
+    in_even, in_odd = sums @ even, differences @ odd
+    for row in range(4):
+        first = row % 2 * num
+        for k in range(num_even):
+            out[row // 2, first + k] = complex(in_even[2 * row, k], in_even[2 * row + 1, k])
+        for k in range(num - num_even):
+            out[row // 2, first + num_even + k] = complex(
+                in_odd[2 * row, k], in_odd[2 * row + 1, k]
+            )

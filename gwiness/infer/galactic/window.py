@@ -4,9 +4,10 @@ The data of a window are
 
 .. math:: d_C(x) = \sqrt{2T} \cdot \sqrt 2\, \mathcal P[x_C(t) e^{-2πi f_c t} / \sqrt{S_C}]
 
-on the nodes of `gwiness.infer.galactic.basis`, where $\mathcal P$ projects on the prolate
-functions of the window's bins. Real and imaginary parts of the noise then have unit variance each,
-the log likelihood is $-\frac12 \sum |d - h|^2$, and $\sum |h|^2$ is SNR².
+in the functions of `gwiness.infer.galactic.basis`: $\mathcal P$ projects on those that are
+confined to the window's bins, so that what is loud elsewhere stays there. Real and imaginary parts
+of the noise then have unit variance each, the log likelihood is $-\frac12 \sum |d - h|^2$, and
+$\sum |h|^2$ is SNR².
 
 Frequencies are counted in bins 1/T from the window's centre $f_c$, times x in observation times
 from the middle of the segment.
@@ -22,7 +23,7 @@ from gwiness.core.grid import TimeGrid
 from gwiness.infer.galactic.basis import Basis, prolate_basis
 from gwiness.infer.galactic.orbits import guiding_centre, spacecraft_positions
 
-__all__ = ["CHANNELS", "Frame", "frame_width", "window_data"]
+__all__ = ["CHANNELS", "Frame", "doppler_sway", "frame_width", "window_data"]
 
 CHANNELS = ("A", "E")
 """Channels that the likelihood sums over; the response in T is nearly zero."""
@@ -40,10 +41,13 @@ def frame_width(reach: float, frequency: float, duration: float) -> int:
         frequency: Its middle [Hz].
         duration: Observation time T [s].
     """
-    years = duration / _YEAR
-    # In less than half a year the speed along the line of sight does not run through its range.
-    sway = frequency * _DOPPLER * duration * min(1.0, np.pi * years)
-    return 8 * int(np.ceil((reach + 2 * (sway + _SIDEBANDS * years) + 4) / 8))
+    spread = doppler_sway(frequency, duration) + _SIDEBANDS * duration / _YEAR
+    return 8 * int(np.ceil((reach + 2 * spread + 8) / 8))
+
+
+def doppler_sway(frequency: float, duration: float) -> float:
+    """How far a line strays from its f₀ at most, because the constellation moves [bins]."""
+    return frequency * _DOPPLER * duration
 
 
 @dataclass(frozen=True, eq=False)
@@ -125,7 +129,7 @@ class Frame:
         return places, directions / np.linalg.norm(directions, axis=-1, keepdims=True)
 
 
-def window_data(spectrum: Complex[np.ndarray, "C F"], frame: Frame) -> Complex[np.ndarray, "2 Q"]:
+def window_data(spectrum: Complex[np.ndarray, "C F"], frame: Frame) -> Complex[np.ndarray, "2 J"]:
     """Data of a window.
 
     Arguments:
@@ -134,7 +138,7 @@ def window_data(spectrum: Complex[np.ndarray, "C F"], frame: Frame) -> Complex[n
         frame: The window.
 
     Returns:
-        (2, Q), noise of unit variance in real and imaginary parts (projected).
+        (2, J), noise of unit variance in real and imaginary parts.
     """
     basis = frame.basis
     reach = basis.spectrum.shape[1] // 2
@@ -147,4 +151,4 @@ def window_data(spectrum: Complex[np.ndarray, "C F"], frame: Frame) -> Complex[n
     # The transform counts phases from the segment's start, the basis from its middle.
     sign = np.where(np.abs(bins) % 2, -1.0, 1.0)
     scale = 2 * frame.grid.dt / np.sqrt(frame.duration)
-    return basis.on_nodes(values * sign * scale)
+    return basis.coefficients(values * sign * scale)
