@@ -81,8 +81,8 @@ class Posterior:
         model: What made it.
         kind: Kind of source.
         notes: Sentences for the reader, e.g. a poor efficiency.
-        label: Which part of the item, if it is one of several, e.g. a band of frequencies.
         amortised: The network's own posterior, before the exact likelihood, if this is refined.
+        label: Which part of the item, if it is one of several, e.g. a band of frequencies.
     """
 
     log_p_num: Float[np.ndarray, " K1"]
@@ -91,8 +91,8 @@ class Posterior:
     model: str
     kind: str = "sinusoid"
     notes: tuple[str, ...] = ()
-    label: str = ""
     amortised: "Posterior | None" = field(default=None, repr=False)
+    label: str = ""
 
     @property
     def name(self) -> str:

@@ -11,7 +11,7 @@ from gwiness.cli import app
 from gwiness.core.errors import GwinessError
 from gwiness.engine import Engine
 from gwiness.io.formats import open_recording
-from gwiness.io.results import read_posterior, read_separation
+from gwiness.io.results import ResultFile, read_posterior, read_separation
 from gwiness.signal.inner import nsdr_db
 from gwiness.signal.whiten import whiten
 
@@ -91,7 +91,9 @@ def test_analyse_chooses_what_fits_the_item(tmp_path):
     ("arguments", "message"),
     [
         (("separate", SINUSOID), "no stems"),
-        (("infer", LISA, "--items", "0"), "no posterior model"),
+        (("infer", LISA, "--items", "0", "--band", "x"), "two numbers in mHz"),
+        (("infer", LISA, "--items", "0", "--band", "4:3"), "two rising frequencies"),
+        (("infer", LISA, "--items", "0", "--data", "noise"), "galactic.data"),
         (("infer", SINUSOID, "--items", "5:3"), "the file holds items 0 to 15"),
         (("infer", SINUSOID, "--items", "x"), "expected a number or a range"),
         (("infer", SINUSOID, "--model", "nothing"), "there is no model 'nothing'"),
@@ -102,3 +104,21 @@ def test_wrong_requests_are_one_sentence(tmp_path, arguments, message):
     with pytest.raises(GwinessError, match=message) as caught:
         run(*arguments, "--out", tmp_path / "r.h5")
     assert "\n" not in str(caught.value)
+
+
+def test_galactic_binaries_are_found_band_by_band(tmp_path, capsys):
+    out, table = tmp_path / "g.h5", tmp_path / "g.csv"
+    arguments = ("infer", LISA, "--items", "1", "--band", "4.78:4.82", "--data", "mixture")
+    few = ("--set", "galactic.sweeps=100", "--catalogue", table, "--json", "--out", out)
+    capsys.readouterr()
+    run(*arguments, *few)
+    rows = json.loads(capsys.readouterr().out)["galactic"]
+    assert [round(row["frequency"] * 1e3, 3) for row in rows if row["p_real"] > 0.9] == [4.798]
+    assert table.read_text(encoding="utf-8").startswith("item,amplitude,")
+    with ResultFile(out) as result:
+        names = list(result._file["posterior/1"])
+        posterior = result.posterior(1, names[0])
+        assert result._file["catalogue/1/gb/frequency"].attrs["unit"] == "Hz"
+    assert posterior.kind == "gb"
+    assert posterior.name in names
+    assert posterior.best_num == 1

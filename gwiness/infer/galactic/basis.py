@@ -2,7 +2,8 @@ r"""Time-limited signals of a narrow band, in as few numbers as they have: prola
 
 A galactic binary observed for a time T is a narrow-band signal cut to [0, T]. Of all functions on
 that interval the first J prolate spheroidal wave functions of time-bandwidth product W hold the
-signals of a band of W bins (a bin is 1/T) best: with J a little above W all but `_LOST` of them.
+signals of a band of W bins (a bin is 1/T) best. Kept are those of which all but `_LEAK` lies in
+the band, a few less than W: what is loud outside is not seen, but for the next few bins.
 They are orthonormal, so white noise stays white, and nothing rings at the ends, as it would in a
 band of Fourier bins.
 
@@ -90,7 +91,8 @@ def prolate_basis(width: int) -> Basis:
     share = (np.abs(shape) ** 2 @ inside[1]) * width / 2
     num = int(np.count_nonzero(share > 1 - _LEAK))
     # Enough nodes for products of two functions: their phases turn by up to 2πW.
-    points, weights = np.polynomial.legendre.leggauss(2 * int(np.pi * width / 4 + 10))
+    num_pairs = int(np.pi * width / 4 + 7 + 1.5 * width ** (1 / 3))
+    points, weights = np.polynomial.legendre.leggauss(2 * num_pairs)
     roots = np.sqrt(weights / 2)
     values = np.polynomial.legendre.legval(points, (expansion[:num] * np.sqrt(2 * order + 1)).T)
     # Functions are even and odd in turn.

@@ -7,6 +7,7 @@ that hold it.
 """
 
 from dataclasses import dataclass
+from typing import Any, no_type_check
 
 import numpy as np
 from jaxtyping import Bool, Complex, Float
@@ -53,7 +54,8 @@ def _sight(longitude: np.ndarray, sin_lat: np.ndarray) -> np.ndarray:
 
 
 @njit(cache=True)
-def _frequencies(arrays, table, places, out):  # noqa: ANN001, ANN202
+@no_type_check
+def _frequencies(arrays: Any, table: Any, places: Any, out: Any) -> None:
     """F at the segment's middle and its derivative, for places (n, 4)."""
     for n in range(len(places)):
         middle = true_frequency(arrays, places[n, 0], places[n, 2], places[n, 3])
@@ -123,7 +125,8 @@ def from_physical(
 
 
 @njit(cache=True)
-def _templates(arrays, places, amplitudes, out):  # noqa: ANN001, ANN202
+@no_type_check
+def _templates(arrays: Any, places: Any, amplitudes: Any, out: Any) -> None:
     """Signals (n, N) of sources at (frequency, derivative, longitude, sine of latitude)."""
     pair = np.empty((2, out.shape[1]), dtype=np.complex128)
     for n in range(len(places)):
@@ -141,7 +144,8 @@ def signals(frame: Frame, theta: Float[np.ndarray, "n 8"]) -> Complex[np.ndarray
 
 
 @njit(cache=True)
-def _sample_signals(arrays, table, places, amplitudes, out):  # noqa: ANN001, ANN202
+@no_type_check
+def _sample_signals(arrays: Any, table: Any, places: Any, amplitudes: Any, out: Any) -> None:
     """Signals (n, N) of sources at a chain's places."""
     pair = np.empty((2, out.shape[1]), dtype=np.complex128)
     for n in range(len(places)):

@@ -11,9 +11,10 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from itertools import chain
+from typing import Any, no_type_check
 
 import numpy as np
-from jaxtyping import Complex, Float
+from jaxtyping import Complex, Float, Num
 from numba import njit
 
 from gwiness.infer.galactic.chain import MOVES, advance
@@ -105,7 +106,7 @@ class Chains:
         return max(split_r_hat(self.num), split_r_hat(self.chi2))
 
 
-def split_r_hat(values: Float[np.ndarray, "E n"]) -> float:
+def split_r_hat(values: Num[np.ndarray, "E n"]) -> float:
     """Gelman and Rubin's R̂ of ensembles, each cut into halves; 1 where nothing varies.
 
     References:
@@ -231,7 +232,8 @@ class _Setting:
 
 
 @njit(cache=True)
-def _cell_templates(arrays, chirp, lon, sin_lat, out):  # noqa: ANN001, ANN202
+@no_type_check
+def _cell_templates(arrays: Any, chirp: Any, lon: Any, sin_lat: Any, out: Any) -> None:
     """Templates at frequency 0 (S, 2, N)."""
     for i in range(len(lon)):
         for j in range(len(sin_lat)):
@@ -295,7 +297,7 @@ class _Ladder:
         self.counts = np.zeros((len(self.betas), len(MOVES), 2))
         self.swaps = np.zeros((len(self.betas) - 1, 2))
 
-    def walk(self, moves: int, table: tuple[np.ndarray, np.ndarray, np.ndarray]) -> None:
+    def walk(self, moves: int, births: tuple) -> None:
         """Moves of every rung, then swaps between neighbours."""
         setting = self.setting
         for rung, beta in enumerate(self.betas):
@@ -309,7 +311,7 @@ class _Ladder:
                 self.laws[rung],
                 setting.sky,
                 setting.sky_sum,
-                table,
+                births,
                 (setting.metric, setting.bounds),
                 self.counts[rung],
             )

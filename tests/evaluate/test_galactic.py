@@ -1,0 +1,56 @@
+"""Scores of bands: what is found, what is right, which ranks count."""
+
+import numpy as np
+
+from gwiness.core.catalogue import SPACES
+from gwiness.evaluate.galactic import report, score_band
+
+NUM = len(SPACES["gb"])
+FREQUENCY = SPACES["gb"].index("frequency")
+
+
+def scored(num, overlaps, snr=(20.0, 40.0), apart=3.0, found_snr=(20.0, 40.0)):
+    theta = np.ones((len(snr), NUM))
+    theta[:, FREQUENCY] = 1e-3 + apart * np.arange(len(snr)) / 1e6
+    rng = np.random.default_rng(0)
+    found = [(theta[0] + rng.standard_normal((50, NUM)), value) for value in found_snr]
+    nobody = (np.zeros(0), np.zeros(0))
+    return score_band(
+        np.array(num), (theta, np.array(snr)), nobody, np.array(overlaps), found, 1e6, 1.0, 2.0
+    )
+
+
+def test_a_perfect_band():
+    score = scored([0, 0, 1.0], np.eye(2))
+    assert score.num_found == score.num_true == 2
+    assert score.clear
+    assert score.hit == (True, True)
+    figures = report([score])
+    for name in ("exact_k_clear", "recall_loud", "precision_loud"):
+        assert figures[name]["rate"] == 1.0
+    assert figures["coverage_90"]["n"] == 2
+
+
+def test_a_bad_match_is_a_miss_and_a_false_alarm_but_its_rank_counts():
+    score = scored([0, 0, 1.0], [[1.0, 0.0], [0.0, 0.7]])
+    assert score.hit == score.right == (True, False)
+    assert len(score.ranks) == 2
+    assert report([score])["recall_loud"]["rate"] == 0.5
+
+
+def test_crowded_bands_are_not_clear_and_close_pairs_are_counted():
+    score = scored([0, 0, 1.0], np.eye(2), snr=(40.0, 60.0), apart=0.5)
+    assert not score.clear
+    figures = report([score])
+    assert figures["exact_k_clear"]["n"] == 0
+    assert figures["recall_pairs"] == {
+        "n": 2,
+        "rate": 1.0,
+        "interval": pytest.approx([0.5, 1], abs=0.5),
+    }
+
+
+def test_an_empty_band():
+    score = scored([1.0, 0.0], np.zeros((0, 0)), snr=(), found_snr=())
+    assert score.clear
+    assert report([score])["exact_k_clear"]["rate"] == 1.0

@@ -1,0 +1,158 @@
+"""Posteriors of a band: noise alone, sources of known parameters, the prior, honesty."""
+
+import numpy as np
+import pytest
+
+from gwiness.config.galactic import GalacticConfig
+from gwiness.core.band import Band, bands_between
+from gwiness.core.catalogue import SPACES, Catalogue
+from gwiness.core.errors import ScopeProblem
+from gwiness.core.grid import TimeGrid
+from gwiness.core.item import Item
+from gwiness.core.tdi import TDI, Gaps
+from gwiness.evaluate.calibration import credible_rank
+from gwiness.infer.galactic.bands import item_spectrum
+from gwiness.infer.galactic.estimator import GalacticEstimator, catalogue_of, intervals
+from gwiness.infer.galactic.law import GalacticLaw
+from gwiness.infer.galactic.posterior import signals
+from gwiness.infer.galactic.sampler import Sampling, sample_window, split_r_hat
+from gwiness.simulate.galactic import GalacticBinaries
+
+SPACE = SPACES["gb"]
+CONFIG = GalacticConfig(data="mixture", snr=(8.0, 200.0), sweeps=300)
+
+
+@pytest.fixture(scope="module")
+def two_sources(month, binaries, noise_item, band):
+    """An item with two binaries of SNR 40 in one band, six bins apart."""
+    rng = np.random.default_rng(11)
+    frequency = band.one.low + np.array([10, 16.2]) / month.duration
+    theta = binaries(rng, 2, (4e-3, 4.001e-3))
+    theta[:, SPACE.index("frequency")] = frequency
+    empty = item_spectrum(noise_item(rng, band.one.centre), CONFIG).window(band.one)
+    loud = np.linalg.norm(signals(empty.frame, theta), axis=1)
+    theta[:, 0] *= 40 / loud
+    stream, table = GalacticBinaries(month), Catalogue("gb", SPACE, theta)
+    signal = sum(stream(table.source(row)).data[:2] for row in range(2))
+    return noise_item(rng, band.one.centre, signal, theta)
+
+
+@pytest.fixture(scope="module")
+def found(two_sources, band):
+    window = item_spectrum(two_sources, CONFIG).window(band.one)
+    return GalacticEstimator(CONFIG).posterior(window, band.one, np.random.default_rng(0))
+
+
+def test_two_loud_sources_are_counted_and_measured(found, two_sources):
+    posterior = found.posterior
+    assert posterior.best_num == 2
+    assert posterior.p_num[2] > 0.8
+    truth = two_sources.catalogues["gb"].theta
+    theta = posterior.best.theta
+    order = np.argsort(np.median(theta[..., SPACE.index("frequency")], axis=0))
+    weights = np.full(len(theta), 1 / len(theta))
+    for row, slot in enumerate(order):
+        for name in ("frequency", "amplitude"):
+            column = SPACE.index(name)
+            rank = credible_rank(theta[:, slot, column], weights, truth[row, column])
+            assert 0.001 < rank < 0.999, name
+
+
+def test_the_catalogue_holds_both_with_units(found):
+    catalogue = catalogue_of([found])
+    assert (catalogue["p_real"] > 0.99).sum() == 2
+    assert np.allclose(catalogue["snr"][catalogue["p_real"] > 0.99], 40, atol=5)
+    assert (catalogue["frequency_5"] < catalogue["frequency"]).all()
+    assert catalogue.extra_units["frequency_95"] == "Hz"
+    assert len(catalogue_of([])) == 0
+
+
+def test_the_same_seed_gives_the_same_posterior(two_sources, band, found):
+    window = item_spectrum(two_sources, CONFIG).window(band.one)
+    again = GalacticEstimator(CONFIG).posterior(window, band.one, np.random.default_rng(0))
+    assert np.array_equal(again.posterior.p_num, found.posterior.p_num)
+
+
+def test_the_residual_is_noise(found, two_sources, band):
+    window = item_spectrum(two_sources, CONFIG).window(band.one)
+    theta = found.posterior.best.theta
+    data = window.data.ravel()
+    for row in range(0, len(theta), 50):
+        rest = data - signals(window.frame, theta[row]).sum(axis=0)
+        # |rest|² / 2 numbers of unit variance: mean 1, four sigma.
+        assert np.mean(np.abs(rest) ** 2) / 2 == pytest.approx(1, abs=4 / np.sqrt(len(rest)))
+
+
+def test_noise_alone_holds_no_source(noise_item, band):
+    rng = np.random.default_rng(5)
+    window = item_spectrum(noise_item(rng, band.one.centre), CONFIG).window(band.one)
+    estimator = GalacticEstimator(CONFIG)
+    assert estimator.is_quiet(window)
+    posterior = estimator.posterior(window, band.one, rng).posterior
+    assert posterior.best_num == 0
+    assert posterior.p_num[0] > 0.9
+
+
+def test_a_source_next_door_is_not_counted_here(two_sources, band):
+    beside = Band(band.one.high, band.one.high + band.step)
+    window = item_spectrum(two_sources, CONFIG).window(beside)
+    posterior = GalacticEstimator(CONFIG).posterior(window, beside, np.random.default_rng(1))
+    assert posterior.posterior.best_num == 0
+
+
+def test_the_number_is_as_likely_as_the_prior_says(draw_window):
+    """Over windows drawn from the prior the mean of p(K) is the prior."""
+    law = GalacticLaw(num_max=2)
+    sampling = Sampling(settling=8, settling_moves=300, sweeps=100, moves=20)
+    shares = []
+    for seed in range(24):
+        rng = np.random.default_rng([3, seed])
+        window, _ = draw_window(rng, law, reach=4)
+        chains = sample_window(window, law, sampling, rng)
+        shares.append(np.bincount(chains.num.ravel(), minlength=3) / chains.num.size)
+    mean = np.mean(shares, axis=0)
+    error = np.std(shares, axis=0) / np.sqrt(len(shares))
+    assert (np.abs(mean - 1 / 3) < 3.5 * error).all()
+
+
+def test_what_cannot_be_searched_is_a_sentence(month, noise_item, two_sources, band):
+    rng = np.random.default_rng(0)
+    item = noise_item(rng, band.one.centre)
+    with pytest.raises(ScopeProblem, match="must be separated"):
+        item_spectrum(item, GalacticConfig(data="stem"))
+    only_a = Item(mixture=TDI(item.mixture.data[:1], month, ("A",)))
+    with pytest.raises(ScopeProblem, match="channels A and E"):
+        item_spectrum(only_a, CONFIG)
+    gap = Gaps(np.array([[month.start + 100.0, month.start + 900.0]]))
+    broken = Item(mixture=item.mixture, gaps=gap)
+    with pytest.raises(ScopeProblem, match="without gaps"):
+        item_spectrum(broken, CONFIG)
+    with pytest.raises(ScopeProblem, match="is not inside"):
+        item_spectrum(item, CONFIG).window(Band(0.0499, 0.05))
+
+
+def test_bands_tile_the_axis_and_own_their_edges(month):
+    bands = bands_between(month, 3e-3, 3.1e-3)
+    assert bands[0].low <= 3e-3
+    assert bands[-1].high >= 3.1e-3
+    assert [band.high for band in bands[:-1]] == pytest.approx([band.low for band in bands[1:]])
+    grid = TimeGrid(0.0, 10.0, 6400)
+    assert bands_between(grid, 1e-3, 1.5e-3) == (Band(0.001, 0.0015),)
+
+
+def test_r_hat_knows_agreement_from_disagreement():
+    rng = np.random.default_rng(0)
+    same = rng.standard_normal((2, 4000))
+    assert split_r_hat(same) < 1.01
+    assert split_r_hat(same + np.array([[0.0], [1.0]])) > 1.1
+    assert split_r_hat(np.ones((2, 100))) == 1.0
+    assert split_r_hat(np.array([[1.0] * 100, [2.0] * 100])) == np.inf
+
+
+def test_an_interval_of_an_angle_goes_round_the_circle():
+    samples = np.zeros((1000, 8))
+    longitude = SPACE.index("ecliptic_longitude")
+    samples[:, longitude] = np.random.default_rng(0).normal(0, 0.1, 1000) % (2 * np.pi)
+    low, middle, high = intervals(samples)[:, longitude]
+    assert high - low == pytest.approx(0.329, abs=0.03)
+    assert min(middle, 2 * np.pi - middle) < 0.02

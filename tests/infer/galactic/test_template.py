@@ -1,0 +1,97 @@
+"""Basis, orbits and templates against what made the data: lisatools and gbgpu."""
+
+import numpy as np
+import pytest
+
+from gwiness.core.catalogue import SPACES, Catalogue
+from gwiness.infer.galactic.basis import prolate_basis
+from gwiness.infer.galactic.law import population_tables
+from gwiness.infer.galactic.orbits import spacecraft_positions
+from gwiness.infer.galactic.posterior import folded, from_physical, signals, to_physical
+from gwiness.infer.galactic.window import Frame, frame_width, window_data
+from gwiness.signal.psd import analytic_psd
+from gwiness.simulate.galactic import GalacticBinaries
+
+CENTRE_SECONDS = 299792458.0
+SPACE = SPACES["gb"]
+
+
+def frame_at(grid, frequency):
+    centre = round(frequency * grid.duration)
+    asd = np.sqrt(analytic_psd(grid, ("A", "E"))[:, centre])
+    width = frame_width(32, frequency, grid.duration)
+    return Frame(grid, centre / grid.duration, width, asd, np.zeros(2))
+
+
+def test_prolate_functions_are_orthonormal_and_confined():
+    basis = prolate_basis(48)
+    num = len(basis.values)
+    assert np.allclose(basis.values @ basis.values.T, np.eye(num), atol=1e-10)
+    # Of a line in the middle all but its far tails is held; of one six bins outside nothing.
+    times = (np.arange(8192) + 0.5) / 8192 - 0.5
+    bins = np.arange(-2048, 2049)
+    for line, low, high in ((0.3, 0.99, 1.0), (30.3, 0.0, 5e-3)):
+        wave = np.exp(2j * np.pi * line * times)
+        series = wave @ np.exp(-2j * np.pi * np.outer(times, bins)) / len(times)
+        assert low < np.linalg.norm(basis.coefficients(series[None])) < high
+
+
+def test_functions_are_even_first_and_odd_then():
+    basis = prolate_basis(40)
+    even, odd = np.split(basis.values, [basis.num_even])
+    assert np.allclose(even, even[:, ::-1], atol=1e-12)
+    assert np.allclose(odd, -odd[:, ::-1], atol=1e-12)
+
+
+def test_orbits_are_those_of_the_waveform_library():
+    from gwiness.simulate.orbits import segment_orbits
+
+    library = segment_orbits(0)
+    times = np.asarray(library.t_base)[:500]
+    places = np.asarray(library.x_base)[:500].transpose(1, 0, 2)
+    ours = spacecraft_positions(times) * CENTRE_SECONDS
+    assert np.abs(ours - places).max() < 1.0  # metres, of 1.5e11
+
+
+@pytest.mark.parametrize("frequency", [1e-3, 4e-3, 1e-2, 2e-2])
+def test_templates_agree_with_gbgpu(month, binaries, frequency):
+    frame = frame_at(month, frequency)
+    rng = np.random.default_rng(1)
+    reach = 12 / month.duration
+    theta = binaries(rng, 6, (frame.centre - reach, frame.centre + reach))
+    stream = GalacticBinaries(month)
+    ours = signals(frame, theta)
+    table = Catalogue("gb", SPACE, theta)
+    for row in range(len(theta)):
+        data = stream(table.source(row)).data[:2]
+        theirs = window_data(np.fft.rfft(data) / frame.asd[:, None], frame).ravel()
+        norms = np.linalg.norm(ours[row]), np.linalg.norm(theirs)
+        assert np.vdot(ours[row], theirs).real / np.prod(norms) > 1 - 1e-5
+        assert norms[0] / norms[1] == pytest.approx(1, abs=1e-3)
+
+
+def test_parameters_go_to_the_chain_and_back(month, binaries):
+    frame = frame_at(month, 4e-3)
+    theta = folded(binaries(np.random.default_rng(2), 50, (3.999e-3, 4.001e-3)))
+    places, amplitudes = from_physical(frame, theta)
+    # The chain's second place is z, a table's inverse away from the derivative.
+    table = population_tables()[1]
+    rate = theta[:, SPACE.index("frequency_derivative")]
+    middle = theta[:, SPACE.index("frequency")] + rate * month.duration / 2
+    places[:, 1] = np.interp(np.log(rate / middle ** (11 / 3)), table, np.linspace(-4, 4, 81))
+    back = to_physical(frame, places, amplitudes)
+    for index, parameter in enumerate(SPACE.parameters):
+        scale = np.abs(theta[:, index]).max()
+        off = back[:, index] - theta[:, index]
+        if parameter.period is not None:
+            period = np.pi / 2 if parameter.name == "polarisation" else parameter.period
+            off = (off + period / 2) % period - period / 2
+        assert np.abs(off).max() < 1e-6 * scale, parameter.name
+
+
+def test_folding_changes_no_signal(month, binaries):
+    frame = frame_at(month, 4e-3)
+    theta = binaries(np.random.default_rng(3), 5, (3.999e-3, 4.001e-3))
+    once = signals(frame, theta)
+    assert np.allclose(signals(frame, folded(theta)), once, atol=1e-9 * np.abs(once).max())
+    assert (folded(theta)[:, SPACE.index("polarisation")] < np.pi / 2).all()
