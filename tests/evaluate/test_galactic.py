@@ -43,11 +43,8 @@ def test_crowded_bands_are_not_clear_and_close_pairs_are_counted():
     assert not score.clear
     figures = report([score])
     assert figures["exact_k_clear"]["n"] == 0
-    assert figures["recall_pairs"] == {
-        "n": 2,
-        "rate": 1.0,
-        "interval": pytest.approx([0.5, 1], abs=0.5),
-    }
+    assert figures["recall_pairs"]["n"] == 2
+    assert figures["recall_pairs"]["rate"] == 1.0
 
 
 def test_an_empty_band():
