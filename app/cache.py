@@ -9,12 +9,13 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import streamlit as st
 
 from app.state import FileKey
 from gwiness.config.analysis import AnalysisConfig
+from gwiness.config.galactic import GalacticConfig
 from gwiness.core.calibration import Calibration
 from gwiness.core.card import ModelCard
 from gwiness.core.item import Item
@@ -35,14 +36,18 @@ if TYPE_CHECKING:
     import subprocess
 
     from gwiness.engine import Engine
+    from gwiness.infer.galactic.estimator import BandPosterior
 
 __all__ = [
+    "BandRequest",
     "MapRequest",
+    "band_inferred",
     "calibrations",
     "cards",
     "compiling",
     "device",
     "infer",
+    "infer_band",
     "inferred",
     "injected",
     "injected_snr",
@@ -98,6 +103,7 @@ def _stores() -> dict[str, Store]:
         "item": Store(6),
         "separation": Store(12),
         "posterior": Store(64),
+        "band": Store(64),
         "injected": Store(6),
         "whitener": Store(24),
     }
@@ -194,6 +200,45 @@ def infer(key: FileKey, index: int, model: str) -> Posterior:
             seed=settings.seed,
         ),
     )
+
+
+@dataclass(frozen=True)
+class BandRequest:
+    """Galactic binaries wanted.
+
+    Arguments:
+        frequency: Somewhere in the band [Hz].
+        data: ``mixture``, ``cleaned`` or ``stem``.
+        model: Separator, if it is not the mixture.
+    """
+
+    frequency: float
+    data: Literal["mixture", "cleaned", "stem"]
+    model: str | None = None
+
+
+def band_inferred(key: FileKey, index: int, request: BandRequest) -> "BandPosterior | None":
+    """A posterior that is there already."""
+    return _stores()["band"].peek((key, index, request))
+
+
+def infer_band(key: FileKey, index: int, request: BandRequest) -> "BandPosterior":
+    """Posterior of the galactic binaries in one band, as the command line computes it."""
+    from gwiness.engine import infer_band as sample
+
+    _compilation().wait()
+
+    def make() -> "BandPosterior":
+        near = (request.frequency, request.frequency * (1 + 1e-12))
+        config = GalacticConfig(data=request.data, band_hz=near)
+        separation = None
+        if request.data != "mixture":
+            separation = separate(key, index, str(request.model), lambda *_: None)
+        windows = engine().bands(item(key, index), config, separation, quiet=True)
+        band = next(iter(windows))
+        return sample(band, windows[band], config, AnalysisConfig().seed)
+
+    return _stores()["band"].get((key, index, request), make)
 
 
 # Derived streams ------------------------------------------------------------------------------

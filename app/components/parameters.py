@@ -5,6 +5,7 @@ import streamlit as st
 from app import cache
 from app.components.calibration import calibration_panel
 from app.components.export import command, downloads
+from app.components.galactic import galactic_panel
 from app.components.panels import CHART
 from app.components.separation import posterior_on_show
 from app.components.text import plain
@@ -51,10 +52,9 @@ def parameter_tab(shown: Loaded) -> None:
 
 
 def _catalogues(shown: Loaded, item: Item) -> None:
-    st.info(
-        "No posterior model for MBHB, EMRI or GB is installed yet: below are the injected "
-        "parameters, as the file gives them. Posteriors are there for files of the sinusoid task."
-    )
+    galactic_panel(shown, item)
+    st.markdown("### Injected parameters")
+    st.caption("As the file gives them; posteriors are there for galactic binaries so far.")
     kinds = list(dict.fromkeys((*KINDS, *item.catalogues)))
     for kind in kinds:
         title = KIND_TITLES.get(kind, plain(kind))

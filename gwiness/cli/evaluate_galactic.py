@@ -89,11 +89,11 @@ def _item_of(job: _Job, index: int) -> "tuple[Item, tuple[Band, ...]]":
 def _item_scores(job: _Job, index: int) -> "Iterator[BandScore]":
     import numpy as np
 
+    from gwiness.core.galactic import folded
     from gwiness.core.seeds import generator
     from gwiness.evaluate.galactic import score_band
     from gwiness.infer.galactic.bands import item_spectrum
     from gwiness.infer.galactic.estimator import GalacticEstimator
-    from gwiness.infer.galactic.posterior import folded
 
     item, bands = _item_of(job, index)
     spectrum, estimator = item_spectrum(item, job.config), GalacticEstimator(job.config)

@@ -3,10 +3,11 @@
 from dataclasses import dataclass
 
 import numpy as np
+from jaxtyping import Complex, Float
 
 from gwiness.core.grid import TimeGrid
 
-__all__ = ["CORE_BINS", "Band", "bands_between"]
+__all__ = ["CORE_BINS", "Band", "BandSpectrum", "bands_between"]
 
 CORE_BINS = 32
 """Bins 1/T of a band."""
@@ -28,6 +29,23 @@ class Band:
     def label(self) -> str:
         """What a user calls it: its ends [mHz]."""
         return f"{self.low * 1e3:.5f}-{self.high * 1e3:.5f} mHz"
+
+
+@dataclass(frozen=True, eq=False)
+class BandSpectrum:
+    """Whitened Fourier coefficients of a band: noise has unit variance in each part.
+
+    Arguments:
+        frequency: (M,) [Hz].
+        channels: Names of axis C.
+        data: (C, M).
+        residual: The same without the posterior's mean signal (C, M).
+    """
+
+    frequency: Float[np.ndarray, " M"]
+    channels: tuple[str, ...]
+    data: Complex[np.ndarray, "C M"]
+    residual: Complex[np.ndarray, "C M"]
 
 
 def bands_between(

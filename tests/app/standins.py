@@ -12,6 +12,7 @@ from gwiness.core.item import Item
 from gwiness.core.posterior import Posterior, SampleSet
 from gwiness.core.separation import Separation
 from gwiness.core.tdi import TDI
+from gwiness.engine import Engine
 from gwiness.signal.psd import analytic_psd
 from gwiness.signal.whiten import analytic_whitener, whiten
 
@@ -131,6 +132,8 @@ class AnswersAtOnce:
     """Stands in for the engine: stems are the injections, a tenth too small."""
 
     device = "cpu"
+    # Cutting out a band needs no model.
+    bands = Engine.bands
 
     def __init__(self, kinds=("separator", "slotflow")):
         names = {"separator": "scnet-test", "slotflow": "slotflow-test"}

@@ -7,11 +7,16 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from gwiness.config.galactic import GalacticConfig
-from gwiness.core.band import Band
+from gwiness.core.band import Band, BandSpectrum
 from gwiness.core.catalogue import SPACES, Catalogue
 from gwiness.core.posterior import Posterior, SampleSet
 from gwiness.infer.galactic.law import GalacticLaw
-from gwiness.infer.galactic.posterior import Sources, label_sources, to_physical
+from gwiness.infer.galactic.posterior import (
+    Sources,
+    label_sources,
+    signals,
+    to_physical,
+)
 from gwiness.infer.galactic.sampler import (
     Chains,
     Sampling,
@@ -20,6 +25,7 @@ from gwiness.infer.galactic.sampler import (
     sample_window,
     split_r_hat,
 )
+from gwiness.infer.galactic.window import CHANNELS
 
 __all__ = ["MODEL", "BandPosterior", "GalacticEstimator", "catalogue_of"]
 
@@ -30,6 +36,8 @@ _QUIET = 12.0
 """Gain of the log likelihood by one source below which a band is called quiet: a source of the
 smallest SNR, 8, gains 32, and 12 if the noise works against it by three standard deviations."""
 _DETECTED = 0.5
+_MEAN_OF = 200
+"""Samples whose signals are averaged."""
 _AGREE = ("amplitude", "frequency", "frequency_derivative", "ecliptic_latitude", "inclination")
 """Parameters, none of them periodic, whose R̂ counts."""
 
@@ -42,12 +50,14 @@ class BandPosterior:
         band: The band; sources outside its core are not in here.
         posterior: How many sources, and samples of them.
         sources: The same samples by named source.
+        spectrum: Data, and what the posterior's mean signal leaves over.
         r_hat: Largest R̂ over the number of sources, |d − h|² and parameters of likely sources.
     """
 
     band: Band
     posterior: Posterior
     sources: Sources
+    spectrum: BandSpectrum
     r_hat: float
 
 
@@ -101,7 +111,7 @@ class GalacticEstimator:
             notes=tuple(notes),
             label=band.label,
         )
-        return BandPosterior(band, posterior, sources, r_hat)
+        return BandPosterior(band, posterior, sources, _spectrum(window, chains), r_hat)
 
 
 def _num_inside(window: Window, chains: Chains, band: Band) -> Int[np.ndarray, " n"]:
@@ -115,6 +125,28 @@ def _num_inside(window: Window, chains: Chains, band: Band) -> Int[np.ndarray, "
     inside = np.zeros(held.shape, dtype=bool)
     inside[held] = (frequency >= band.low) & (frequency < band.high)
     return inside.sum(axis=1)
+
+
+def _spectrum(window: Window, chains: Chains) -> BandSpectrum:
+    """Data of the window and the mean of the residuals, bin by bin."""
+    frame, num_max = window.frame, chains.places.shape[2]
+    num = chains.num.reshape(-1)
+    rows = np.linspace(0, len(num) - 1, min(len(num), _MEAN_OF)).astype(int)
+    held = np.arange(num_max) < num[rows, None]
+    places = chains.places.reshape(-1, num_max, 4)[rows][held]
+    amplitudes = chains.amplitudes.reshape(-1, num_max, 2)[rows][held]
+    mean = np.zeros(window.data.size, dtype=complex)
+    if len(places):
+        mean = signals(frame, to_physical(frame, places, amplitudes)).sum(axis=0) / len(rows)
+    middle, reach = frame.basis.spectrum.shape[1] // 2, frame.width // 2
+    to_bins = frame.basis.spectrum[:, middle - reach : middle + reach + 1]
+    residual = window.data - mean.reshape(window.data.shape)
+    return BandSpectrum(
+        frame.centre + np.arange(-reach, reach + 1) / frame.duration,
+        CHANNELS,
+        window.data @ to_bins,
+        residual @ to_bins,
+    )
 
 
 def _inside(sources: Sources, band: Band) -> Sources:

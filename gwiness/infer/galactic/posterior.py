@@ -15,6 +15,7 @@ from numba import njit
 from scipy.optimize import linear_sum_assignment
 
 from gwiness.core.catalogue import SPACES
+from gwiness.core.galactic import folded
 from gwiness.infer.galactic.chain import derivative, make
 from gwiness.infer.galactic.law import population_tables
 from gwiness.infer.galactic.sampler import Chains, Window
@@ -26,26 +27,13 @@ from gwiness.infer.galactic.template import (
 )
 from gwiness.infer.galactic.window import Frame
 
-__all__ = ["Sources", "folded", "from_physical", "label_sources", "signals", "to_physical"]
+__all__ = ["Sources", "from_physical", "label_sources", "signals", "to_physical"]
 
 SPACE = SPACES["gb"]
 _SAME = 0.5
 """Overlap of two waveforms above which they are called one source."""
 _FAINT = 0.05
 """Probability below which what is left over in samples is not called a source."""
-
-
-def folded(theta: Float[np.ndarray, "*n 8"]) -> Float[np.ndarray, "*n 8"]:
-    """The same waveforms with polarisation in 0..π/2.
-
-    ψ + π/2 with φ₀ + π is the same signal; a posterior over both ranges only shows it twice.
-    """
-    psi, phase = SPACE.index("polarisation"), SPACE.index("initial_phase")
-    out = theta.copy()
-    turns = np.floor(out[..., psi] / (np.pi / 2))
-    out[..., psi] -= turns * np.pi / 2
-    out[..., phase] = (out[..., phase] + turns * np.pi) % (2 * np.pi)
-    return out
 
 
 def _sight(longitude: np.ndarray, sin_lat: np.ndarray) -> np.ndarray:

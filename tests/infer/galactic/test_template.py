@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 
 from gwiness.core.catalogue import SPACES, Catalogue
+from gwiness.core.galactic import folded
 from gwiness.infer.galactic.basis import prolate_basis
 from gwiness.infer.galactic.law import population_tables
 from gwiness.infer.galactic.orbits import spacecraft_positions
-from gwiness.infer.galactic.posterior import folded, from_physical, signals, to_physical
+from gwiness.infer.galactic.posterior import from_physical, signals, to_physical
 from gwiness.infer.galactic.window import Frame, frame_width, window_data
 from gwiness.signal.psd import analytic_psd
 from gwiness.simulate.galactic import GalacticBinaries

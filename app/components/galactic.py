@@ -1,0 +1,173 @@
+"""Galactic binaries of a LISA item, band by band: how many, where, how sure, what is left."""
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+import streamlit as st
+
+from app import cache
+from app.cache import BandRequest
+from app.components.export import command, downloads
+from app.components.panels import CHART
+from app.components.text import plain
+from app.state import Loaded
+from gwiness.core.catalogue import Catalogue
+from gwiness.core.errors import GwinessError
+from gwiness.core.galactic import folded
+from gwiness.core.item import Item
+from gwiness.core.seeds import generator
+from gwiness.plots.galactic import band_figure, sky_figure
+from gwiness.plots.posterior import (
+    corner_figure,
+    match_truth,
+    number_figure,
+    posterior_table,
+    slots_by_frequency,
+)
+
+if TYPE_CHECKING:
+    from gwiness.infer.galactic.estimator import BandPosterior
+
+__all__ = ["galactic_panel"]
+
+_DATA: dict[Literal["mixture", "cleaned", "stem"], str] = {
+    "mixture": "Mixture",
+    "cleaned": "Mixture without other stems",
+    "stem": "GB stem",
+}
+_FALLBACK_HZ = 4e-3
+
+
+def galactic_panel(shown: Loaded, item: Item) -> None:
+    """Posterior of one band, computed when it is asked for."""
+    st.markdown("**Galactic binaries in a band** — how many, and the posterior of each")
+    request = _controls(shown, item)
+    found = cache.band_inferred(shown.key, shown.index, request)
+    if found is None:
+        work = f"Inferring galactic binaries at {request.frequency * 1e3:.4f} mHz …"
+        if cache.compiling():
+            work = f"Preparing the search (a minute the first time on a machine). {work}"
+        try:
+            with st.spinner(work, show_time=True):
+                found = cache.infer_band(shown.key, shown.index, request)
+        except GwinessError as error:
+            st.info(plain(str(error)))
+            return
+    _show(shown, found, _truth(item, found))
+
+
+def _controls(shown: Loaded, item: Item) -> BandRequest:
+    truth = item.catalogues.get("gb")
+    start = _FALLBACK_HZ
+    if truth is not None and len(truth) and "snr" in truth.extra:
+        start = float(truth["frequency"][np.argmax(truth["snr"])])
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
+        frequency = st.number_input(
+            "Frequency [mHz]",
+            min_value=0.1,
+            max_value=max(0.2, item.mixture.grid.nyquist * 1e3 * 0.9),
+            value=start * 1e3,
+            step=32e3 / item.mixture.grid.duration,
+            format="%.4f",
+            key=f"gb-frequency-{shown.index}",
+            help="A step is one band: 32 bins 1/T.",
+            width=220,
+        )
+        choices = list(_DATA) if shown.view.separator is not None else ["mixture"]
+        data = st.segmented_control(
+            "Inferred from",
+            choices,
+            default="mixture",
+            format_func=lambda name: _DATA[name],
+            required=True,
+            key="gb-data",
+        )
+    model = None if data == "mixture" else shown.view.separator
+    return BandRequest(float(frequency) / 1e3, data or "mixture", model)
+
+
+def _truth(item: Item, found: "BandPosterior") -> Catalogue | None:
+    """Injected binaries of the band, polarisation folded as the posterior's."""
+    truth = item.catalogues.get("gb")
+    if truth is None:
+        return None
+    frequency = truth["frequency"]
+    inside = (frequency >= found.band.low) & (frequency < found.band.high)
+    rows = truth.take(np.flatnonzero(inside))
+    return replace(rows, theta=folded(rows.theta))
+
+
+def _show(shown: Loaded, found: "BandPosterior", truth: Catalogue | None) -> None:
+    posterior = found.posterior
+    best = posterior.best_num
+    with st.container(horizontal=True, gap="small"):
+        st.metric("Most probable K", best, border=True, width=150)
+        st.metric("p(K)", f"{posterior.p_num[best]:.3f}", border=True, width=120)
+        st.metric(
+            "Injected K", "not in file" if truth is None else len(truth), border=True, width=120
+        )
+        st.metric(
+            "R-hat",
+            f"{found.r_hat:.3f}",
+            border=True,
+            width=120,
+            help="Largest disagreement of two independent ensembles of chains; 1 is perfect.",
+        )
+    for note in posterior.notes:
+        st.warning(plain(note), icon="⚠️")
+    left, right = st.columns([2, 3], gap="large")
+    with left:
+        st.plotly_chart(
+            number_figure(posterior, None if truth is None else len(truth)),
+            key="gb-number",
+            config=CHART,
+            alt="Posterior of the number of galactic binaries in the band",
+        )
+    with right:
+        st.plotly_chart(
+            band_figure(found.spectrum, None if truth is None else truth["frequency"]),
+            key="gb-band",
+            config=CHART,
+            alt="Spectrum of the band: data, and what the posterior leaves over",
+        )
+    line = command(shown, None, "infer")
+    if best == 0 or best not in posterior.sets:
+        st.info("The most probable number of sources is zero: there are no parameters to show.")
+        return
+    samples, space = posterior.best, posterior.space
+    slots = slots_by_frequency(samples, space)
+    known = match_truth(samples, slots, truth)
+    number = st.pills(
+        "Source",
+        list(range(1, len(slots) + 1)),
+        default=1,
+        required=True,
+        key="gb-slot",
+        label_visibility="collapsed",
+    )
+    slot = slots[min(int(number or 1), len(slots)) - 1]
+    left, right = st.columns([3, 2], gap="large")
+    with left:
+        st.plotly_chart(
+            corner_figure(
+                posterior, slot, generator(1, "page", shown.index), known.get(slot), height=720
+            ),
+            key="gb-corner",
+            config=CHART,
+            alt="Corner plot of one galactic binary",
+        )
+    with right:
+        st.plotly_chart(
+            sky_figure(posterior, generator(2, "page", shown.index), truth),
+            key="gb-sky",
+            config=CHART,
+            alt="Samples of all sources of the band on the sky",
+        )
+    table = posterior_table(samples, space, truth)
+    st.dataframe(table, hide_index=True, key="gb-table", alt="Medians and 90 % intervals")
+    band = f"--band {found.band.low * 1e3:.6f}:{found.band.high * 1e3:.6f}"
+    line = line.replace("gwiness inspect", "gwiness infer") + (
+        f" --items {shown.index} {band} --out result.h5 --catalogue sources.csv"
+    )
+    downloads(shown, line, tables={"Sources": table}, posterior=posterior, truth=truth)
