@@ -35,8 +35,8 @@ from gwiness.signal.whiten import analytic_whitener, whiten, whiten_stems
 if TYPE_CHECKING:
     import subprocess
 
+    from gwiness.core.galactic import BandPosterior
     from gwiness.engine import Engine
-    from gwiness.infer.galactic.estimator import BandPosterior
 
 __all__ = [
     "BandRequest",

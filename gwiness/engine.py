@@ -22,8 +22,8 @@ from gwiness.core.separation import Separation
 if TYPE_CHECKING:
     import subprocess
 
+    from gwiness.core.galactic import BandPosterior
     from gwiness.infer.estimator import SlotFlowEstimator
-    from gwiness.infer.galactic.estimator import BandPosterior
     from gwiness.infer.galactic.sampler import Window
     from gwiness.separate.separator import Separator
 

@@ -27,7 +27,7 @@ from gwiness.plots.posterior import (
 )
 
 if TYPE_CHECKING:
-    from gwiness.infer.galactic.estimator import BandPosterior
+    from gwiness.core.galactic import BandPosterior
 
 __all__ = ["galactic_panel"]
 

@@ -16,9 +16,9 @@ from gwiness.core.errors import GwinessError
 if TYPE_CHECKING:
     from gwiness.config.galactic import GalacticConfig
     from gwiness.core.band import Band
+    from gwiness.core.galactic import BandPosterior
     from gwiness.core.separation import Separation
     from gwiness.engine import Engine
-    from gwiness.infer.galactic.estimator import BandPosterior
     from gwiness.infer.galactic.sampler import Window
     from gwiness.io.recording import Recording
     from gwiness.io.results import ResultWriter

@@ -1,13 +1,56 @@
-"""What is particular to galactic binaries: two parameters that say the same."""
+"""What is particular to galactic binaries: named sources of a band, parameters that repeat."""
+
+from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 
+from gwiness.core.band import Band, BandSpectrum
 from gwiness.core.catalogue import SPACES
+from gwiness.core.posterior import Posterior
 
-__all__ = ["folded"]
+__all__ = ["BandPosterior", "Sources", "folded"]
 
 _SPACE = SPACES["gb"]
+
+
+@dataclass(frozen=True, eq=False)
+class Sources:
+    """Sources of a window by name.
+
+    Arguments:
+        theta: Physical parameters (n, S, 8) of each sample; NaN where it lacks the source.
+        mask: (n, S), True where a sample holds the source.
+        snr: (n, S), NaN where it lacks it.
+    """
+
+    theta: Float[np.ndarray, "n S 8"]
+    mask: Bool[np.ndarray, "n S"]
+    snr: Float[np.ndarray, "n S"]
+
+    @property
+    def probability(self) -> Float[np.ndarray, " S"]:
+        """Share of samples that hold each source (S,)."""
+        return self.mask.mean(axis=0)
+
+
+@dataclass(frozen=True, eq=False)
+class BandPosterior:
+    """What the data of a band say.
+
+    Arguments:
+        band: The band; sources outside its core are not in here.
+        posterior: How many sources, and samples of them.
+        sources: The same samples by named source.
+        spectrum: Data, and what the posterior's mean signal leaves over.
+        r_hat: Largest R̂ over the number of sources, |d − h|² and parameters of likely sources.
+    """
+
+    band: Band
+    posterior: Posterior
+    sources: Sources
+    spectrum: BandSpectrum
+    r_hat: float
 
 
 def folded(theta: Float[np.ndarray, "*n 8"]) -> Float[np.ndarray, "*n 8"]:

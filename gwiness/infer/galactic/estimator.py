@@ -1,7 +1,6 @@
 """Posterior of the galactic binaries of a band, and the catalogue of many bands."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -9,10 +8,10 @@ from jaxtyping import Float, Int
 from gwiness.config.galactic import GalacticConfig
 from gwiness.core.band import Band, BandSpectrum
 from gwiness.core.catalogue import SPACES, Catalogue
+from gwiness.core.galactic import BandPosterior, Sources
 from gwiness.core.posterior import Posterior, SampleSet
 from gwiness.infer.galactic.law import GalacticLaw
 from gwiness.infer.galactic.posterior import (
-    Sources,
     label_sources,
     signals,
     to_physical,
@@ -27,7 +26,7 @@ from gwiness.infer.galactic.sampler import (
 )
 from gwiness.infer.galactic.window import CHANNELS
 
-__all__ = ["MODEL", "BandPosterior", "GalacticEstimator", "catalogue_of"]
+__all__ = ["MODEL", "GalacticEstimator", "catalogue_of"]
 
 MODEL = "galactic-rjmcmc"
 """Name of this posterior in files and on pages; it has no weights."""
@@ -40,25 +39,6 @@ _MEAN_OF = 200
 """Samples whose signals are averaged."""
 _AGREE = ("amplitude", "frequency", "frequency_derivative", "ecliptic_latitude", "inclination")
 """Parameters, none of them periodic, whose R̂ counts."""
-
-
-@dataclass(frozen=True, eq=False)
-class BandPosterior:
-    """What the data of a band say.
-
-    Arguments:
-        band: The band; sources outside its core are not in here.
-        posterior: How many sources, and samples of them.
-        sources: The same samples by named source.
-        spectrum: Data, and what the posterior's mean signal leaves over.
-        r_hat: Largest R̂ over the number of sources, |d − h|² and parameters of likely sources.
-    """
-
-    band: Band
-    posterior: Posterior
-    sources: Sources
-    spectrum: BandSpectrum
-    r_hat: float
 
 
 class GalacticEstimator:

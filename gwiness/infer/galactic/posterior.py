@@ -6,16 +6,15 @@ over in many samples becomes a source of its own. A source's probability is the 
 that hold it.
 """
 
-from dataclasses import dataclass
 from typing import Any, no_type_check
 
 import numpy as np
-from jaxtyping import Bool, Complex, Float
+from jaxtyping import Complex, Float
 from numba import njit
 from scipy.optimize import linear_sum_assignment
 
 from gwiness.core.catalogue import SPACES
-from gwiness.core.galactic import folded
+from gwiness.core.galactic import Sources, folded
 from gwiness.infer.galactic.chain import derivative, make
 from gwiness.infer.galactic.law import population_tables
 from gwiness.infer.galactic.sampler import Chains, Window
@@ -27,7 +26,7 @@ from gwiness.infer.galactic.template import (
 )
 from gwiness.infer.galactic.window import Frame
 
-__all__ = ["Sources", "from_physical", "label_sources", "signals", "to_physical"]
+__all__ = ["from_physical", "label_sources", "signals", "to_physical"]
 
 SPACE = SPACES["gb"]
 _SAME = 0.5
@@ -139,26 +138,6 @@ def _sample_signals(arrays: Any, table: Any, places: Any, amplitudes: Any, out: 
     for n in range(len(places)):
         make(arrays, table, places[n], pair)
         out[n] = amplitudes[n, 0] * pair[0] + amplitudes[n, 1] * pair[1]
-
-
-@dataclass(frozen=True, eq=False)
-class Sources:
-    """Sources of a window by name.
-
-    Arguments:
-        theta: Physical parameters (n, S, 8) of each sample; NaN where it lacks the source.
-        mask: (n, S), True where a sample holds the source.
-        snr: (n, S), NaN where it lacks it.
-    """
-
-    theta: Float[np.ndarray, "n S 8"]
-    mask: Bool[np.ndarray, "n S"]
-    snr: Float[np.ndarray, "n S"]
-
-    @property
-    def probability(self) -> Float[np.ndarray, " S"]:
-        """Share of samples that hold each source (S,)."""
-        return self.mask.mean(axis=0)
 
 
 def label_sources(window: Window, chains: Chains) -> Sources:
