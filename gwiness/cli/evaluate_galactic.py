@@ -119,6 +119,7 @@ def _item_scores(job: _Job, index: int) -> "Iterator[BandScore]":
                 (each, float(np.nanmedian(found.sources.snr[:, k])))
                 for k, each in zip(kept, samples, strict=True)
             ],
+            found.sources,
             duration,
             found.r_hat,
             seconds,
@@ -154,10 +155,14 @@ def _print(report: dict[str, Any]) -> None:
         if row["n"]:
             low, high = row["interval"]
             table.add_row(name, str(row["n"]), f"{row['rate']:.4f}", f"{low:.4f}-{high:.4f}")
-    coverage = dict(report["coverage_90"])
-    num = coverage.pop("n")
-    for name, value in coverage.items():
-        table.add_row(f"90 % interval, {name}", str(num), f"{value:.4f}", "")
+    for title, figure in (
+        ("90 % interval of those found", "coverage_90"),
+        ("90 % interval by loudness", "coverage_90_by_loudness"),
+    ):
+        coverage = dict(report[figure])
+        num = coverage.pop("n")
+        for name, value in coverage.items():
+            table.add_row(f"{title}, {name}", str(num), f"{value:.4f}", "")
     Console().print(table)
     print(
         f"{report['bands']} bands; R-hat below 1.01 in {100 * report['r_hat_below_1.01']:.0f} %, "

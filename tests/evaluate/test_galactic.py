@@ -3,6 +3,7 @@
 import numpy as np
 
 from gwiness.core.catalogue import SPACES
+from gwiness.core.galactic import Sources
 from gwiness.evaluate.galactic import report, score_band
 
 NUM = len(SPACES["gb"])
@@ -15,8 +16,19 @@ def scored(num, overlaps, snr=(20.0, 40.0), apart=3.0, found_snr=(20.0, 40.0)):
     rng = np.random.default_rng(0)
     found = [(theta[0] + rng.standard_normal((50, NUM)), value) for value in found_snr]
     nobody = (np.zeros(0), np.zeros(0))
+    samples = theta + rng.standard_normal((400, *theta.shape))
+    mask = np.ones(samples.shape[:2], dtype=bool)
+    sources = Sources(samples, mask, np.broadcast_to(np.array(snr), mask.shape))
     return score_band(
-        np.array(num), (theta, np.array(snr)), nobody, np.array(overlaps), found, 1e6, 1.0, 2.0
+        np.array(num),
+        (theta, np.array(snr)),
+        nobody,
+        np.array(overlaps),
+        found,
+        sources,
+        1e6,
+        1.0,
+        2.0,
     )
 
 
@@ -51,3 +63,40 @@ def test_an_empty_band():
     score = scored([1.0, 0.0], np.zeros((0, 0)), snr=(), found_snr=())
     assert score.clear
     assert report([score])["exact_k_clear"]["rate"] == 1.0
+
+
+def test_ranks_by_loudness_follow_the_loudness_of_each_sample():
+    """The quieter source's posterior lies far above the louder's; names do not matter."""
+    theta = np.ones((2, NUM))
+    theta[1] = 2.0
+    rng = np.random.default_rng(1)
+    samples = theta + 0.1 * rng.standard_normal((400, 2, NUM))
+    snr = np.broadcast_to(np.array([40.0, 20.0]), (400, 2)).copy()
+    swapped = rng.random(400) < 0.5
+    samples[swapped], snr[swapped] = samples[swapped][:, ::-1], snr[swapped][:, ::-1]
+    score = score_band(
+        np.array([0, 0, 1.0]),
+        (theta[::-1], np.array([20.0, 40.0])),
+        (np.zeros(0), np.zeros(0)),
+        np.zeros((2, 0)),
+        [],
+        Sources(samples, np.ones((400, 2), dtype=bool), snr),
+        1e6,
+        1.0,
+        2.0,
+    )
+    amplitude = SPACES["gb"].index("amplitude")
+    assert [0.3 < ranks[amplitude] < 0.7 for ranks in score.loudness_ranks] == [True, True]
+    few = Sources(samples, np.arange(400)[:, None] < np.array([400, 30]), snr)
+    lone = score_band(
+        np.array([0, 1.0]),
+        (theta[:1], np.array([40.0])),
+        (np.zeros(0), np.zeros(0)),
+        np.zeros((1, 0)),
+        [],
+        few,
+        1e6,
+        1.0,
+        2.0,
+    )
+    assert len(lone.loudness_ranks) == 1
