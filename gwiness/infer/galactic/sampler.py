@@ -58,8 +58,8 @@ class Sampling:
     rounds: int = 1
     agreement: float = 1.01
     moves: int = 30
-    cold: int = 2
-    jumps: float = 0.4
+    cold: int = 16
+    jumps: float = 0.5
     penalty: float = 3.0
 
 
