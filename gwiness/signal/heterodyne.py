@@ -11,10 +11,16 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Complex, Int, Num
+from scipy.fft import next_fast_len
 
-from gwiness.core.axes import ChannelSeries
+from gwiness.core.axes import ChannelSeries, Series
+from gwiness.core.grid import TimeGrid
 
-__all__ = ["PaddedGrid", "sum_blocks"]
+__all__ = ["PAD_DAYS", "PaddedGrid", "padded_grid", "sum_blocks"]
+
+PAD_DAYS = 5
+"""Days before the segment on the padded grid; as many or more after it."""
+_DAY = 86400.0
 
 
 @dataclass(frozen=True)
@@ -46,6 +52,19 @@ class PaddedGrid:
     def num_bins(self) -> int:
         """Bins of its real Fourier transform."""
         return self.total // 2 + 1
+
+    def taper(self, times: Series) -> Series:
+        """One on the segment, half-cosine to zero at the ends; times [s] from the first sample."""
+        first, last = self.lead * self.dt, (self.lead + self.num) * self.dt
+        rise = np.clip(times / first, 0, 1)
+        fall = np.clip((self.duration - times) / (self.duration - last), 0, 1)
+        return np.sin(np.pi / 2 * rise) ** 2 * np.sin(np.pi / 2 * fall) ** 2
+
+
+def padded_grid(grid: TimeGrid) -> PaddedGrid:
+    """At least `PAD_DAYS` more at each end, of a length that transforms fast."""
+    lead = round(PAD_DAYS * _DAY / grid.dt)
+    return PaddedGrid(grid.num, lead, next_fast_len(grid.num + 2 * lead, real=True), grid.dt)
 
 
 def sum_blocks(

@@ -12,34 +12,18 @@ from typing import Any
 
 import numpy as np
 from jaxtyping import Complex, Float, Int
-from scipy.fft import next_fast_len
 
 from gwiness.core.catalogue import Catalogue, Source
 from gwiness.core.grid import TimeGrid
 from gwiness.core.tdi import TDI
-from gwiness.signal.heterodyne import PaddedGrid, sum_blocks
+from gwiness.signal.heterodyne import PAD_DAYS, PaddedGrid, padded_grid, sum_blocks
 from gwiness.simulate.orbits import DAY, segment_orbits
 from gwiness.simulate.waveform import CHANNELS, start_day
 
-__all__ = ["GalacticBinaries", "block_snr", "padded_grid"]
+__all__ = ["GalacticBinaries", "block_snr"]
 
-_PAD_DAYS = 5
 BLOCK_WIDTH = 128
 """Bins of a block: 4e-5 of the peak is lost (64 bins: 2e-4)."""
-
-
-def padded_grid(grid: TimeGrid) -> PaddedGrid:
-    """At least five days more at each end, of a length that transforms fast."""
-    lead = round(_PAD_DAYS * DAY / grid.dt)
-    return PaddedGrid(grid.num, lead, next_fast_len(grid.num + 2 * lead, real=True), grid.dt)
-
-
-def _taper(times: np.ndarray, padded: PaddedGrid) -> np.ndarray:
-    """One on the segment, half-cosine to zero at the ends of the padded grid."""
-    first, last = padded.lead * padded.dt, (padded.lead + padded.num) * padded.dt
-    rise = np.clip(times / first, 0, 1)
-    fall = np.clip((padded.duration - times) / (padded.duration - last), 0, 1)
-    return np.sin(np.pi / 2 * rise) ** 2 * np.sin(np.pi / 2 * fall) ** 2
 
 
 class GalacticBinaries:
@@ -48,24 +32,26 @@ class GalacticBinaries:
     Arguments:
         grid: Segment; its start is a whole day, at least five days after the orbits' first.
         width: Bins W of a block.
+        generation: TDI generation, 1.5 or 2.
     """
 
     kind = "gb"
 
-    def __init__(self, grid: TimeGrid, width: int = BLOCK_WIDTH) -> None:
+    def __init__(self, grid: TimeGrid, width: int = BLOCK_WIDTH, generation: float = 1.5) -> None:
         from gbgpu.gbgpu import GBGPU
 
         self.grid = grid
         self.padded = padded_grid(grid)
         self.width = width
-        orbits = segment_orbits(start_day(grid) - _PAD_DAYS)
+        self.generation = generation
+        orbits = segment_orbits(start_day(grid) - PAD_DAYS)
         self._library: Any = GBGPU(orbits=orbits, force_backend="cpu")
 
     def blocks(
         self, catalogue: Catalogue
     ) -> tuple[Complex[np.ndarray, "K C W"], Int[np.ndarray, " K"]]:
         """Blocks (K, C, W) [TDI s] and their first bins (K,) on the padded grid."""
-        lead = _PAD_DAYS * DAY
+        lead = PAD_DAYS * DAY
         fdot = catalogue["frequency_derivative"]
         # The library's clock starts with the padding, the catalogue's with the segment.
         frequency = catalogue["frequency"] - fdot * lead
@@ -83,11 +69,11 @@ class GalacticBinaries:
             N=self.width,
             T=self.padded.duration,
             dt=self.grid.dt,
-            tdi2=False,
+            tdi2=self.generation == 2,
         )
         times = np.arange(self.width) * self.padded.duration / self.width
         envelope = np.fft.ifft(np.fft.ifftshift(self._library.AETf, axes=-1))
-        tapered = np.fft.fft(envelope * _taper(times, self.padded))
+        tapered = np.fft.fft(envelope * self.padded.taper(times))
         blocks = np.fft.fftshift(tapered, axes=-1)
         return blocks, np.asarray(self._library.start_inds, dtype=np.int64)
 

@@ -1,0 +1,86 @@
+"""The batched response against gbgpu, its gradients, its sums."""
+
+import numpy as np
+import pytest
+import torch
+
+from gwiness.core.catalogue import SPACES, Catalogue
+from gwiness.core.grid import TimeGrid
+from gwiness.infer.galactic.response import GalacticResponse
+from gwiness.signal.heterodyne import sum_blocks
+from gwiness.simulate.galactic import GalacticBinaries
+
+SPACE = SPACES["gb"]
+GRID = TimeGrid(30 * 86400.0, 10.0, 2**18)
+
+
+def drawn(num: int, highest: float = 0.015) -> np.ndarray:
+    rng = np.random.default_rng(7)
+    columns = {
+        "amplitude": 10 ** rng.uniform(-23, -21.5, num),
+        "frequency": np.exp(rng.uniform(np.log(5e-4), np.log(highest), num)),
+        "frequency_derivative": rng.uniform(-1e-16, 1e-14, num),
+        "ecliptic_longitude": rng.uniform(0, 2 * np.pi, num),
+        "ecliptic_latitude": np.arcsin(rng.uniform(-1, 1, num)),
+        "inclination": np.arccos(rng.uniform(-1, 1, num)),
+        "polarisation": rng.uniform(0, np.pi, num),
+        "initial_phase": rng.uniform(0, 2 * np.pi, num),
+    }
+    return np.stack([columns[name] for name in SPACE.names], axis=-1)
+
+
+@pytest.mark.parametrize("generation", [1.5, 2.0])
+def test_agrees_with_gbgpu(generation):
+    theta = drawn(60)
+    response = GalacticResponse(GRID, generation)
+    library = GalacticBinaries(GRID, response.width, generation)
+    expected, first = library.blocks(Catalogue("gb", SPACE, theta))
+    with torch.no_grad():
+        found, start = response.blocks(torch.as_tensor(theta))
+    shifts = start.numpy() - first
+    found = np.stack(
+        [np.roll(block, by, axis=-1) for block, by in zip(found.numpy(), shifts, strict=True)]
+    )
+    assert np.abs(shifts).max() <= 1
+    for channels in (slice(0, 2), slice(2, 3)):
+        one, other = expected[:, channels], found[:, channels]
+        power = (np.abs(one) ** 2).sum(axis=(1, 2)), (np.abs(other) ** 2).sum(axis=(1, 2))
+        overlap = (one.conj() * other).sum(axis=(1, 2)).real / np.sqrt(power[0] * power[1])
+        assert overlap.min() > 0.9999
+        assert np.abs(np.sqrt(power[1] / power[0]) - 1).max() < 1e-3
+
+
+def test_gradients_are_those_of_differences():
+    response = GalacticResponse(GRID)
+    theta = torch.as_tensor(drawn(3)).requires_grad_()
+    target = torch.as_tensor(response.blocks(theta)[0].detach().numpy()) * (1 + 0.2j)
+
+    def distance(at: torch.Tensor) -> torch.Tensor:
+        return (response.blocks(at)[0] / 1e-18 - target / 1e-18).abs().square().sum()
+
+    (gradient,) = torch.autograd.grad(distance(theta), theta)
+    steps = {"amplitude": 1e-26, "frequency": 1e-11, "frequency_derivative": 1e-18}
+    with torch.no_grad():
+        for column, name in enumerate(SPACE.names):
+            step = torch.zeros_like(theta)
+            step[:, column] = steps.get(name, 1e-6)
+            change = (distance(theta + step) - distance(theta - step)) / 2
+            slope = float((gradient * step).sum())
+            assert float(change) == pytest.approx(slope, rel=1e-3, abs=1e-9 * abs(slope) + 1e-12)
+
+
+def test_series_is_the_sum_of_its_binaries():
+    theta = drawn(5)
+    response = GalacticResponse(GRID)
+    library = GalacticBinaries(GRID, response.width)
+    blocks, first = library.blocks(Catalogue("gb", SPACE, theta))
+    expected = sum_blocks(blocks, first, np.ones(5), library.padded)
+    found = response.series(theta)
+    assert found.shape == (3, GRID.num)
+    error = np.linalg.norm(found[:2] - expected[:2]) / np.linalg.norm(expected[:2])
+    assert error < 0.015
+
+
+def test_another_generation_is_refused():
+    with pytest.raises(ValueError, match="generation"):
+        GalacticResponse(GRID, 3.0)
