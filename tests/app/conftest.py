@@ -27,8 +27,17 @@ def sinusoid_file(tmp_path):
     return write_sinusoids(tmp_path / "sinusoid-sample.h5")
 
 
+@pytest.fixture(scope="session")
+def compiled():
+    """What inference compiles on first use: the page's time limit is not for that."""
+    from gwiness.infer.compile import compile_galactic, compile_search
+
+    compile_search()
+    compile_galactic()
+
+
 @pytest.fixture
-def page(tmp_path, monkeypatch):
+def page(tmp_path, monkeypatch, compiled):
     """Start the app with a data folder and an engine."""
 
     def start(file, engine, **query):

@@ -36,6 +36,8 @@ __all__ = ["CHANNELS", "GalacticResponse"]
 CHANNELS = ("A", "E", "T")
 _SPACE = SPACES["gb"]
 _YEAR = 31558149.763545603
+_ORBITAL_SPEED = 9.94e-5
+"""Of the constellation around the Sun, in units of light's."""
 _BATCH = 512
 """Binaries at once in a sum: what they need stays in the processor's cache and in memory."""
 
@@ -74,12 +76,12 @@ class GalacticResponse:
             raise ValueError(f"TDI generation {generation:g}: there are 1.5 and 2")
         self.grid, self.generation = grid, generation
         self.padded = padded_grid(grid)
+        # The Doppler shift moves a line so far to either side, and the antenna pattern adds a few
+        # lines a year; the rest holds the taper's skirts.
+        shift = _ORBITAL_SPEED * highest * self.padded.duration
         years = self.padded.duration / _YEAR
-        sway = 2 * math.pi * 499.004783836 * highest * min(years, 1 / math.pi) * 2
-        # The Doppler shift moves a line so far to either side, in bins, the antenna pattern adds
-        # a few lines a year; twice that holds the taper's skirts too.
-        needed = 2 * (math.pi * sway * max(years, 1.0) + 12 * years) + 64
-        self.width = width or max(128, 1 << math.ceil(math.log2(needed)))
+        needed = 2 * (shift + 12 * years) + 64
+        self.width = width or 1 << math.ceil(math.log2(needed))
         times = np.arange(self.width) * self.padded.duration / self.width
         seconds = times - self.padded.lead * grid.dt
         places = spacecraft_positions(grid.start + seconds)
