@@ -159,7 +159,6 @@ class Engine:
         item: Item,
         config: GalacticConfig,
         separation: Separation | None = None,
-        quiet: bool = False,
     ) -> "dict[Band, Window]":
         """Bands of a LISA item and their data; what is quiet is left out.
 
@@ -167,7 +166,6 @@ class Engine:
             item: Data; its truth is not looked at.
             config: Where to look and in what.
             separation: Of the item, if ``config.data`` is not the mixture.
-            quiet: Keep the quiet ones, too.
 
         Raises:
             ScopeProblem: If the data do not allow it.

@@ -13,7 +13,7 @@ from gwiness.cli.galactic import infer_galactic, parse_band, print_galactic, wri
 from gwiness.cli.options import Channels, Dataset, Dt, Generation, ItemDays, Json, read_options
 from gwiness.cli.progress import progress_bar, waiting
 from gwiness.config.analysis import AnalysisConfig
-from gwiness.core.errors import GwinessError
+from gwiness.core.errors import GwinessError, ScopeProblem
 
 if TYPE_CHECKING:
     from gwiness.core.posterior import Posterior
@@ -107,6 +107,12 @@ def infer(
 def analyse(
     file: _File,
     out: _Out,
+    catalogue: Annotated[
+        Path | None, typer.Option(help="LISA items: write the sources found (CSV).")
+    ] = None,
+    workers: Annotated[
+        int, typer.Option(min=1, help="LISA items: processes; one keeps two cores busy.")
+    ] = 1,
     items: _Items = None,
     config: _Config = None,
     set_: _Set = None,
@@ -118,10 +124,13 @@ def analyse(
     generation: Generation = None,
     as_json: Json = False,
 ) -> None:
-    """Run the whole chain: separate LISA items, infer the posterior of sinusoid items."""
+    """Run the whole chain: separate LISA items and infer their galactic binaries.
+
+    Of sinusoid items the posterior is inferred. ``--set infer_galactic=false`` only separates.
+    """
     settings = AnalysisConfig.load(config, set_ or [])
     options = read_options(dt, channels, dataset, item_days, generation)
-    _run("analyse", file, out, items, settings, models, options, as_json)
+    _run("analyse", file, out, items, settings, models, options, as_json, workers, catalogue)
 
 
 def _chosen(items: str | None, count: int) -> range:
@@ -167,9 +176,30 @@ def _run(
         computed = len(left)
         rows: list[dict[str, Any]] = []
         found: list[dict[str, Any]] = []
-        if verb == "infer" and recording.info.format != "sinusoid":
+        stems: list[dict[str, Any]] = []
+        if recording.info.format != "sinusoid" and (
+            verb == "infer" or (verb == "analyse" and settings.infer_galactic)
+        ):
             for index in left:
-                found += infer_galactic(recording, index, settings, engine, writer, workers)
+                separation = None
+                if verb == "analyse":
+                    with waiting(f"separating item {index}"):
+                        separation = engine.separate(
+                            recording.item(index), settings.separator, passes=settings.passes
+                        )
+                try:
+                    result = infer_galactic(
+                        recording, index, settings, engine, writer, workers, separation
+                    )
+                except ScopeProblem as problem:
+                    if separation is None:
+                        raise
+                    # The stems are worth keeping although their binaries cannot be inferred.
+                    typer.echo(f"item {index}: {problem}", err=True)
+                    writer.put(index, separation=separation)
+                    continue
+                found += result.rows
+                stems += [{"item": index, **result.stems}] if result.stems else []
             left = []
         with progress_bar(verb, len(indices), len(indices) - len(left)) as advance:
             for index in left:
@@ -181,6 +211,8 @@ def _run(
     facts = {"out": str(path), "items": len(indices), "computed": computed, "posteriors": rows}
     if found:
         facts["galactic"] = found
+    if stems:
+        facts["refined"] = stems
     if catalogue is not None:
         write_csv(catalogue, found)
     if as_json:
@@ -190,6 +222,12 @@ def _run(
         _print(rows)
     if found:
         print_galactic(found)
+    for row in stems:
+        print(
+            f"item {row['item']}: NSDR of the GB stem {row['network_nsdr_db']:.1f} dB by the "
+            f"network, {row['refined_nsdr_db']:.1f} dB refined; the bound for that many "
+            f"parameters is {row['parametric_bound_db']:.1f} dB"
+        )
     print(f"{path}: {len(indices)} items")
 
 

@@ -2,6 +2,7 @@
 
 import csv
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,16 +18,30 @@ if TYPE_CHECKING:
     from gwiness.config.galactic import GalacticConfig
     from gwiness.core.band import Band
     from gwiness.core.galactic import BandPosterior
+    from gwiness.core.item import Item
     from gwiness.core.separation import Separation
     from gwiness.engine import Engine
     from gwiness.infer.galactic.sampler import Window
     from gwiness.io.recording import Recording
     from gwiness.io.results import ResultWriter
 
-__all__ = ["infer_galactic", "parse_band", "print_galactic", "write_csv"]
+__all__ = ["GalacticItem", "infer_galactic", "parse_band", "print_galactic", "write_csv"]
 
 _MOST_ROWS = 50
 _Task = tuple["Band", "Window", "GalacticConfig", int]
+
+
+@dataclass(frozen=True)
+class GalacticItem:
+    """What was found in one item.
+
+    Arguments:
+        rows: A row for each source.
+        stems: NSDR [dB] of the network's stem and of the refined one, if the item holds the truth.
+    """
+
+    rows: list[dict[str, Any]]
+    stems: dict[str, float] | None
 
 
 def parse_band(text: str) -> tuple[float, float]:
@@ -78,14 +93,12 @@ def infer_galactic(
     writer: "ResultWriter",
     workers: int = 1,
     separation: "Separation | None" = None,
-) -> list[dict[str, Any]]:
-    """Every band of one item that is not quiet; goes on with those that are missing.
-
-    Returns:
-        A row for each source found.
-    """
+) -> GalacticItem:
+    """Every band of one item that is not quiet; goes on with those that are missing."""
+    from gwiness.core.seeds import generator
     from gwiness.infer.compile import compile_galactic
     from gwiness.infer.galactic.estimator import catalogue_of
+    from gwiness.infer.galactic.refined import refined
 
     config, item = settings.galactic, recording.item(index)
     if config.data != "mixture" and separation is None:
@@ -105,8 +118,31 @@ def infer_galactic(
             catalogue = catalogue_of([found])
             writer.put(index, posteriors=[found.posterior], catalogue=catalogue, part=number)
             advance(1)
+    stems = None
+    if separation is not None:
+        rng = generator(settings.seed, "refined", index)
+        separation = refined(separation, writer.posteriors(index), item.mixture.generation, rng)
+        stems = _stem_scores(item, separation)
     writer.put(index, separation=separation)
-    return [{"item": index, **row} for row in writer.found(index, "gb")]
+    return GalacticItem([{"item": index, **row} for row in writer.found(index, "gb")], stems)
+
+
+def _stem_scores(item: "Item", separation: "Separation") -> dict[str, float] | None:
+    from gwiness.evaluate.baselines import parametric_bound_db
+    from gwiness.plots.scores import refined_scores
+    from gwiness.signal.whiten import whiten_stems
+
+    if "gb" not in item.sources:
+        return None
+    network, parametric = refined_scores(separation, whiten_stems(item, separation.mixture))["gb"]
+    if network.nsdr_db is None or parametric.nsdr_db is None:
+        return None
+    bound = parametric_bound_db(network.snr_injected or 0.0, item.catalogues.get("gb"))
+    return {
+        "network_nsdr_db": network.nsdr_db,
+        "refined_nsdr_db": parametric.nsdr_db,
+        "parametric_bound_db": bound,
+    }
 
 
 def print_galactic(rows: Sequence[Mapping[str, Any]]) -> None:

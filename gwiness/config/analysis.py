@@ -22,6 +22,9 @@ class AnalysisConfig(Config):
     """Joint posterior samples an item."""
     refine: bool = True
     """Sharpen and weight the network's posterior by the exact likelihood."""
+    infer_galactic: bool = True
+    """Whether ``analyse`` infers galactic binaries of LISA items; it takes a minute or two an item
+    where separating takes seconds."""
     galactic: GalacticConfig = GalacticConfig()
     """Where and how galactic binaries of LISA items are inferred."""
     seed: int = Field(default=0, ge=0)

@@ -1,7 +1,7 @@
 """What a separator returns: one whitened stem for each kind, and what is left."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -20,6 +20,8 @@ class Separation:
         residual: Mixture minus all stems.
         model: Name and version of the checkpoint.
         warnings: Sentences about data outside the model's scope.
+        refined: Stems from posteriors of a class's sources, by kind; they stand beside the
+            estimates and are not part of the sum.
 
     Raises:
         ValueError: If residual + Σ estimates differs from the mixture.
@@ -30,6 +32,7 @@ class Separation:
     residual: Whitened
     model: str
     warnings: tuple[str, ...] = ()
+    refined: Mapping[str, Whitened] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         error = np.abs(total(self.estimates) + self.residual.data - self.mixture.data).max()

@@ -3,6 +3,7 @@
 ```
 /items (I,) i8                        index in the input of each row below
 /separation/mixture|residual|<kind>   (I, C, N) f4, whitened; one chunk an item
+/separation/refined/<kind>            (I, C, N) f4, whitened; stems from posteriors, if there are
 /separation/valid (I, N) bool, /separation/t0 (I,) f8 [s], /separation/warnings (I,) JSON
 /whitener/asd (W, C, F) f8, /whitener/band (W, 2) f8 [Hz], /whitener/edge (W,), /whitener/name (W,)
 /whitener/generation (W,) f8          TDI generation, NaN or missing where it is not known
@@ -14,9 +15,9 @@
 ```
 Root attributes: ``verb``, ``version``, ``created``, ``config`` (TOML), ``card.<model>`` (TOML),
 ``input_name``, ``input_size``, ``input_sha256`` (of the first MiB) of every input file; with a
-separation also ``dt``, ``channels``, ``stems``, ``model``. A posterior's group has the attributes
-``model``, ``kind``, ``notes``, ``space`` (JSON), perhaps ``label`` (which part of the item), and
-perhaps a group ``amortised`` like itself.
+separation also ``dt``, ``channels``, ``stems``, ``refined``, ``model``. The group of a posterior
+has the attributes ``model``, ``kind``, ``notes``, ``space`` (JSON), perhaps ``label`` (which part
+of the item), and perhaps a group ``amortised`` like itself.
 """
 
 import json
@@ -48,7 +49,14 @@ from gwiness.io.hdf5 import (
 )
 from gwiness.io.recording import RecordingInfo, file_facts, parse_channels
 
-__all__ = ["SCHEMA", "ResultFile", "read_posterior", "read_separation", "space_from_json"]
+__all__ = [
+    "SCHEMA",
+    "ResultFile",
+    "posterior_of",
+    "read_posterior",
+    "read_separation",
+    "space_from_json",
+]
 
 SCHEMA = "result-1"
 _SETS = ("log_q", "log_target", "log_weight")
@@ -96,7 +104,9 @@ class ResultFile(Closing):
         items = need_dataset(file, "items", shape=(count,), kinds="iu")
         self.items = tuple(int(index) for index in read_rows(items, 0, count))
         self.stems = tuple(part for part in (attr_text(file, "stems") or "").split(",") if part)
-        for name in ("residual", *self.stems):
+        refined = (attr_text(file, "refined") or "").split(",")
+        self.refined = tuple(part for part in refined if part)
+        for name in ("residual", *self.stems, *(f"refined/{kind}" for kind in self.refined)):
             need_dataset(file, f"separation/{name}", shape=self._mixture.shape)
         need_dataset(file, "separation/valid", shape=(count, self._mixture.shape[2]), kinds="b")
         need_dataset(file, "separation/t0", shape=(count,))
@@ -150,7 +160,13 @@ class ResultFile(Closing):
                 for name in (*self.stems, "residual")
             }
             residual = stems.pop("residual")
-            return Separation(mixture, stems, residual, self._text("model"), self._warnings(row))
+            refined = {
+                kind: mixture.with_data(self._stream(f"refined/{kind}", row))
+                for kind in self.refined
+            }
+            return Separation(
+                mixture, stems, residual, self._text("model"), self._warnings(row), refined
+            )
 
     def _text(self, name: str) -> str:
         return attr_text(self._file, name) or ""
@@ -218,7 +234,7 @@ class ResultFile(Closing):
             )
         what = f"{self.path.name}: posterior of item {index}"
         with contradictions(what), h5_errors(what):
-            return _read_posterior(find_node(self._file, f"posterior/{index}/{kind}"))
+            return posterior_of(find_node(self._file, f"posterior/{index}/{kind}"))
 
     def close(self) -> None:
         """Close the file."""
@@ -265,7 +281,12 @@ def _read_set(group: h5py.Group, name: str) -> SampleSet:
     return SampleSet(theta=theta, mask=mask, **logs)
 
 
-def _read_posterior(group: Any) -> Posterior:
+def posterior_of(group: Any) -> Posterior:
+    """Posterior in an open group of a result.
+
+    Raises:
+        FileProblem: If it contradicts itself.
+    """
     space = space_from_json(attr_text(group, "space") or "[]")
     sets_group = find_node(group, "sets")
     numbers = member_names(sets_group) if isinstance(sets_group, h5py.Group) else []
@@ -285,7 +306,7 @@ def _read_posterior(group: Any) -> Posterior:
         kind=attr_text(group, "kind") or "",
         notes=_sentences(attr_text(group, "notes")),
         label=attr_text(group, "label") or "",
-        amortised=None if amortised is None else _read_posterior(amortised),
+        amortised=None if amortised is None else posterior_of(amortised),
     )
 
 

@@ -26,7 +26,13 @@ from gwiness.core.parameters import ParameterSpace
 from gwiness.core.posterior import Posterior, SampleSet
 from gwiness.core.separation import Separation
 from gwiness.io.hdf5 import atomic_h5
-from gwiness.io.result_reader import SCHEMA, ResultFile, read_posterior, read_separation
+from gwiness.io.result_reader import (
+    SCHEMA,
+    ResultFile,
+    posterior_of,
+    read_posterior,
+    read_separation,
+)
 
 __all__ = [
     "InputIdentity",
@@ -167,6 +173,14 @@ class ResultWriter:
                     ]
         return rows
 
+    def posteriors(self, index: int) -> list[Posterior]:
+        """Posteriors in all parts of item ``index``."""
+        found = []
+        for _, path in sorted(_parts_of(self._parts, index).items()):
+            with h5py.File(path, "r") as part:
+                found += [posterior_of(group) for group in part.get("posterior", {}).values()]
+        return found
+
     def finish(self) -> Path:
         """Put all parts together under the final name, and remove them.
 
@@ -251,6 +265,7 @@ def _write_separation(file: h5py.File, separation: Separation) -> None:
     mixture, whitener = separation.mixture, separation.mixture.whitener
     group = file.create_group("separation")
     streams = {"mixture": mixture, "residual": separation.residual, **separation.estimates}
+    streams |= {f"refined/{kind}": stem for kind, stem in separation.refined.items()}
     for name, stream in streams.items():
         group[name] = stream.data.astype("f4")
     group["valid"] = mixture.valid
@@ -266,12 +281,13 @@ def _write_separation(file: h5py.File, separation: Separation) -> None:
             "dt": mixture.grid.dt,
             "channels": ",".join(mixture.channels),
             "stems": ",".join(separation.estimates),
+            "refined": ",".join(separation.refined),
             "model": separation.model,
         }
     )
 
 
-_COMMON = ("dt", "channels", "stems", "model")
+_COMMON = ("dt", "channels", "stems", "refined", "model")
 
 
 def _stack(file: h5py.File, parts: Sequence[tuple[int, Path]]) -> None:
@@ -306,7 +322,8 @@ def _stack(file: h5py.File, parts: Sequence[tuple[int, Path]]) -> None:
 
 def _streams(group: h5py.Group) -> list[str]:
     stems = [name for name in str(group.attrs["stems"]).split(",") if name]
-    return ["mixture", "residual", *stems]
+    refined = [f"refined/{name}" for name in str(group.attrs["refined"]).split(",") if name]
+    return ["mixture", "residual", *stems, *refined]
 
 
 def _create_stack(file: h5py.File, group: h5py.Group, count: int) -> None:

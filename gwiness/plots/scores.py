@@ -14,6 +14,7 @@ from gwiness.signal.inner import match, nsdr_db, snr
 __all__ = [
     "StemScore",
     "per_source_scores",
+    "refined_scores",
     "score_table",
     "snr_text",
     "source_line",
@@ -85,6 +86,20 @@ def stem_scores(separation: Separation, injected: Mapping[str, Whitened]) -> dic
     return {
         kind: stem_score(kind, estimate, injected.get(kind))
         for kind, estimate in separation.estimates.items()
+    }
+
+
+def refined_scores(
+    separation: Separation, injected: Mapping[str, Whitened]
+) -> dict[str, tuple[StemScore, StemScore]]:
+    """Scores of the network's stem and of the refined one, of every kind that has both."""
+    return {
+        kind: (
+            stem_score(kind, separation.estimates[kind], injected.get(kind)),
+            stem_score(kind, refined, injected.get(kind)),
+        )
+        for kind, refined in separation.refined.items()
+        if kind in separation.estimates
     }
 
 

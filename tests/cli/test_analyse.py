@@ -14,7 +14,7 @@ from gwiness.engine import Engine
 from gwiness.io.formats import open_recording
 from gwiness.io.results import read_posterior, read_separation
 from gwiness.signal.inner import nsdr_db
-from gwiness.signal.whiten import whiten
+from gwiness.signal.whiten import whiten, whiten_stems
 
 SAMPLES = Path(__file__).resolve().parents[2] / "sample_data"
 LISA, SINUSOID = SAMPLES / "lisa-sample.h5", SAMPLES / "sinusoid-sample.h5"
@@ -121,3 +121,16 @@ def test_galactic_binaries_are_found_band_by_band(tmp_path):
     assert all(posterior.kind == "gb" for posterior in posteriors)
     assert [posterior.name for posterior in posteriors] == names
     assert sum(posterior.best_num for posterior in posteriors) == 1
+
+
+def test_analyse_puts_a_refined_stem_beside_the_network_s(tmp_path):
+    out = tmp_path / "a.h5"
+    narrow = ("--set", "galactic.band_hz=[0.00478, 0.00482]", "--set", "galactic.sweeps=100")
+    facts = json.loads(
+        run("analyse", LISA, "--out", out, "--items", "1", *narrow, "--json").stdout
+    )
+    assert facts["refined"][0]["refined_nsdr_db"] > 1.0, "one of its seven binaries"
+    stem = read_separation(out, 1).refined["gb"]
+    with open_recording(LISA) as recording:
+        truth = whiten_stems(recording.item(1), stem)["gb"]
+    assert nsdr_db(truth, stem) == pytest.approx(facts["refined"][0]["refined_nsdr_db"], abs=1e-3)

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import h5py
 import numpy as np
 import pytest
@@ -30,7 +32,8 @@ def separation(seed, level=1.0, num=64):
     valid[:4] = False
     mixture = Whitened(rng.standard_normal((2, num)), grid, ("A", "E"), whitener, valid)
     stems = {kind: rng.standard_normal((2, num)) for kind in ("mbhb", "emri", "gb")}
-    return Separation.from_estimates(mixture, stems, "scnet v1", ("Outside its band.",))
+    plain = Separation.from_estimates(mixture, stems, "scnet v1", ("Outside its band.",))
+    return replace(plain, refined={"gb": mixture.with_data(rng.standard_normal((2, num)))})
 
 
 def samples(num_sources, rng, count=20):
@@ -61,6 +64,9 @@ def same_separation(found, expected):
     assert list(found.estimates) == list(expected.estimates)
     for kind, stem in expected.estimates.items():
         np.testing.assert_allclose(found.estimates[kind].data, stem.data, rtol=1e-6)
+    assert list(found.refined) == list(expected.refined)
+    for kind, stem in expected.refined.items():
+        np.testing.assert_allclose(found.refined[kind].data, stem.data, rtol=1e-6)
     assert found.mixture.grid == expected.mixture.grid
     assert (found.model, found.warnings) == (expected.model, expected.warnings)
     np.testing.assert_array_equal(found.mixture.valid, expected.mixture.valid)
