@@ -12,6 +12,8 @@ from gwiness import __version__
 from gwiness.cli import models
 from gwiness.cli.analyse import analyse, infer, separate
 from gwiness.cli.benchmark import separator, train_peer
+from gwiness.cli.benchmark_galactic import galactic as benchmark_galactic
+from gwiness.cli.benchmark_galactic import response as benchmark_response
 from gwiness.cli.benchmark_slotflow import slotflow as benchmark_slotflow
 from gwiness.cli.dashboard import dashboard
 from gwiness.cli.evaluate_galactic import galactic
@@ -47,6 +49,8 @@ evaluate.command("separation")(separation)
 evaluate.command("slotflow")(slotflow)
 evaluate.command("galactic")(galactic)
 benchmarks.command("separator")(separator)
+benchmarks.command("galactic")(benchmark_galactic)
+benchmarks.command("response")(benchmark_response)
 benchmarks.command("slotflow")(benchmark_slotflow)
 benchmarks.command("train-peer")(train_peer)
 for group in (train, evaluate, benchmarks):

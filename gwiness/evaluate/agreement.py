@@ -4,10 +4,13 @@ from typing import Any
 
 import numpy as np
 from jaxtyping import Float
+from scipy.special import rel_entr
 
 from gwiness.core.posterior import Posterior, SampleSet
 
-__all__ = ["agreement", "halves", "wasserstein_2"]
+__all__ = ["agreement", "halves", "jensen_shannon", "wasserstein_2"]
+
+_CELLS = 24
 
 
 def wasserstein_2(
@@ -41,6 +44,41 @@ def wasserstein_2(
         for value, edge in zip(values, edges, strict=True)
     ]
     return float(np.sqrt(widths @ (quantiles[0] - quantiles[1]) ** 2))
+
+
+def jensen_shannon(
+    first: Float[np.ndarray, " n"], second: Float[np.ndarray, " m"], period: float | None = None
+) -> float:
+    """Jensen-Shannon divergence of two samples in one dimension [nat].
+
+    Of histograms in 24 cells that hold equally many of both together. Finite samples raise it:
+    two sets of n independent draws of one law are about 24/(8 n) · 2 apart.
+
+    Arguments:
+        first: Samples (n,).
+        second: Samples (m,).
+        period: Of a parameter that repeats.
+
+    Example:
+        >>> round(jensen_shannon(np.arange(0.0, 48.0), np.arange(100.0, 148.0)), 4)  # ln 2
+        0.6931
+    """
+    if period is not None:
+        turn = 2 * np.pi / period
+        # The cut is put where there is least.
+        centre = np.angle(np.exp(1j * turn * second).mean()) / turn
+        first, second = ((x - centre + period / 2) % period for x in (first, second))
+    weight = np.concatenate([np.full(len(x), 0.5 / len(x)) for x in (first, second)])
+    pooled = np.concatenate([first, second])
+    order = np.argsort(pooled)
+    level = np.cumsum(weight[order])
+    cuts = pooled[order][np.searchsorted(level, np.arange(1, _CELLS) / _CELLS)]
+    shares = [
+        np.bincount(np.searchsorted(cuts, x, side="left"), minlength=_CELLS) / len(x)
+        for x in (first, second)
+    ]
+    middle = (shares[0] + shares[1]) / 2
+    return float(sum(np.sum(rel_entr(share, middle)) for share in shares) / 2)
 
 
 def agreement(posterior: Posterior, reference: Posterior) -> dict[str, Any]:

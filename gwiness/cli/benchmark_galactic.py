@@ -1,0 +1,236 @@
+"""``gwiness benchmark galactic|response``: ours beside Eryn on gbgpu, and beside gbgpu alone."""
+
+import json
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import numpy as np
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from gwiness.cli.options import Json
+from gwiness.cli.progress import progress_bar
+
+if TYPE_CHECKING:
+    from gwiness.core.band import Band
+    from gwiness.core.item import Item
+    from gwiness.infer.galactic.peer import Ladder
+
+__all__ = ["galactic", "response"]
+
+_EDGE = 4.0
+"""Bins between a source of the comparison and the ends of its band, at least."""
+_TRIES = 1000
+
+
+def _window(seed: int, index: int, num: int, samples: int) -> "tuple[Item, Band]":
+    """A simulated band that holds ``num`` sources, all of them away from its ends."""
+    from gwiness.core.errors import GwinessError
+    from gwiness.core.seeds import generator
+    from gwiness.simulate.galactic_bands import crowded_item
+
+    for attempt in range(_TRIES):
+        rng = generator(seed, "windows for Eryn", index, attempt)
+        item, (band, *_) = crowded_item(rng, 1, samples)
+        frequency = item.catalogues["gb"]["frequency"]
+        margin = _EDGE / item.mixture.grid.duration
+        inside = (frequency > band.low + margin) & (frequency < band.high - margin)
+        if len(frequency) == num and inside.all():
+            return item, band
+    raise GwinessError(f"no simulated band of {num} sources in {_TRIES} tries.")
+
+
+def _compare(
+    index: int, num: int, samples: int, seed: int, sweeps: tuple[int, int], ladder: "Ladder"
+) -> dict[str, Any]:
+    from gwiness.config.galactic import GalacticConfig
+    from gwiness.core.catalogue import SPACES
+    from gwiness.core.seeds import generator
+    from gwiness.evaluate.agreement import jensen_shannon
+    from gwiness.infer.galactic.bands import item_spectrum
+    from gwiness.infer.galactic.estimator import GalacticEstimator
+    from gwiness.infer.galactic.peer import TemperedPeer
+
+    space = SPACES["gb"]
+    item, band = _window(seed, index, num, samples)
+    base = GalacticConfig(data="mixture", snr=(8.0, 200.0))
+    spectrum = item_spectrum(item, base)
+    row: dict[str, Any] = {
+        "window": index,
+        "sources": num,
+        "snr": item.catalogues["gb"]["snr"].tolist(),
+        "frequency_hz": band.centre,
+    }
+    drawn = {}
+    for name, count in zip(("ours", "ours, long"), sweeps, strict=True):
+        config = base.model_copy(update={"sweeps": count})
+        start = time.perf_counter()
+        found = GalacticEstimator(config).posterior(
+            spectrum.window(band), band, generator(seed, "chains", index)
+        )
+        row[name] = {"seconds": time.perf_counter() - start, "r_hat": found.r_hat}
+        row[name]["p_num"] = float(found.posterior.p_num[num])
+        if num not in found.posterior.sets:
+            return row | {"missing": f"{name} has no samples of {num} sources"}
+        theta = found.posterior.sets[num].theta
+        order = np.argsort(theta[..., space.index("frequency")], axis=1)
+        drawn[name] = np.take_along_axis(theta, order[..., None], axis=1)
+    peer = TemperedPeer(spectrum, band, num, GalacticEstimator(base).law)
+    start = time.perf_counter()
+    walked = peer.sample(drawn["ours"], ladder, generator(seed, "Eryn", index))
+    row["Eryn"] = {"seconds": time.perf_counter() - start}
+    half = len(walked) // 2
+    drawn |= {"Eryn's halves": walked[:half]}
+    for name, theta in drawn.items():
+        other = walked[half:] if name == "Eryn's halves" else walked
+        row.setdefault("jsd", {})[name] = {
+            parameter.name: [
+                jensen_shannon(
+                    theta[:, slot, column],
+                    other[:, slot, column],
+                    np.pi / 2 if parameter.name == "polarisation" else parameter.period,
+                )
+                for slot in range(num)
+            ]
+            for column, parameter in enumerate(space.parameters)
+        }
+        spread = [
+            np.subtract(*np.quantile(each[..., space.index("frequency")], [0.95, 0.05], axis=0))
+            for each in (theta, other)
+        ]
+        row.setdefault("f0_width_ratio", {})[name] = (spread[0] / spread[1]).tolist()
+    return row
+
+
+def galactic(
+    windows: Annotated[int, typer.Option(min=1, help="Windows; 1, 2, 1, 2, … sources.")] = 6,
+    days: Annotated[float, typer.Option(min=10, max=370, help="Days of observation.")] = 30.0,
+    sweeps: Annotated[int, typer.Option(min=100, help="Effort of ours, as by default.")] = 500,
+    long_sweeps: Annotated[int, typer.Option(min=100, help="Effort of ours, long.")] = 8000,
+    temperatures: Annotated[int, typer.Option(min=2, help="Rungs of Eryn's ladder.")] = 12,
+    walkers: Annotated[int, typer.Option(min=36, help="Eryn's walkers of a rung.")] = 48,
+    steps: Annotated[int, typer.Option(min=30, help="Eryn's steps.")] = 6000,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of windows and chains.")] = 20282,
+    rows: Annotated[
+        Path | None, typer.Option(help="Folder for what each window gave: resumes.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Posteriors of galactic binaries beside a parallel-tempered run of Eryn on gbgpu.
+
+    The same data and prior, the number of sources given; else nothing in common.
+    """
+    from gwiness.infer.compile import compile_galactic
+    from gwiness.infer.galactic.peer import Ladder
+
+    compile_galactic()
+    samples = 2**18 if days == 30 else round(days * 8640 / 1024) * 1024
+    ladder = Ladder(temperatures, walkers, steps)
+    done = []
+    if rows is not None:
+        rows.mkdir(parents=True, exist_ok=True)
+    with progress_bar("windows", windows) as advance:
+        for index in range(windows):
+            kept = None if rows is None else rows / f"window-{index:03d}.json"
+            if kept is not None and kept.exists():
+                done.append(json.loads(kept.read_text(encoding="utf-8")))
+            else:
+                effort = (sweeps, long_sweeps)
+                done.append(_compare(index, index % 2 + 1, samples, seed, effort, ladder))
+                if kept is not None:
+                    part = kept.with_suffix(".part")
+                    part.write_text(json.dumps(done[-1]), encoding="utf-8")
+                    part.replace(kept)
+            advance(1)
+    figures = {"rows": done, "summary": _summary(done)}
+    if as_json:
+        print(json.dumps(figures))
+        return
+    _print(figures)
+
+
+def _summary(rows: list[dict[str, Any]]) -> dict[str, Any]:
+    """Medians over windows and sources."""
+    good = [row for row in rows if "jsd" in row]
+    out: dict[str, Any] = {"windows": len(good)}
+    for name in good[0]["jsd"] if good else ():
+        each = {
+            parameter: float(
+                np.median(np.concatenate([row["jsd"][name][parameter] for row in good]))
+            )
+            for parameter in good[0]["jsd"][name]
+        }
+        ratio = np.concatenate([row["f0_width_ratio"][name] for row in good])
+        out[name] = {
+            "jsd_nat": each,
+            "jsd_nat_median": float(np.median(list(each.values()))),
+            "f0_width_ratio": [float(ratio.min()), float(np.median(ratio)), float(ratio.max())],
+        }
+        if name in good[0]:
+            out[name]["seconds"] = float(np.median([row[name]["seconds"] for row in good]))
+    if good:
+        out["Eryn_seconds"] = float(np.median([row["Eryn"]["seconds"] for row in good]))
+    return out
+
+
+def _print(figures: dict[str, Any]) -> None:
+    summary = dict(figures["summary"])
+    num = summary.pop("windows")
+    eryn = summary.pop("Eryn_seconds", float("nan"))
+    names = list(summary)
+    table = Table("", *names, title=f"{num} windows; Eryn took {eryn:.0f} s each")
+    if not names:
+        Console().print("no window could be compared")
+        return
+    for parameter in summary[names[0]]["jsd_nat"]:
+        table.add_row(
+            f"JSD of {parameter} [nat]",
+            *(f"{summary[name]['jsd_nat'][parameter]:.4f}" for name in names),
+        )
+    table.add_row("median", *(f"{summary[name]['jsd_nat_median']:.4f}" for name in names))
+    table.add_row(
+        "f₀ width ratio",
+        *("{:.3f} / {:.3f} / {:.3f}".format(*summary[name]["f0_width_ratio"]) for name in names),
+    )
+    table.add_row(
+        "seconds a window",
+        *(f"{summary[n]['seconds']:.1f}" if "seconds" in summary[n] else "" for n in names),
+    )
+    Console().print(table)
+
+
+def response(
+    days: Annotated[float, typer.Option(min=10, max=370, help="Days of observation.")] = 30.0,
+    num: Annotated[int, typer.Option(min=2, help="Binaries.")] = 512,
+    highest: Annotated[float, typer.Option(help="Highest f₀ [Hz].")] = 0.019,
+    repeats: Annotated[int, typer.Option(min=1, help="Rounds of the timing.")] = 5,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the binaries.")] = 20283,
+    as_json: Json = False,
+) -> None:
+    """The batched response beside gbgpu, one thread each: overlaps, SNRs, times."""
+    import torch
+
+    from gwiness.core.grid import TimeGrid
+    from gwiness.evaluate.response import compare_responses
+
+    torch.set_num_threads(1)
+    samples = 2**18 if days == 30 else round(days * 8640 / 1024) * 1024
+    grid = TimeGrid(30 * 86400.0, 10.0, samples)
+    rng = np.random.default_rng(seed)
+    figures = {
+        f"{generation:g}": compare_responses(rng, grid, generation, num, highest, repeats)
+        for generation in (1.5, 2.0)
+    }
+    if as_json:
+        print(json.dumps(figures))
+        return
+    table = Table("TDI", "channels", "least overlap", "SNR ratio - 1", "ours [µs]", "gbgpu [µs]")
+    for name, row in figures.items():
+        for channels, found in row["channels"].items():
+            table.add_row(
+                *(name, channels, f"1 - {found['mismatch']:.1e}", f"{found['snr_error']:.1e}"),
+                *(f"{row['us'][key]:.0f}" for key in ("ours", "gbgpu")),
+            )
+    Console().print(table)
