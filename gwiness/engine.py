@@ -6,14 +6,18 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
+import numpy as np
 import torch
+from jaxtyping import Float
 
 from gwiness import store
 from gwiness.config.galactic import GalacticConfig
 from gwiness.core.band import Band, bands_between
 from gwiness.core.calibration import Calibration
 from gwiness.core.card import ModelCard
+from gwiness.core.catalogue import Catalogue
 from gwiness.core.errors import ScopeProblem
+from gwiness.core.grid import TimeGrid
 from gwiness.core.item import Item
 from gwiness.core.posterior import Posterior
 from gwiness.core.seeds import generator
@@ -27,7 +31,15 @@ if TYPE_CHECKING:
     from gwiness.infer.galactic.sampler import Window
     from gwiness.separate.separator import Separator
 
-__all__ = ["Engine", "best_device", "describe_device", "infer_band", "start_compiling"]
+__all__ = [
+    "Engine",
+    "best_device",
+    "describe_device",
+    "galactic_limit",
+    "galactic_overlaps",
+    "infer_band",
+    "start_compiling",
+]
 
 Progress = Callable[[float, str], None]
 
@@ -159,6 +171,7 @@ class Engine:
         item: Item,
         config: GalacticConfig,
         separation: Separation | None = None,
+        quiet: bool = False,
     ) -> "dict[Band, Window]":
         """Bands of a LISA item and their data; what is quiet is left out.
 
@@ -166,6 +179,7 @@ class Engine:
             item: Data; its truth is not looked at.
             config: Where to look and in what.
             separation: Of the item, if ``config.data`` is not the mixture.
+            quiet: Keep the quiet ones, too.
 
         Raises:
             ScopeProblem: If the data do not allow it.
@@ -177,7 +191,11 @@ class Engine:
         windows = {
             band: spectrum.window(band) for band in bands_between(spectrum.grid, *config.band_hz)
         }
-        return {band: window for band, window in windows.items() if not estimator.is_quiet(window)}
+        return {
+            band: window
+            for band, window in windows.items()
+            if quiet or not estimator.is_quiet(window)
+        }
 
 
 def infer_band(
@@ -195,3 +213,24 @@ def infer_band(
 
     rng = generator(seed, "galactic", round(band.centre * 1e12))
     return GalacticEstimator(config).posterior(window, band, rng)
+
+
+def galactic_overlaps(
+    found: Catalogue, truth: Catalogue, grid: TimeGrid, generation: float
+) -> Float[np.ndarray, "J K"]:
+    """Normalised overlaps of the binaries of a result's catalogue and of the injected ones."""
+    from gwiness.infer.galactic.catalogue import catalogue_overlaps
+    from gwiness.infer.galactic.response import GalacticResponse
+
+    return catalogue_overlaps(found, truth, GalacticResponse(grid, generation))
+
+
+def galactic_limit(
+    frequencies: Float[np.ndarray, " F"], grid: TimeGrid, generation: float, seed: int = 0
+) -> Float[np.ndarray, " F"]:
+    """Amplitude of a binary of SNR 8 at each frequency [Hz], mean over sky and orientation."""
+    from gwiness.infer.galactic.catalogue import amplitude_limit
+    from gwiness.infer.galactic.response import GalacticResponse
+
+    rng = generator(seed, "amplitude limit")
+    return amplitude_limit(GalacticResponse(grid, generation), frequencies, rng)

@@ -97,8 +97,9 @@ def infer_galactic(
     """Every band of one item that is not quiet; goes on with those that are missing."""
     from gwiness.core.seeds import generator
     from gwiness.infer.compile import compile_galactic
-    from gwiness.infer.galactic.estimator import catalogue_of
+    from gwiness.infer.galactic.catalogue import catalogue_of
     from gwiness.infer.galactic.refined import refined
+    from gwiness.infer.galactic.response import GalacticResponse
 
     config, item = settings.galactic, recording.item(index)
     if config.data != "mixture" and separation is None:
@@ -107,6 +108,7 @@ def infer_galactic(
     with waiting("preparing the search: half a minute the first time on a machine"):
         compile_galactic()
         windows = engine.bands(item, config, separation)
+    response = GalacticResponse(item.mixture.grid, item.mixture.generation)
     done = writer.done_parts(index)
     tasks = [
         (number, (band, window, config, settings.seed))
@@ -115,7 +117,7 @@ def infer_galactic(
     ]
     with progress_bar(f"item {index}, bands", len(windows), len(windows) - len(tasks)) as advance:
         for number, found in _results(tasks, workers):
-            catalogue = catalogue_of([found])
+            catalogue = catalogue_of([found], response)
             writer.put(index, posteriors=[found.posterior], catalogue=catalogue, part=number)
             advance(1)
     stems = None

@@ -10,13 +10,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Complex, Int, Num
+from jaxtyping import Complex, Float, Int, Num
 from scipy.fft import next_fast_len
 
 from gwiness.core.axes import ChannelSeries, Series
 from gwiness.core.grid import TimeGrid
 
-__all__ = ["PAD_DAYS", "PaddedGrid", "padded_grid", "sum_blocks"]
+__all__ = ["PAD_DAYS", "PaddedGrid", "block_snr", "padded_grid", "sum_blocks"]
 
 PAD_DAYS = 5
 """Days before the segment on the padded grid; as many or more after it."""
@@ -95,3 +95,28 @@ def sum_blocks(
         spectrum[:, start : start + width] += coefficient * block
     series = np.fft.irfft(spectrum, n=padded.total) / padded.dt
     return series[:, padded.lead : padded.lead + padded.num]
+
+
+def block_snr(
+    blocks: Complex[np.ndarray, "K C W"],
+    psd: Float[np.ndarray, "K C"],
+    padded: PaddedGrid,
+) -> Float[np.ndarray, " K"]:
+    r"""SNR of each binary on the segment, $\rho^2 = \sum_C \int |a_C|^2 dt / S_C(f_0)$.
+
+    Arguments:
+        blocks: (K, C, W) [TDI s].
+        psd: Noise PSD (K, C) at each binary's frequency [TDI²/Hz].
+        padded: Grid of the blocks.
+    """
+    width = blocks.shape[-1]
+    # The envelope a(t), on W times of the padded grid: x(t) = Re a(t) exp(2πi q t / T).
+    envelope = 2 * np.fft.ifft(np.fft.ifftshift(blocks, axes=-1)) * width / padded.duration
+    step = padded.duration / width
+    left = np.arange(width) * step
+    first, last = padded.lead * padded.dt, (padded.lead + padded.num) * padded.dt
+    inside = np.clip(
+        np.minimum(left + step / 2, last) - np.maximum(left - step / 2, first), 0, step
+    )
+    power = (np.abs(envelope) ** 2 * inside).sum(axis=-1)
+    return np.sqrt((power / psd).sum(axis=-1))

@@ -22,6 +22,7 @@ from gwiness.core.tdi import Whitener
 from gwiness.io.bank import SCHEMA, DayBank, day_file
 from gwiness.io.hdf5 import atomic_h5
 from gwiness.io.rows import rows_from_catalogue
+from gwiness.signal.heterodyne import block_snr
 from gwiness.signal.psd import NoiseLevels, foreground_psd, tdi_psd
 from gwiness.signal.whiten import analytic_whitener, edge_window, whiten_array
 from gwiness.simulate.orbits import DAY
@@ -74,7 +75,7 @@ def _channel_psd(config: SimulationConfig, freqs: np.ndarray) -> np.ndarray:
 def _write_galaxy(
     file: h5py.File, config: SimulationConfig, grid: TimeGrid, rng: np.random.Generator
 ) -> None:
-    from gwiness.simulate.galactic import GalacticBinaries, block_snr
+    from gwiness.simulate.galactic import GalacticBinaries
 
     galaxy = draw_galaxy(rng)
     galaxy = galaxy.take(np.flatnonzero(galaxy["frequency"] < 0.9 * grid.nyquist))

@@ -11,16 +11,16 @@ longer grid, brought to the time domain, tapered outside the segment and transfo
 from typing import Any
 
 import numpy as np
-from jaxtyping import Complex, Float, Int
+from jaxtyping import Complex, Int
 
 from gwiness.core.catalogue import Catalogue, Source
 from gwiness.core.grid import TimeGrid
 from gwiness.core.tdi import TDI
-from gwiness.signal.heterodyne import PAD_DAYS, PaddedGrid, padded_grid, sum_blocks
+from gwiness.signal.heterodyne import PAD_DAYS, padded_grid, sum_blocks
 from gwiness.simulate.orbits import DAY, segment_orbits
 from gwiness.simulate.waveform import CHANNELS, start_day
 
-__all__ = ["GalacticBinaries", "block_snr"]
+__all__ = ["GalacticBinaries"]
 
 BLOCK_WIDTH = 128
 """Bins of a block: 4e-5 of the peak is lost (64 bins: 2e-4)."""
@@ -83,28 +83,3 @@ class GalacticBinaries:
         blocks, start_bins = self.blocks(one)
         data = sum_blocks(blocks, start_bins, np.ones(1), self.padded)
         return TDI(data, self.grid, CHANNELS)
-
-
-def block_snr(
-    blocks: Complex[np.ndarray, "K C W"],
-    psd: Float[np.ndarray, "K C"],
-    padded: PaddedGrid,
-) -> Float[np.ndarray, " K"]:
-    r"""SNR of each binary on the segment, $\rho^2 = \sum_C \int |a_C|^2 dt / S_C(f_0)$.
-
-    Arguments:
-        blocks: (K, C, W) [TDI s].
-        psd: Noise PSD (K, C) at each binary's frequency [TDI²/Hz].
-        padded: Grid of the blocks.
-    """
-    width = blocks.shape[-1]
-    # The envelope a(t), on W times of the padded grid: x(t) = Re a(t) exp(2πi q t / T).
-    envelope = 2 * np.fft.ifft(np.fft.ifftshift(blocks, axes=-1)) * width / padded.duration
-    step = padded.duration / width
-    left = np.arange(width) * step
-    first, last = padded.lead * padded.dt, (padded.lead + padded.num) * padded.dt
-    inside = np.clip(
-        np.minimum(left + step / 2, last) - np.maximum(left - step / 2, first), 0, step
-    )
-    power = (np.abs(envelope) ** 2 * inside).sum(axis=-1)
-    return np.sqrt((power / psd).sum(axis=-1))

@@ -14,9 +14,9 @@ from gwiness.core.grid import TimeGrid
 from gwiness.core.item import Item
 from gwiness.core.tdi import TDI
 from gwiness.signal.galaxy import chirp_masses, galactic_positions, log_derivative
-from gwiness.signal.heterodyne import sum_blocks
+from gwiness.signal.heterodyne import block_snr, sum_blocks
 from gwiness.signal.psd import analytic_psd
-from gwiness.simulate.galactic import GalacticBinaries, block_snr
+from gwiness.simulate.galactic import GalacticBinaries
 from gwiness.simulate.noise import doubled_psd, draw_noise
 from gwiness.simulate.orbits import DAY
 from gwiness.simulate.waveform import CHANNELS

@@ -92,8 +92,9 @@ def test_galactic_binaries_agree_with_fastlisaresponse(projection):
 
 
 def test_block_snr_is_the_snr_of_the_signal():
+    from gwiness.signal.heterodyne import block_snr
     from gwiness.signal.psd import analytic_psd
-    from gwiness.simulate.galactic import GalacticBinaries, block_snr
+    from gwiness.simulate.galactic import GalacticBinaries
 
     rng = np.random.default_rng(2)
     waveform = GalacticBinaries(GRID)

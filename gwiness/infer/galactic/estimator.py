@@ -1,13 +1,11 @@
-"""Posterior of the galactic binaries of a band, and the catalogue of many bands."""
-
-from collections.abc import Sequence
+"""Posterior of the galactic binaries of a band."""
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Int
 
 from gwiness.config.galactic import GalacticConfig
 from gwiness.core.band import Band, BandSpectrum
-from gwiness.core.catalogue import SPACES, Catalogue
+from gwiness.core.catalogue import SPACES
 from gwiness.core.galactic import BandPosterior, Sources
 from gwiness.core.posterior import Posterior, SampleSet
 from gwiness.infer.galactic.law import GalacticLaw
@@ -26,7 +24,7 @@ from gwiness.infer.galactic.sampler import (
 )
 from gwiness.infer.galactic.window import CHANNELS
 
-__all__ = ["MODEL", "GalacticEstimator", "catalogue_of"]
+__all__ = ["MODEL", "GalacticEstimator"]
 
 MODEL = "galactic-rjmcmc"
 """Name of this posterior in files and on pages; it has no weights."""
@@ -178,56 +176,3 @@ def _r_hat(chains: Chains, num: Int[np.ndarray, " n"], sources: Sources) -> floa
             column = np.where(np.isnan(column), np.nanmean(column), column)
             values.append(split_r_hat(column.reshape(shape)))
     return float(max(values))
-
-
-def catalogue_of(found: Sequence[BandPosterior], least: float = 0.1) -> Catalogue:
-    """Sources of many bands as one table, by frequency.
-
-    Arguments:
-        found: Posteriors of different bands.
-        least: Smallest probability of a source that gets a row.
-
-    Returns:
-        Medians, with the columns ``snr``, ``p_real`` (share of samples that hold the source) and
-        ``<parameter>_5`` and ``<parameter>_95``, the ends of the 90 % interval. Of a periodic
-        parameter the interval is about the circular mean and may leave the range.
-    """
-    rows = [
-        (posterior.sources, name)
-        for posterior in found
-        for name in np.flatnonzero(posterior.sources.probability >= least)
-    ]
-    middle = np.zeros((len(rows), len(_SPACE)))
-    low, high = np.zeros_like(middle), np.zeros_like(middle)
-    for row, (sources, name) in enumerate(rows):
-        samples = sources.theta[sources.mask[:, name], name]
-        low[row], middle[row], high[row] = intervals(samples)
-    snr = np.array([np.nanmedian(sources.snr[:, name]) for sources, name in rows])
-    p_real = np.array([sources.probability[name] for sources, name in rows])
-    extra = {"snr": snr, "p_real": p_real}
-    units = {"snr": "1", "p_real": "1"}
-    for column, parameter in enumerate(_SPACE.parameters):
-        extra |= {f"{parameter.name}_5": low[:, column], f"{parameter.name}_95": high[:, column]}
-        units |= {f"{parameter.name}_5": parameter.unit, f"{parameter.name}_95": parameter.unit}
-    catalogue = Catalogue("gb", _SPACE, middle, extra, units)
-    return catalogue.take(np.argsort(middle[:, _SPACE.index("frequency")]))
-
-
-def intervals(samples: Float[np.ndarray, "n 8"]) -> Float[np.ndarray, "3 8"]:
-    """5 %, 50 % and 95 % quantiles; about the circular mean where a parameter is periodic.
-
-    The polarisation's period is π/2 here, as it comes from `folded`.
-    """
-    out = np.empty((3, samples.shape[1]))
-    for column, parameter in enumerate(_SPACE.parameters):
-        values = samples[:, column]
-        period = np.pi / 2 if parameter.name == "polarisation" else parameter.period
-        centre = 0.0
-        if period is not None:
-            turn = 2 * np.pi / period
-            centre = float(np.angle(np.exp(1j * turn * values).mean()) / turn)
-            values = (values - centre + period / 2) % period - period / 2
-        out[:, column] = np.quantile(values, [0.05, 0.5, 0.95]) + centre
-        if period is not None:
-            out[:, column] += np.ceil(-out[1, column] / period) * period
-    return out

@@ -7,10 +7,11 @@ is given: what is compared is the posterior of the parameters at that number.
 """
 
 from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
 from unittest.mock import patch
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Complex, Float, Int
 from scipy.stats import norm
 
 from gwiness.core.band import Band
@@ -19,9 +20,9 @@ from gwiness.core.errors import GwinessError, ScopeProblem
 from gwiness.core.galactic import folded
 from gwiness.infer.galactic.bands import Spectrum
 from gwiness.infer.galactic.law import GalacticLaw
-from gwiness.simulate.galactic import GalacticBinaries
+from gwiness.signal.heterodyne import PaddedGrid
 
-__all__ = ["Ladder", "TemperedPeer"]
+__all__ = ["Ladder", "TemperedPeer", "Waveforms"]
 
 _SPACE = SPACES["gb"]
 _FIT = (
@@ -59,6 +60,20 @@ class Ladder:
     thin: int = 10
 
 
+@runtime_checkable
+class Waveforms(Protocol):
+    """Somebody's waveforms of galactic binaries, as blocks of a padded grid."""
+
+    padded: PaddedGrid
+    width: int
+
+    def blocks(
+        self, catalogue: Catalogue
+    ) -> tuple[Complex[np.ndarray, "K C W"], Int[np.ndarray, " K"]]:
+        """Blocks of A, E, … (K, C, W) [TDI s] and their first bins (K,)."""
+        ...
+
+
 class TemperedPeer:
     """Posterior of a given number of sources in a band.
 
@@ -67,12 +82,15 @@ class TemperedPeer:
         band: Where f₀ lies.
         num: Number of sources K.
         law: Prior.
+        waveforms: On the grid of the data.
     """
 
-    def __init__(self, spectrum: Spectrum, band: Band, num: int, law: GalacticLaw) -> None:
+    def __init__(
+        self, spectrum: Spectrum, band: Band, num: int, law: GalacticLaw, waveforms: Waveforms
+    ) -> None:
         grid = spectrum.grid
         self.band, self.num, self.law = band, num, law
-        self._waveforms = GalacticBinaries(grid, generation=spectrum.generation)
+        self._waveforms = waveforms
         padded = self._waveforms.padded
         window = spectrum.window(band)
         frame, functions = window.frame, window.frame.basis.spectrum

@@ -8,6 +8,7 @@ from gwiness.infer.galactic.bands import item_spectrum
 from gwiness.infer.galactic.law import GalacticLaw
 from gwiness.infer.galactic.peer import TemperedPeer
 from gwiness.infer.galactic.posterior import signals
+from gwiness.simulate.galactic import GalacticBinaries
 from gwiness.simulate.galactic_bands import crowded_item
 
 CONFIG = GalacticConfig(data="mixture", snr=(8.0, 200.0))
@@ -24,7 +25,9 @@ def test_both_likelihoods_rise_and_fall_alike():
     near = np.repeat(theta[None], 8, axis=0)
     near[1:, :, 0] *= np.exp(0.1 * rng.standard_normal((7, 2)))
     near[1:, :, 7] += 0.2 * rng.standard_normal((7, 2))
-    peer = TemperedPeer(spectrum, band, 2, GalacticLaw(20, 1e-3, 1e6))
+    peer = TemperedPeer(
+        spectrum, band, 2, GalacticLaw(20, 1e-3, 1e6), GalacticBinaries(item.mixture.grid)
+    )
     theirs = peer.log_target(peer.walked(near).reshape(8, -1))
     mean = np.stack([signals(window.frame, each).sum(axis=0) for each in near])
     ours = -np.sum(np.abs(window.data.reshape(-1) - mean) ** 2, axis=1) / 2

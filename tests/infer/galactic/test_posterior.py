@@ -12,11 +12,19 @@ from gwiness.core.item import Item
 from gwiness.core.separation import Separation
 from gwiness.core.tdi import TDI, Gaps
 from gwiness.evaluate.calibration import credible_rank
+from gwiness.evaluate.catalogue import match_sources
 from gwiness.infer.galactic.bands import item_spectrum
-from gwiness.infer.galactic.estimator import GalacticEstimator, catalogue_of, intervals
+from gwiness.infer.galactic.catalogue import (
+    amplitude_limit,
+    catalogue_of,
+    catalogue_overlaps,
+    intervals,
+)
+from gwiness.infer.galactic.estimator import GalacticEstimator
 from gwiness.infer.galactic.law import GalacticLaw
 from gwiness.infer.galactic.posterior import signals
 from gwiness.infer.galactic.refined import mean_signal, refined
+from gwiness.infer.galactic.response import GalacticResponse
 from gwiness.infer.galactic.sampler import Sampling, sample_window, split_r_hat
 from gwiness.signal.inner import snr
 from gwiness.signal.whiten import analytic_whitener, whiten
@@ -62,13 +70,32 @@ def test_two_loud_sources_are_counted_and_measured(found, two_sources):
             assert 0.001 < rank < 0.999, name
 
 
-def test_the_catalogue_holds_both_with_units(found):
-    catalogue = catalogue_of([found])
+def test_the_catalogue_holds_both_with_units(found, two_sources, month):
+    response = GalacticResponse(month)
+    catalogue = catalogue_of([found], response)
     assert (catalogue["p_real"] > 0.99).sum() == 2
     assert np.allclose(catalogue["snr"][catalogue["p_real"] > 0.99], 40, atol=5)
     assert (catalogue["frequency_5"] < catalogue["frequency"]).all()
     assert catalogue.extra_units["frequency_95"] == "Hz"
-    assert len(catalogue_of([])) == 0
+    assert len(catalogue_of([], response)) == 0
+    matches = match_sources(catalogue_overlaps(catalogue, two_sources.catalogues["gb"], response))
+    assert matches.hit.all()
+    assert matches.right.sum() == 2
+    # Each of SNR 40 with eight parameters: the mean signal is off by 8/40² of its power.
+    assert (matches.overlap[matches.right] > 0.98).all()
+
+
+def test_the_amplitude_limit_is_where_the_mean_square_snr_is_eight(month, binaries):
+    frequencies, rng = np.array([2e-3, 5e-3]), np.random.default_rng(1)
+    limit = amplitude_limit(GalacticResponse(month), frequencies, rng, num=400)
+    for frequency, amplitude in zip(frequencies, limit, strict=True):
+        theta = binaries(rng, 400, (frequency, frequency + 1e-9), amplitude)
+        item = Item(mixture=TDI(np.zeros((2, month.num)), month, ("A", "E")))
+        band = bands_between(month, frequency, frequency + 1e-9)[0]
+        frame = item_spectrum(item, CONFIG).window(band).frame
+        loud = np.linalg.norm(signals(frame, theta), axis=1)
+        # The window loses a few per cent of a line's power, the draws scatter as much.
+        assert np.sqrt(np.mean(loud**2)) == pytest.approx(8, rel=0.08)
 
 
 def test_the_same_seed_gives_the_same_posterior(two_sources, band, found):
