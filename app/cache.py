@@ -5,19 +5,26 @@ keyed by the file's identity, the item and the settings; what is large or open i
 stores shared by all sessions, so that a separation is computed once for everyone.
 """
 
+import hashlib
+import json
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
+import numpy as np
 import streamlit as st
 
 from app.state import FileKey
+from gwiness import __version__, jobs
 from gwiness.config.analysis import AnalysisConfig
 from gwiness.config.galactic import GalacticConfig
 from gwiness.core.calibration import Calibration
 from gwiness.core.card import ModelCard
+from gwiness.core.catalogue import Catalogue
+from gwiness.core.grid import TimeGrid
 from gwiness.core.item import Item
 from gwiness.core.posterior import Posterior
 from gwiness.core.scope import scope_warnings, snr_warnings
@@ -26,7 +33,8 @@ from gwiness.core.tdi import Whitened, Whitener
 from gwiness.evaluate.per_source import SourceScore
 from gwiness.io.formats import open_recording
 from gwiness.io.recording import ReadOptions, Recording
-from gwiness.plots.scores import StemScore, per_source_scores, stem_scores
+from gwiness.io.results import ResultFile
+from gwiness.plots.scores import StemScore, per_source_scores, refined_scores, stem_scores
 from gwiness.plots.spectrogram import DisplayMap, band_edges, display_map
 from gwiness.plots.streams import Processing, shown, shown_estimate, whitener_for
 from gwiness.signal.inner import snr
@@ -40,12 +48,16 @@ if TYPE_CHECKING:
 
 __all__ = [
     "BandRequest",
+    "GalaxyFound",
     "MapRequest",
     "band_inferred",
     "calibrations",
     "cards",
     "compiling",
     "device",
+    "galaxy_folder",
+    "galaxy_found",
+    "galaxy_limit",
     "infer",
     "infer_band",
     "inferred",
@@ -56,6 +68,7 @@ __all__ = [
     "panel_map",
     "recording",
     "scores",
+    "search_galaxy",
     "separate",
     "separated",
     "source_scores",
@@ -104,6 +117,7 @@ def _stores() -> dict[str, Store]:
         "separation": Store(12),
         "posterior": Store(64),
         "band": Store(64),
+        "galaxy": Store(12),
         "injected": Store(6),
         "whitener": Store(24),
     }
@@ -239,6 +253,86 @@ def infer_band(key: FileKey, index: int, request: BandRequest) -> "BandPosterior
         return sample(band, windows[band], config, AnalysisConfig().seed)
 
     return _stores()["band"].get((key, index, request), make)
+
+
+@dataclass(frozen=True, eq=False)
+class GalaxyFound:
+    """Galactic binaries of all bands of an item.
+
+    Arguments:
+        catalogue: Sources, from the result.
+        stems: Scores of the network's stem and of the refined one, if there are both.
+        overlaps: Normalised overlaps of sources found and injected (J, K), if there is a truth.
+        path: The result file.
+    """
+
+    catalogue: Catalogue
+    stems: tuple[StemScore, StemScore] | None
+    overlaps: np.ndarray | None
+    path: Path
+
+
+def galaxy_folder(key: FileKey, index: int, request: BandRequest) -> Path:
+    """Where the search of all bands of an item keeps its jobs and its result."""
+    name = repr((key, index, request.data, request.model, __version__))
+    return jobs.default_folder() / hashlib.sha256(name.encode()).hexdigest()[:24]
+
+
+def search_galaxy(key: FileKey, index: int, request: BandRequest) -> jobs.Job:
+    """Start, or go on with, the search of all bands of an item, in a process of its own."""
+    folder = galaxy_folder(key, index, request)
+    answers: list[str] = []
+    if key.dt is not None:
+        answers += ["--dt", repr(key.dt)]
+    if key.item_days is not None:
+        answers += ["--item-days", repr(key.item_days)]
+    if key.channels is not None:
+        answers += ["--channels", ",".join(key.channels)]
+    if request.model is not None:
+        answers += ["--set", f"separator={json.dumps(request.model)}"]
+    argv = ["infer", key.path, "--items", str(index), "--data", request.data, *answers]
+    number = len(list(folder.glob("job-*")))
+    return jobs.submit([*argv, "--out", str(folder / "result.h5")], folder / f"job-{number:03d}")
+
+
+def galaxy_found(key: FileKey, index: int, request: BandRequest) -> GalaxyFound | None:
+    """What that search found; None while there is no result.
+
+    Raises:
+        FileProblem: If the result is damaged.
+    """
+    path = galaxy_folder(key, index, request) / "result.h5"
+    if not path.exists():
+        return None
+
+    def make() -> GalaxyFound:
+        from gwiness.engine import galactic_overlaps
+
+        found = item(key, index)
+        tdi, truth = found.mixture, found.catalogues.get("gb")
+        with ResultFile(path) as result:
+            catalogue = result.catalogue(index, "gb")
+            separation = result.separation(index) if index in result.items else None
+        stems = None
+        if separation is not None:
+            truths = injected(key, index, separation.mixture)
+            stems = refined_scores(separation, truths).get("gb")
+        overlaps = None
+        if truth is not None:
+            overlaps = galactic_overlaps(catalogue, truth, tdi.grid, tdi.generation)
+        return GalaxyFound(catalogue, stems, overlaps, path)
+
+    return _stores()["galaxy"].get((key, index, request), make)
+
+
+@st.cache_data(max_entries=20, show_spinner=False)
+def galaxy_limit(num: int, dt: float, start: float, generation: float) -> dict[str, np.ndarray]:
+    """Frequencies [Hz] and the amplitude of a binary of SNR 8 there, on such a segment."""
+    from gwiness.engine import galactic_limit
+
+    frequency = np.geomspace(*GalacticConfig().band_hz, 40)
+    limit = galactic_limit(frequency, TimeGrid(start, dt, num), generation)
+    return {"frequency": frequency, "amplitude": limit}
 
 
 # Derived streams ------------------------------------------------------------------------------

@@ -17,10 +17,15 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-__all__ = ["Job", "Progress", "ProgressState", "submit"]
+__all__ = ["Job", "Progress", "ProgressState", "default_folder", "latest", "submit"]
 
 PROGRESS_VARIABLE = "GWINESS_PROGRESS"
 """Environment variable that tells a verb where to write its progress."""
+
+
+def default_folder() -> Path:
+    """Folder of jobs and their results: ``GWINESS_JOBS``, else the user's cache."""
+    return Path(os.environ.get("GWINESS_JOBS", "~/.cache/gwiness/jobs")).expanduser()
 
 
 @dataclass(frozen=True)
@@ -182,3 +187,9 @@ def submit(argv: Sequence[str], folder: Path) -> Job:
     part.write_text(json.dumps(values), encoding="utf-8")
     part.replace(folder / "job.json")
     return job
+
+
+def latest(folder: Path) -> Job | None:
+    """The last of the jobs in subfolders of ``folder``."""
+    found = sorted(folder.glob("*/job.json"), key=lambda path: path.stat().st_mtime_ns)
+    return Job.open(found[-1].parent) if found else None

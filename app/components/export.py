@@ -64,6 +64,7 @@ def downloads(
     tables: Mapping[str, Mapping[str, Sequence[object]]] | None = None,
     posterior: Posterior | None = None,
     truth: Catalogue | None = None,
+    result: Path | None = None,
 ) -> None:
     """A row with the exports that this view can give; files are made on the click.
 
@@ -74,6 +75,7 @@ def downloads(
         tables: Columns of each table of this view, by its title.
         posterior: A posterior.
         truth: What was injected, for the posterior's corner plot.
+        result: A result file, given as it is.
     """
     stem = f"{Path(shown.info.name).stem}-item{shown.index}"
     facts = provenance(shown) | {"command": line}
@@ -96,6 +98,8 @@ def downloads(
                     lambda: posterior_to_hdf5(posterior, facts),
                     f"{stem}-posterior.h5",
                 )
+            if result is not None:
+                _button("Result (HDF5)", result.read_bytes, f"{stem}-result.h5")
         st.code(line, language="bash", width="stretch")
 
 

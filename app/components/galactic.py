@@ -9,6 +9,7 @@ import streamlit as st
 from app import cache
 from app.cache import BandRequest
 from app.components.export import command, downloads
+from app.components.galaxy import galaxy_panel
 from app.components.panels import CHART
 from app.components.text import plain
 from app.state import Loaded
@@ -37,6 +38,7 @@ _DATA: dict[Literal["mixture", "cleaned", "stem"], str] = {
     "stem": "GB stem",
 }
 _FALLBACK_HZ = 4e-3
+_NUMBERS = {"median", "5 %", "95 %", "injected"}
 
 
 def galactic_panel(shown: Loaded, item: Item) -> None:
@@ -55,6 +57,8 @@ def galactic_panel(shown: Loaded, item: Item) -> None:
             st.info(plain(str(error)))
             return
     _show(shown, found, _truth(item, found))
+    st.divider()
+    galaxy_panel(shown, item)
 
 
 def _controls(shown: Loaded, item: Item) -> BandRequest:
@@ -165,7 +169,15 @@ def _show(shown: Loaded, found: "BandPosterior", truth: Catalogue | None) -> Non
             alt="Samples of all sources of the band on the sky",
         )
     table = posterior_table(samples, space, truth)
-    st.dataframe(table, hide_index=True, key="gb-table", alt="Medians and 90 % intervals")
+    st.dataframe(
+        table,
+        hide_index=True,
+        key="gb-table",
+        column_config={
+            name: st.column_config.NumberColumn(format="%.8g") for name in _NUMBERS & set(table)
+        },
+        alt="Medians and 90 % intervals",
+    )
     band = f"--band {found.band.low * 1e3:.6f}:{found.band.high * 1e3:.6f}"
     line = line.replace("gwiness inspect", "gwiness infer") + (
         f" --items {shown.index} {band} --out result.h5 --catalogue sources.csv"

@@ -27,6 +27,7 @@ from typing import Any
 import h5py
 import numpy as np
 
+from gwiness.core.catalogue import Catalogue
 from gwiness.core.errors import FileProblem
 from gwiness.core.grid import TimeGrid
 from gwiness.core.parameters import Parameter, ParameterSpace
@@ -48,6 +49,7 @@ from gwiness.io.hdf5 import (
     where,
 )
 from gwiness.io.recording import RecordingInfo, file_facts, parse_channels
+from gwiness.io.rows import catalogue_from_columns
 
 __all__ = [
     "SCHEMA",
@@ -235,6 +237,21 @@ class ResultFile(Closing):
         what = f"{self.path.name}: posterior of item {index}"
         with contradictions(what), h5_errors(what):
             return posterior_of(find_node(self._file, f"posterior/{index}/{kind}"))
+
+    def catalogue(self, index: int, kind: str) -> Catalogue:
+        """Sources of a kind that were found in item ``index``; none if none were looked for.
+
+        Raises:
+            FileProblem: If its columns contradict each other.
+        """
+        group = find_node(self._file, f"catalogue/{index}/{kind}")
+        if not isinstance(group, h5py.Group):
+            return Catalogue.empty(kind)
+        what = f"{self.path.name}: catalogue of item {index}"
+        with contradictions(what), h5_errors(what):
+            columns = {name: _read_all(group, name, "fiu", 1) for name in member_names(group)}
+            units = {name: attr_text(group[name], "unit") or "" for name in columns}
+            return catalogue_from_columns(kind, columns, units)
 
     def close(self) -> None:
         """Close the file."""

@@ -1,0 +1,178 @@
+"""All galactic binaries of a LISA item: a job over its bands, and the catalogue that it leaves."""
+
+import numpy as np
+import streamlit as st
+
+from app import cache
+from app.cache import BandRequest, GalaxyFound
+from app.components.export import command, downloads
+from app.components.panels import CHART
+from app.components.text import plain
+from app.state import Loaded
+from gwiness import jobs
+from gwiness.config.galactic import GalacticConfig
+from gwiness.core.catalogue import Catalogue
+from gwiness.core.errors import GwinessError
+from gwiness.core.item import Item
+from gwiness.evaluate.catalogue import Matches, match_sources
+from gwiness.plots.galaxy import galaxy_table, places_figure, plane_figure, rates_figure
+
+__all__ = ["galaxy_panel"]
+
+_LIKELY = 0.5
+_DATA = {"cleaned": "Mixture without other stems", "stem": "GB stem"}
+_DIGITS = {
+    "f₀ [mHz]": "%.6f",
+    "5 % [mHz]": "%.6f",
+    "95 % [mHz]": "%.6f",
+    "SNR": "%.1f",
+    "p(real)": "%.3f",
+    "A [1e-23]": "%.3g",
+    "λ [°]": "%.1f",
+    "β [°]": "%.1f",
+    "ι [°]": "%.0f",
+    "overlap": "%.3f",
+}
+
+
+def galaxy_panel(shown: Loaded, item: Item) -> None:
+    """Start the search, watch it, or show what it found."""
+    low, high = (edge * 1e3 for edge in GalacticConfig().band_hz)
+    st.markdown(f"**All bands from {low:g} to {high:g} mHz** — a catalogue of what is there")
+    request = _request(shown)
+    try:
+        found = cache.galaxy_found(shown.key, shown.index, request)
+    except GwinessError as error:
+        st.error(plain(str(error)))
+        return
+    if found is not None:
+        _catalogue(shown, item, found, request)
+        return
+    job = jobs.latest(cache.galaxy_folder(shown.key, shown.index, request))
+    if job is not None and job.exit_code is None:
+        _watch(job)
+        return
+    if job is not None and job.exit_code not in (0, 130):
+        st.warning(f"The search stopped: {plain(job.message())}", icon="⚠️")
+    going_on = job is not None
+    st.caption("A minute or two on two cores; the page can be left, the search goes on.")
+    if st.button("Go on with the search" if going_on else "Search all bands", key="gb-search"):
+        cache.search_galaxy(shown.key, shown.index, request)
+        st.rerun()
+
+
+def _request(shown: Loaded) -> BandRequest:
+    """What is searched: with a separator, never the whole mixture, whose mergers are everywhere."""
+    if shown.view.separator is None:
+        return BandRequest(0.0, "mixture")
+    data = st.segmented_control(
+        "Searched in",
+        ["cleaned", "stem"],
+        default="cleaned",
+        format_func=lambda name: _DATA[name],
+        required=True,
+        key="galaxy-data",
+    )
+    return BandRequest(0.0, "stem" if data == "stem" else "cleaned", shown.view.separator)
+
+
+@st.fragment(run_every=1.0)
+def _watch(job: jobs.Job) -> None:
+    """Progress of a search; the whole page is drawn anew once it ends."""
+    if job.exit_code is not None:
+        st.rerun(scope="app")
+    state, left = job.progress(), job.eta()
+    text = plain(state.text) + (f", {left:.0f} s left" if left is not None else "")
+    st.progress(state.fraction, text)
+    if st.button("Cancel", key="gb-cancel", help="What is finished is kept."):
+        with st.spinner("Stopping …"):
+            job.cancel()
+        st.rerun(scope="app")
+
+
+def _catalogue(shown: Loaded, item: Item, found: GalaxyFound, request: BandRequest) -> None:
+    likely = np.flatnonzero(found.catalogue["p_real"] > _LIKELY) if len(found.catalogue) else []
+    catalogue = found.catalogue.take(np.asarray(likely, dtype=int))
+    truth, matches = _compared(item, found, catalogue, np.asarray(likely, dtype=int))
+    with st.container(horizontal=True, gap="small"):
+        st.metric("Found", len(catalogue), border=True, width=110)
+        if truth is not None and matches is not None:
+            st.metric(
+                "Of those injected",
+                f"{int(matches.hit.sum())} / {len(truth)}",
+                border=True,
+                width=160,
+                help="Injected binaries of SNR 8 or more in these bands; found: overlap ≥ 0.9.",
+            )
+            st.metric("Not injected", int((~matches.right).sum()), border=True, width=140)
+        if found.stems is not None and found.stems[0].nsdr_db is not None:
+            network, refined = found.stems
+            gain = (refined.nsdr_db or 0.0) - (network.nsdr_db or 0.0)
+            st.metric(
+                "NSDR of the refined stem",
+                f"{refined.nsdr_db:.1f} dB",
+                f"{gain:+.1f} dB over the network's",
+                border=True,
+                width=240,
+                help="The refined stem is the mean signal of the posterior.",
+            )
+    if not len(catalogue):
+        st.info("No galactic binary is more likely there than not.")
+        return
+    grid = item.mixture.grid
+    limit = cache.galaxy_limit(grid.num, grid.dt, grid.start, item.mixture.generation)
+    left, right = st.columns(2, gap="large")
+    with left:
+        st.plotly_chart(
+            plane_figure(catalogue, limit, truth, matches),
+            key="galaxy-plane",
+            config=CHART,
+            alt="Frequency and amplitude of the sources found and injected",
+        )
+    with right:
+        st.plotly_chart(
+            places_figure(catalogue, truth, matches),
+            key="galaxy-sky",
+            config=CHART,
+            alt="Sources found and injected on the sky",
+        )
+    if truth is not None and matches is not None and len(truth):
+        st.plotly_chart(
+            rates_figure(catalogue, truth, matches),
+            key="galaxy-rates",
+            config=CHART,
+            alt="Completeness and purity by SNR",
+        )
+    table = galaxy_table(catalogue, matches)
+    st.dataframe(
+        table,
+        hide_index=True,
+        key="galaxy-table",
+        column_config={
+            name: st.column_config.NumberColumn(format=_DIGITS[name]) for name in table
+        },
+        alt="Catalogue of the sources found",
+    )
+    line = command(shown, None, "infer").replace("gwiness inspect", "gwiness infer")
+    line += f" --items {shown.index} --data {request.data} --out result.h5"
+    full = {name: found.catalogue[name].tolist() for name in _columns(found.catalogue)}
+    downloads(shown, line, tables={"Catalogue": full}, result=found.path)
+
+
+def _columns(catalogue: Catalogue) -> list[str]:
+    return [*catalogue.space.names, *catalogue.extra]
+
+
+def _compared(
+    item: Item, found: GalaxyFound, catalogue: Catalogue, rows: np.ndarray
+) -> tuple[Catalogue | None, Matches | None]:
+    """Injected binaries of these bands that could be found, and which of them were."""
+    truth = item.catalogues.get("gb")
+    if truth is None or found.overlaps is None or "snr" not in truth.extra:
+        return None, None
+    low, high = GalacticConfig().band_hz
+    config, frequency = GalacticConfig(), truth["frequency"]
+    own = (frequency >= low) & (frequency < high) & (truth["snr"] >= config.snr[0])
+    seen = np.flatnonzero(own)
+    matches = match_sources(found.overlaps[rows][:, seen])
+    return truth.take(seen), matches
