@@ -112,9 +112,9 @@ def galactic(
     days: Annotated[float, typer.Option(min=10, max=370, help="Days of observation.")] = 30.0,
     sweeps: Annotated[int, typer.Option(min=100, help="Effort of ours, as by default.")] = 500,
     long_sweeps: Annotated[int, typer.Option(min=100, help="Effort of ours, long.")] = 8000,
-    temperatures: Annotated[int, typer.Option(min=2, help="Rungs of Eryn's ladder.")] = 12,
-    walkers: Annotated[int, typer.Option(min=36, help="Eryn's walkers of a rung.")] = 48,
-    steps: Annotated[int, typer.Option(min=30, help="Eryn's steps.")] = 6000,
+    temperatures: Annotated[int, typer.Option(min=2, help="Rungs of Eryn's ladder.")] = 6,
+    walkers: Annotated[int, typer.Option(min=36, help="Eryn's walkers of a rung.")] = 96,
+    steps: Annotated[int, typer.Option(min=30, help="Eryn's steps.")] = 5000,
     seed: Annotated[int, typer.Option(min=0, help="Seed of windows and chains.")] = 20282,
     rows: Annotated[
         Path | None, typer.Option(help="Folder for what each window gave: resumes.")
@@ -130,7 +130,7 @@ def galactic(
 
     compile_galactic()
     samples = 2**18 if days == 30 else round(days * 8640 / 1024) * 1024
-    ladder = Ladder(temperatures, walkers, steps)
+    ladder = Ladder(temperatures=temperatures, walkers=walkers, steps=steps)
     done = []
     if rows is not None:
         rows.mkdir(parents=True, exist_ok=True)

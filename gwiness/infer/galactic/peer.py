@@ -4,6 +4,11 @@ What is shared with the chains are the data, cut to the window's functions (`gwi
 galactic.window`), and the tables of the prior. Waveforms are gbgpu's blocks, brought to the
 segment's Fourier bins and from there to the window's functions by matrices. The number of sources
 is given: what is compared is the posterior of the parameters at that number.
+
+Eryn's ladder ends at a finite temperature and does not adapt: with its defaults, an infinite one
+that adapts, the posterior of the second window of ``gwiness benchmark galactic`` came out narrower
+than the prior it should have had, 0.02 nat from what Eryn gives without a ladder and from plain
+differential evolution on the same density, which agree.
 """
 
 from dataclasses import dataclass
@@ -36,7 +41,6 @@ _FIT = (
     "initial_phase",
 )
 """What Eryn walks in: the prior is flat there, but for z, the sky and the bounds of SNR."""
-_PERIODS = {3: 2 * np.pi, 6: np.pi, 7: 2 * np.pi}
 _Z = np.linspace(-4, 4, 81)
 _IMPOSSIBLE = -1e300
 _AMPLITUDES = (1e-25, 1e-19)
@@ -48,15 +52,17 @@ class Ladder:
     """How long Eryn walks.
 
     Arguments:
-        temperatures: Rungs of the ladder.
+        temperatures: Rungs of the ladder, geometric.
+        hottest: Temperature of the last.
         walkers: Walkers of each.
         steps: Steps of all of them; the first third is thrown away.
         thin: Steps between those that are kept.
     """
 
-    temperatures: int = 12
-    walkers: int = 48
-    steps: int = 6000
+    temperatures: int = 6
+    hottest: float = 30.0
+    walkers: int = 96
+    steps: int = 5000
     thin: int = 10
 
 
@@ -190,11 +196,6 @@ class TemperedPeer:
         ) * self.num
         size = len(limits)
         priors = ProbDistContainer({k: uniform_dist(*each) for k, each in enumerate(limits)})
-        periodic = {
-            slot * len(_FIT) + k: period
-            for slot in range(self.num)
-            for k, period in _PERIODS.items()
-        }
         sampler = EnsembleSampler(
             ladder.walkers,
             {_BRANCH: size},
@@ -202,8 +203,11 @@ class TemperedPeer:
             {_BRANCH: priors},
             vectorize=True,
             branch_names=[_BRANCH],
-            tempering_kwargs={"ntemps": ladder.temperatures},
-            periodic={_BRANCH: periodic},
+            tempering_kwargs={
+                "ntemps": ladder.temperatures,
+                "Tmax": ladder.hottest,
+                "adaptive": False,
+            },
         )
         shape = (ladder.temperatures, ladder.walkers)
         chosen = start[rng.integers(len(start), size=shape)]
