@@ -237,14 +237,15 @@ def band_inferred(key: FileKey, index: int, request: BandRequest) -> "BandPoster
 
 
 def infer_band(key: FileKey, index: int, request: BandRequest) -> "BandPosterior":
-    """Posterior of the galactic binaries in one band, as the command line computes it."""
+    """Posterior of the galactic binaries in one band, as the command line's, with one round."""
     from gwiness.engine import infer_band as sample
 
     _compilation().wait()
 
     def make() -> "BandPosterior":
         near = (request.frequency, request.frequency * (1 + 1e-12))
-        config = GalacticConfig(data=request.data, band_hz=near)
+        # One round, so that the page answers in seconds; its R-hat stands beside it.
+        config = GalacticConfig(data=request.data, band_hz=near, rounds=1)
         separation = None
         if request.data != "mixture":
             separation = separate(key, index, str(request.model), lambda *_: None)

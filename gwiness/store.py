@@ -18,7 +18,7 @@ from gwiness import __version__
 from gwiness.config.base import Config
 from gwiness.core.calibration import Calibration
 from gwiness.core.card import ModelCard
-from gwiness.core.errors import FileProblem
+from gwiness.core.errors import FileProblem, ScopeProblem
 from gwiness.core.scope import scope_warnings
 
 if TYPE_CHECKING:
@@ -36,6 +36,7 @@ __all__ = [
     "record",
     "record_calibrations",
     "save",
+    "save_settings",
     "scope_warnings",
     "verify",
 ]
@@ -90,7 +91,7 @@ def verify(folder: Path) -> list[str]:
     problems = []
     if card.name != folder.name:
         problems.append(f"the card is named {card.name!r}, but its folder is {folder.name!r}.")
-    weights = folder / _WEIGHTS
+    weights = folder / (_CONFIG if card.kind == "sampler" else _WEIGHTS)
     if not weights.is_file():
         return [*problems, f"{weights} is missing."]
     if _digest(weights) != card.sha256:
@@ -115,6 +116,7 @@ def load(
 
     Raises:
         FileProblem: If there is no such checkpoint, or its files are damaged.
+        ScopeProblem: If it is a sampler, which has nothing to load.
     """
     from safetensors import SafetensorError
     from safetensors.torch import load_file
@@ -127,6 +129,11 @@ def load(
     if problems:
         raise FileProblem(f"model {name!r} is damaged: {' '.join(problems)}")
     card, values = read_card(folder), _read_toml(folder / _CONFIG)
+    if card.kind == "sampler":
+        raise ScopeProblem(
+            f"model {name!r} has no weights: it samples the exact posterior, of LISA items with "
+            "`gwiness infer`, without --model."
+        )
     try:
         state = load_file(folder / _WEIGHTS)
         return card, _build(card, values, state, device)
@@ -182,6 +189,28 @@ def save(folder: Path, card: ModelCard, config: Config, state: "dict[str, Tensor
         if folder.exists():
             folder.replace(Path(scratch) / "replaced")
         part.replace(folder)
+    return card
+
+
+def save_settings(folder: Path, card: ModelCard, config: Config) -> ModelCard:
+    """Write the card and the settings of a sampler.
+
+    Arguments:
+        folder: ``models/<name>``.
+        card: The card; hash and version of the package are filled in.
+        config: Settings.
+
+    Returns:
+        The card as written.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    part = folder / f"{_CONFIG}.part"
+    part.write_text(config.to_toml(), encoding="utf-8")
+    card = card.model_copy(update={"sha256": _digest(part), "gwiness": __version__})
+    text = folder / f"{_CARD}.part"
+    text.write_text(_card_text(card), encoding="utf-8")
+    part.replace(folder / _CONFIG)
+    text.replace(folder / _CARD)
     return card
 
 

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from gwiness import store
-from gwiness.core.errors import FileProblem
+from gwiness.core.catalogue import SPACES
+from gwiness.core.errors import FileProblem, ScopeProblem
 from gwiness.core.grid import TimeGrid
 from gwiness.evaluate.card import item_metrics
 from gwiness.evaluate.separation import measure_item
@@ -14,13 +15,27 @@ from gwiness.io.formats import open_recording
 
 SAMPLE = Path(__file__).parent.parent / "sample_data" / "lisa-sample.h5"
 CARDS = store.list_cards()
+TRAINED = [card for card in CARDS if card.kind != "sampler"]
+SAMPLERS = [card for card in CARDS if card.kind == "sampler"]
 
 
-def test_a_separator_and_a_posterior_model_are_shipped():
-    assert {card.kind for card in CARDS} == {"separator", "slotflow"}
+def test_a_separator_a_posterior_model_and_a_sampler_are_shipped():
+    assert {card.kind for card in CARDS} == {"separator", "slotflow", "sampler"}
 
 
-@pytest.mark.parametrize("card", CARDS, ids=lambda card: card.name)
+@pytest.mark.parametrize("card", SAMPLERS, ids=lambda card: card.name)
+def test_a_sampler_states_its_settings_and_how_honest_it_is(card):
+    folder = store.MODELS / card.name
+    assert store.verify(folder) == []
+    with pytest.raises(ScopeProblem, match="no weights"):
+        store.load(card.name)
+    for test, found in store.read_calibrations(folder).items():
+        assert card.metrics[test]["bands"] == found.n
+        assert found.num_ranks > 100
+        assert set(found.p_p) == {"level", *SPACES["gb"].names}
+
+
+@pytest.mark.parametrize("card", TRAINED, ids=lambda card: card.name)
 def test_checkpoint_is_sound_and_loads(card):
     assert store.verify(store.MODELS / card.name) == []
     loaded, model = store.load(card.name)
@@ -31,8 +46,8 @@ def test_checkpoint_is_sound_and_loads(card):
 @pytest.mark.parametrize("card", CARDS, ids=lambda card: card.name)
 def test_card_says_on_what_how_long_how_good_and_where_not(card):
     assert card.metrics
-    assert card.training.minutes > 0
-    assert card.training.steps > 0
+    assert (card.training.minutes > 0) == (card.kind != "sampler")
+    assert (card.training.steps > 0) == (card.kind != "sampler")
     assert len(card.limits.text) > 40
     assert card.summary
 
@@ -54,7 +69,7 @@ def test_figures_of_the_card_can_be_derived_again(card):
 
 
 def test_damaged_weights_are_refused(tmp_path):
-    name = CARDS[0].name
+    name = TRAINED[0].name
     shutil.copytree(store.MODELS / name, tmp_path / name)
     weights = tmp_path / name / "weights.safetensors"
     data = bytearray(weights.read_bytes())

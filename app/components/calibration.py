@@ -11,31 +11,37 @@ from gwiness.plots.calibration import p_p_figure, rank_figure, rate_figure, reli
 __all__ = ["calibration_panel"]
 
 
-def calibration_panel(name: str, key: str) -> None:
+def calibration_panel(name: str, key: str, kind: str = "sinusoid") -> None:
     """Draw the figures of one test set, with a choice of which.
 
     Arguments:
         name: Model.
         key: Where on the page this is: keys of widgets start with it.
+        kind: Of the sources that it infers.
     """
     found = cache.calibrations(name)
     if not found:
         st.info(
             f"No calibration lies beside {plain(name)}: "
-            "`gwiness evaluate slotflow FILE --model NAME --record TEST` makes it."
+            "`gwiness evaluate slotflow FILE --model NAME --record TEST` makes it, for galactic "
+            "binaries `gwiness evaluate galactic --record TEST`."
         )
         return
     chosen = st.selectbox("Test set", list(found), key=f"{key}-test", width=320)
-    calibration, space = found[chosen], SPACES["sinusoid"]
-    st.caption(f"{calibration.n} signals that the network has not seen.")
+    calibration, space = found[chosen], SPACES[kind]
+    noun = "signals that the network has not seen" if kind == "sinusoid" else "simulated bands"
+    st.caption(f"{calibration.n} {noun}.")
+    edges = calibration.by_separation_hz.edges
+    unit, scale = ("mHz", 1e3) if max(edge or 0 for edge in edges) > 1e-4 else ("µHz", 1e6)
     figures = {
         "P–P": p_p_figure(calibration, space),
         "Ranks": rank_figure(calibration, space),
-        "Reliability of K": reliability_figure(calibration),
         "Against separation": rate_figure(
-            calibration.by_separation_hz, "distance to the nearest source [mHz]", 1e3
+            calibration.by_separation_hz, f"distance to the nearest source [{unit}]", scale
         ),
     }
+    if calibration.reliability:
+        figures["Reliability of K"] = reliability_figure(calibration)
     if calibration.by_snr is not None:
         figures["Against SNR"] = rate_figure(calibration.by_snr, "SNR")
     columns = st.columns(2, gap="large")

@@ -62,7 +62,7 @@ def galaxy_panel(shown: Loaded, item: Item) -> None:
 
 
 def _request(shown: Loaded) -> BandRequest:
-    """What is searched: with a separator, never the whole mixture, whose mergers are everywhere."""
+    """What is searched: never the whole mixture where a separator can take the mergers out."""
     if shown.view.separator is None:
         return BandRequest(0.0, "mixture")
     data = st.segmented_control(

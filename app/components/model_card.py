@@ -39,10 +39,11 @@ def model_card(card: ModelCard) -> None:
         st.markdown("**Scope**")
         st.markdown("\n".join(f"- {line}" for line in _scope(card)))
     with made:
-        st.markdown("**Training**")
         training = card.training
+        st.markdown("**Training**" if training.steps else "**Measured**")
+        effort = f"{training.minutes:.0f} min on {plain(training.device)}, {training.steps} steps"
         st.markdown(
-            f"- {training.minutes:.0f} min on {plain(training.device)}, {training.steps} steps\n"
+            f"- {effort if training.steps else 'nothing is trained: it has no weights'}\n"
             f"- {card.data.num_items} items, seed {card.data.seed}\n"
             f"- made with gwiness {plain(card.gwiness)}"
         )
@@ -58,9 +59,10 @@ def model_card(card: ModelCard) -> None:
         table = _metrics(card)
         if table["metric"]:
             st.dataframe(table, hide_index=True, alt=f"Metrics of {card.name}")
-    if card.kind == "slotflow":
+    if card.kind != "separator":
+        kind = "gb" if card.kind == "sampler" else "sinusoid"
         with st.expander("Calibration"):
-            calibration_panel(card.name, f"card-{card.name}")
+            calibration_panel(card.name, f"card-{card.name}", kind)
     st.warning(f"**Limits.** {plain(card.limits.text)}", icon="⚠️")
 
 

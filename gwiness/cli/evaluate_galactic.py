@@ -150,7 +150,14 @@ def _overlaps(
 
 def _print(report: dict[str, Any]) -> None:
     table = Table("figure", "n", "rate", "68 % interval")
-    for name in ("exact_k_clear", "exact_k", "recall_loud", "precision_loud", "recall_pairs"):
+    for name in (
+        "exact_k_clear",
+        "exact_k",
+        "recall_loud",
+        "recall_loud_resolved",
+        "precision_loud",
+        "recall_pairs",
+    ):
         row = report[name]
         if row["n"]:
             low, high = row["interval"]
@@ -171,6 +178,71 @@ def _print(report: dict[str, Any]) -> None:
     )
 
 
+def _record(
+    test: str,
+    scores: "list[BandScore]",
+    figures: dict[str, Any],
+    job: _Job,
+    models: Path | None,
+) -> None:
+    """Figures and calibration into the card of the sampler, made if there is none."""
+    from gwiness import __version__, store
+    from gwiness.core.card import DataCard, LimitsCard, ModelCard, ScopeCard, TrainingCard
+    from gwiness.evaluate.galactic import calibration
+    from gwiness.infer.galactic.estimator import MODEL
+
+    folder = (models or store.MODELS) / MODEL
+    metrics: dict[str, Any] = {test: _card_metrics(figures)}
+    if (folder / "card.toml").exists():
+        metrics = {**store.read_card(folder).metrics, **metrics}
+    bands = sum(int(each["bands"]) for each in metrics.values())
+    duration = 2**18 * 10.0 if job.days == 30 else job.days * 86400.0
+    card = ModelCard(
+        name=MODEL,
+        kind="sampler",
+        sha256="",
+        gwiness=__version__,
+        summary="Reversible-jump chains on the exact likelihood of galactic binaries.",
+        data=DataCard(
+            config=job.config.to_toml(),
+            num_items=bands // _BANDS,
+            seed=job.seed,
+            text="Bands of 32 bins with 0 to 10 binaries of the population each, f₀ uniform, SNR "
+            "8 to 200 log-uniform; noise drawn in the time domain, its model known.",
+        ),
+        training=TrainingCard(device="none", minutes=0.0, steps=0),
+        metrics=metrics,
+        scope=ScopeCard(
+            channels=("A", "E"),
+            kinds=("gb",),
+            text="no gaps; TDI 1.5 or 2; the noise model is taken as true",
+        ),
+        limits=LimitsCard(
+            text="Where more than about five sources share a band, the chains need longer than by "
+            "default: R-hat, shown with every posterior, says so. Sources closer than 1/T to each "
+            "other are often counted as one. Lines of other classes that are left in the data are "
+            "taken for binaries."
+        ),
+    )
+    store.save_settings(folder, card, job.config)
+    store.record_calibrations(folder, {test: calibration(scores, duration)})
+
+
+def _card_metrics(figures: dict[str, Any]) -> dict[str, float]:
+    """Rates, coverages and times, flat."""
+    names = ("exact_k_clear", "exact_k", "recall_loud", "recall_loud_resolved", "precision_loud")
+    out = {"bands": float(figures["bands"])}
+    for name in (*names, "recall_pairs"):
+        if figures[name]["n"]:
+            out |= {name: figures[name]["rate"], f"{name}_n": float(figures[name]["n"])}
+    coverage = {**figures["coverage_90_by_loudness"]}
+    coverage.pop("n")
+    out |= {f"coverage_90_{name}": value for name, value in coverage.items()}
+    for name in ("r_hat_below_1.01", "r_hat_median", "seconds_median"):
+        out[name] = figures[name]
+    return out
+
+
 def galactic(
     file: Annotated[
         Path | None, typer.Argument(help="LISA file with its truth; simulated items if not given.")
@@ -184,6 +256,10 @@ def galactic(
     ] = None,
     config: Annotated[Path | None, typer.Option("--config", help="TOML file: settings.")] = None,
     set_: Annotated[list[str] | None, typer.Option("--set", help="Change one: key=value.")] = None,
+    record: Annotated[
+        str | None, typer.Option(help="Keep the figures in the sampler's card, under this name.")
+    ] = None,
+    models: Annotated[Path | None, typer.Option(help="Folder of checkpoints.")] = None,
     as_json: Json = False,
 ) -> None:
     """Count, find, measure: posteriors of galactic binaries against the injected ones.
@@ -210,7 +286,12 @@ def galactic(
         for index, found in shared_out(partial(_measure, job), range(items), workers, 1):
             scores[index] = found
             advance(1)
-    figures = report([score for index in sorted(scores) for score in scores[index]])
+    every = [score for index in sorted(scores) for score in scores[index]]
+    figures = report(every)
+    if record is not None:
+        if file is not None:
+            raise GwinessError("--record keeps figures of simulated items: leave the file out.")
+        _record(record, every, figures, job, models)
     if as_json:
         print(json.dumps(figures))
     else:

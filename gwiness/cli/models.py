@@ -54,8 +54,9 @@ def verify(
     problems: dict[str, list[str]] = {}
     for name in chosen:
         try:
-            store.load(name, root)
-            problems[name] = []
+            problems[name] = store.verify(root / name)
+            if store.read_card(root / name).kind != "sampler":
+                store.load(name, root)
         except FileProblem as problem:
             problems[name] = [str(problem)]
     if as_json:

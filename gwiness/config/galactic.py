@@ -24,8 +24,8 @@ class GalacticConfig(Config):
     """Smallest and largest SNR of a source in these data, log-uniform between."""
     sweeps: int = Field(default=500, ge=100)
     """Kept states of each of two ensembles in a round."""
-    rounds: PositiveInt = 1
-    """Most rounds."""
+    rounds: PositiveInt = 4
+    """Most rounds; there are no more once the ensembles agree, R-hat below 1.01."""
 
     @model_validator(mode="after")
     def _check(self) -> "GalacticConfig":

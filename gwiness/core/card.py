@@ -49,10 +49,13 @@ class LimitsCard(_Frozen):
 
 
 class ModelCard(_Frozen):
-    """Card of a checkpoint, `card.toml` in its folder."""
+    """Card of a checkpoint, or of a sampler that has settings and no weights: `card.toml`.
+
+    A sampler's ``sha256`` is that of its ``config.toml``.
+    """
 
     name: str
-    kind: Literal["separator", "slotflow"]
+    kind: Literal["separator", "slotflow", "sampler"]
     version: int = 1
     sha256: str
     gwiness: str

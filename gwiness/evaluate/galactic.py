@@ -16,6 +16,7 @@ import numpy as np
 from jaxtyping import Float
 from scipy.optimize import linear_sum_assignment
 
+from gwiness.core.calibration import Calibration, RankHistogram, Rates
 from gwiness.core.catalogue import SPACES
 from gwiness.core.galactic import Sources
 from gwiness.evaluate.calibration import (
@@ -26,7 +27,7 @@ from gwiness.evaluate.calibration import (
     rate_interval,
 )
 
-__all__ = ["BandScore", "report", "score_band"]
+__all__ = ["BandScore", "calibration", "report", "score_band"]
 
 _SPACE = SPACES["gb"]
 _RIGHT, _SAME = 0.9, 0.5
@@ -36,6 +37,8 @@ _ENOUGH = 50
 """Samples of a marginal posterior that a rank can be taken in."""
 SNR_EDGES = (8.0, 10.0, 12.0, 15.0, 20.0, 30.0, 50.0, 100.0, 200.0)
 """Edges of the bins that recall and precision are given in."""
+_SEPARATION_EDGES = (0.0, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 4.0, np.inf)
+"""The same of the distance to the nearest source [1/T]."""
 
 
 @dataclass(frozen=True)
@@ -190,6 +193,7 @@ def report(scores: Sequence[BandScore]) -> dict[str, Any]:
     found, right = joined([s.found_snr for s in scores]), joined([s.right for s in scores], bool)
     apart = joined([s.separation for s in scores])
     beside = joined([s.neighbour_snr for s in scores])
+    resolved = (snr > _LOUD) & (apart > 1)
     pairs = (apart > 0.4) & (apart < 0.6) & (snr > _PAIR_SNR) & (beside > _PAIR_SNR)
     exact = np.array([s.num_found == s.num_true for s in scores])
     clear = np.array([s.clear for s in scores], dtype=bool)
@@ -202,6 +206,7 @@ def report(scores: Sequence[BandScore]) -> dict[str, Any]:
         "exact_k": _rate(exact),
         "mean_p_true": float(np.mean([s.p_true for s in scores])),
         "recall_loud": _rate(hit[snr > _LOUD]),
+        "recall_loud_resolved": _rate(hit[resolved]),
         "precision_loud": _rate(right[found > _LOUD]),
         "recall_pairs": _rate(hit[pairs]),
         "recall_by_snr": _by_snr(snr, hit),
@@ -230,3 +235,61 @@ def _coverage(ranks: Float[np.ndarray, "R 8"]) -> Mapping[str, Any]:
         return {"n": 0}
     each = {name: central_coverage(ranks[:, k], 0.9) for k, name in enumerate(_SPACE.names)}
     return {"n": len(ranks), **each}
+
+
+def calibration(scores: Sequence[BandScore], duration: float) -> Calibration:
+    """What a card keeps of many bands.
+
+    Ranks are those by loudness, which select nothing; rates by separation count sources louder
+    than SNR 15, of found ones there is none to tell.
+
+    Arguments:
+        scores: Of bands of one observation time.
+        duration: That time [s].
+    """
+    figures = report(scores)
+    every = np.array([row for s in scores for row in s.loudness_ranks]).reshape(-1, len(_SPACE))
+    snr = np.concatenate([s.snr for s in scores])
+    apart = np.concatenate([s.separation for s in scores])
+    hit = np.concatenate([np.asarray(s.hit, dtype=bool) for s in scores])
+    paired = np.array([row for s in scores for row in s.ranks]).reshape(-1, len(_SPACE))
+    paired_snr = np.concatenate([s.rank_snr for s in scores])
+    inside = np.abs(2 * paired - 1) <= 0.9
+
+    def column(rows: Sequence[Mapping[str, Any]], name: str) -> tuple[Any, ...]:
+        return tuple(row[name] for row in rows)
+
+    by_snr, claims = figures["recall_by_snr"], figures["precision_by_snr"]
+    bins = np.digitize(paired_snr, SNR_EDGES) - 1
+    covered = [inside[bins == k] for k in range(len(SNR_EDGES) - 1)]
+    loud = snr > _LOUD
+    place = np.digitize(apart, _SEPARATION_EDGES) - 1
+    by_separation = [_rate(hit[loud & (place == k)]) for k in range(len(_SEPARATION_EDGES) - 1)]
+    nothing = (None,) * len(by_separation)
+    return Calibration(
+        n=len(scores),
+        p_p={name: tuple(values) for name, values in figures["p_p_by_loudness"].items()},
+        sbc={
+            name: RankHistogram.model_validate(rank_histogram(every[:, k]))
+            for k, name in enumerate(_SPACE.names)
+        },
+        reliability=(),
+        by_separation_hz=Rates(
+            edges=tuple(None if np.isinf(edge) else edge / duration for edge in _SEPARATION_EDGES),
+            n=column(by_separation, "n"),
+            recall=column(by_separation, "rate"),
+            recall_interval=column(by_separation, "interval"),
+            precision=nothing,
+            precision_interval=nothing,
+            coverage_90=nothing,
+        ),
+        by_snr=Rates(
+            edges=SNR_EDGES,
+            n=column(by_snr, "n"),
+            recall=column(by_snr, "rate"),
+            recall_interval=column(by_snr, "interval"),
+            precision=column(claims, "rate"),
+            precision_interval=column(claims, "interval"),
+            coverage_90=tuple(float(each.mean()) if each.size else None for each in covered),
+        ),
+    )

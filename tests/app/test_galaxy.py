@@ -19,7 +19,7 @@ def jobs_folder(tmp_path, monkeypatch):
 
 
 def result_for(file, engine):
-    """What the search would leave: the injected binaries, exactly; the refined stem is the truth."""
+    """What the search would leave: the injected binaries, exactly, and a refined stem."""
     from app.cache import BandRequest, galaxy_folder
     from app.state import FileKey
 

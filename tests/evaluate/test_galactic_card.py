@@ -1,0 +1,53 @@
+"""What `gwiness evaluate galactic --record` keeps in the sampler's card."""
+
+import json
+
+from typer.testing import CliRunner
+
+from gwiness import store
+from gwiness.cli import app
+
+
+def scored(seed, num=3):
+    """A row as the evaluation keeps it: two sources, one of them found."""
+    ranks = [[(seed * 7 + k * 13 + j * 29) % 100 / 100 for k in range(8)] for j in range(num)]
+    return {
+        "num_true": 2,
+        "num_found": 2,
+        "p_true": 0.9,
+        "clear": True,
+        "snr": [20.0, 9.0],
+        "separation": [3.0, 3.0],
+        "neighbour_snr": [9.0, 20.0],
+        "hit": [True, False],
+        "found_snr": [21.0, 30.0],
+        "right": [True, False],
+        "ranks": ranks[:1],
+        "rank_snr": [20.0],
+        "r_hat": 1.005,
+        "seconds": 2.0,
+        "loudness_ranks": ranks,
+    }
+
+
+def test_figures_and_calibration_are_kept_by_name(tmp_path):
+    rows, models = tmp_path / "rows", tmp_path / "models"
+    rows.mkdir()
+    for item in range(2):
+        bands = [scored(8 * item + band) for band in range(8)]
+        (rows / f"item-{item:05d}.json").write_text(json.dumps(bands), encoding="utf-8")
+    command = ["evaluate", "galactic", "--items", "2", "--rows", rows, "--models", models]
+    for test in ("first", "second"):
+        result = CliRunner().invoke(app, [*map(str, command), "--record", test, "--json"])
+        assert result.exit_code == 0, result.output
+    folder = models / "galactic-rjmcmc"
+    card, kept = store.read_card(folder), store.read_calibrations(folder)
+    assert list(card.metrics) == list(kept) == ["first", "second"]
+    assert card.metrics["first"]["recall_loud"] == 1.0
+    assert card.metrics["first"]["precision_loud"] == 0.5
+    assert card.data.num_items == 4
+    assert kept["first"].n == 16
+    assert kept["first"].num_ranks == 48
+    assert kept["first"].by_snr is not None
+    assert kept["first"].by_snr.recall[:1] == (0.0,)
+    assert store.verify(folder) == []
