@@ -61,7 +61,8 @@ def _measure(job: _Job, indices: Sequence[int]) -> Iterator[tuple[int, "list[Ban
         else:
             from gwiness.evaluate.galactic import BandScore
 
-            rows = [BandScore(**row) for row in json.loads(kept.read_text(encoding="utf-8"))]
+            kept_rows = json.loads(kept.read_text(encoding="utf-8"))
+            rows = [BandScore.from_dict(row) for row in kept_rows]
         yield index, rows
 
 

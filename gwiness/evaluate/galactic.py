@@ -84,6 +84,16 @@ class BandScore:
         """For a file of rows."""
         return asdict(self)
 
+    @classmethod
+    def from_dict(cls, row: Mapping[str, Any]) -> "BandScore":
+        """From a file of rows."""
+        return cls(**{name: _tuples(value) for name, value in row.items()})
+
+
+def _tuples(value: Any) -> Any:
+    """JSON's lists as tuples."""
+    return tuple(_tuples(each) for each in value) if isinstance(value, list) else value
+
 
 def score_band(
     num: Float[np.ndarray, " K1"],
