@@ -73,6 +73,7 @@ __all__ = [
     "separated",
     "source_scores",
     "stream",
+    "whole_galaxy",
 ]
 
 Value = TypeVar("Value")
@@ -262,15 +263,22 @@ class GalaxyFound:
 
     Arguments:
         catalogue: Sources, from the result.
+        refined: Mean signal of the posterior, whitened as the separation is, if there is one.
         stems: Scores of the network's stem and of the refined one, if there are both.
         overlaps: Normalised overlaps of sources found and injected (J, K), if there is a truth.
         path: The result file.
     """
 
     catalogue: Catalogue
+    refined: Whitened | None
     stems: tuple[StemScore, StemScore] | None
     overlaps: np.ndarray | None
     path: Path
+
+
+def whole_galaxy(model: str | None) -> BandRequest:
+    """The search of all bands that is offered first: without the other classes, if they can go."""
+    return BandRequest(0.0, "mixture" if model is None else "cleaned", model)
 
 
 def galaxy_folder(key: FileKey, index: int, request: BandRequest) -> Path:
@@ -321,7 +329,8 @@ def galaxy_found(key: FileKey, index: int, request: BandRequest) -> GalaxyFound 
         overlaps = None
         if truth is not None:
             overlaps = galactic_overlaps(catalogue, truth, tdi.grid, tdi.generation)
-        return GalaxyFound(catalogue, stems, overlaps, path)
+        refined = None if separation is None else separation.refined.get("gb")
+        return GalaxyFound(catalogue, refined, stems, overlaps, path)
 
     return _stores()["galaxy"].get((key, index, request), make)
 
@@ -420,12 +429,12 @@ class MapRequest:
     """One panel.
 
     Arguments:
-        source: ``mixture``, ``noise``, ``residual``, ``injected`` or ``inferred``.
-        kind: Class, for the last two.
+        source: ``mixture``, ``noise``, ``residual``, ``injected``, ``inferred`` or ``refined``.
+        kind: Class, for the last three.
         processing: Channel, noise model, band.
         window: Window [samples].
         bins: Frequency bands.
-        model: Separator, for ``inferred`` and ``residual``.
+        model: Separator, for ``inferred``, ``residual`` and ``refined``.
         logarithmic: Spacing of the bands.
         zoom: First and last time [s], lowest and highest frequency [Hz].
     """
@@ -448,6 +457,11 @@ def stream(key: FileKey, index: int, request: MapRequest) -> Whitened:
     """
     found, processing = item(key, index), request.processing
     model = whitener(key, index, processing)
+    if request.source == "refined":
+        galaxy = galaxy_found(key, index, whole_galaxy(request.model))
+        if galaxy is None or galaxy.refined is None:
+            raise KeyError(f"item {index} has no refined stem")
+        return shown_estimate(galaxy.refined, model, processing.channel, found.mixture.generation)
     if request.source in ("inferred", "residual"):
         separation = _stores()["separation"].peek((key, index, request.model))
         if separation is None:

@@ -1,5 +1,7 @@
 """All galactic binaries of a LISA item: a job over its bands, and the catalogue that it leaves."""
 
+from dataclasses import replace
+
 import numpy as np
 import streamlit as st
 
@@ -64,7 +66,7 @@ def galaxy_panel(shown: Loaded, item: Item) -> None:
 def _request(shown: Loaded) -> BandRequest:
     """What is searched: never the whole mixture where a separator can take the mergers out."""
     if shown.view.separator is None:
-        return BandRequest(0.0, "mixture")
+        return cache.whole_galaxy(None)
     data = st.segmented_control(
         "Searched in",
         ["cleaned", "stem"],
@@ -73,7 +75,8 @@ def _request(shown: Loaded) -> BandRequest:
         required=True,
         key="galaxy-data",
     )
-    return BandRequest(0.0, "stem" if data == "stem" else "cleaned", shown.view.separator)
+    request = cache.whole_galaxy(shown.view.separator)
+    return replace(request, data="stem") if data == "stem" else request
 
 
 @st.fragment(run_every=1.0)

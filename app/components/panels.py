@@ -32,6 +32,7 @@ __all__ = [
     "inferred_panel",
     "injected_panel",
     "map_of",
+    "refined_panel",
     "request_of",
     "spectrogram_tab",
     "time_unit",
@@ -94,6 +95,20 @@ def inferred_panel(shown: Loaded, separation: Separation | None, kind: str) -> P
     score = _scores(shown)[kind]
     # On a line of their own: on a narrow screen one line would be cut off.
     return Panel(f"{name}<br>{score.text}", map_of(shown, "inferred", kind))
+
+
+def refined_panel(shown: Loaded, kind: str) -> Panel | None:
+    """The stem from the posteriors of a class's sources; None before there is one."""
+    if kind != "gb":
+        return None
+    found = cache.galaxy_found(shown.key, shown.index, cache.whole_galaxy(shown.view.separator))
+    if found is None or found.refined is None or found.stems is None:
+        return None
+    if shown.view.processing.channel not in found.refined.channels:
+        return None
+    name = f"{chip(kind)} <b>{escaped(short_title(kind))}</b> refined by its posteriors"
+    text = f"{name}<br>{found.stems[1].text}"
+    return Panel(text, map_of(shown, "refined", kind), span=2)
 
 
 def injected_panel(shown: Loaded, kind: str) -> Panel:

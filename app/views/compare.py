@@ -11,6 +11,7 @@ from app.components.panels import (
     inferred_panel,
     injected_panel,
     mixture_panel,
+    refined_panel,
     request_of,
     residual_panel,
     time_unit,
@@ -70,6 +71,8 @@ def _figure(shown: Loaded, separation: Separation | None, kind: str) -> None:
             rows.append(
                 [inferred_panel(shown, separation, kind), residual_panel(shown, separation)]
             )
+            refined = refined_panel(shown, kind)
+            rows += [[refined]] if refined is not None else []
         maps = [panel.map for row in rows for panel in row if panel.map is not None]
         figure = spectrogram_figure(
             rows,

@@ -71,3 +71,14 @@ def test_what_was_found_is_compared_with_what_was_injected(page, lisa_file, engi
     titles = {str(figure["layout"].get("xaxis", {}).get("title")) for figure in figures(at)}
     assert any("ecliptic longitude" in title for title in titles)
     assert "Search all bands" not in texts(at)
+
+
+def test_the_refined_stem_is_drawn_below_the_network_s(page, lisa_file, engine, jobs_folder):
+    result_for(lisa_file, engine)
+    at = page(lisa_file, engine)
+    at.switch_page("views/compare.py").run()
+    clean(at.get_by_key("cls").set_value("gb").run())
+    titles = [note["text"] for note in figures(at)[0]["layout"]["annotations"]]
+    assert sum("inferred" in title for title in titles) == 1
+    (refined,) = [title for title in titles if "refined by its posteriors" in title]
+    assert "NSDR 25.6 dB" in refined
