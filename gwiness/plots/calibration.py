@@ -171,6 +171,6 @@ def _bin_names(edges: tuple[float | None, ...], scale: float) -> list[str]:
     """Names of the bins between edges, e.g. ``3-3.5`` and ``> 10``."""
     names = []
     for low, high in pairwise(edges):
-        first = f"{(low or 0.0) * scale:g}"
-        names.append(f"> {first}" if high is None else f"{first}-{high * scale:g}")
+        first = f"{(low or 0.0) * scale:.3g}"
+        names.append(f"> {first}" if high is None else f"{first}-{high * scale:.3g}")
     return names

@@ -136,9 +136,10 @@ def places_figure(
 def rates_figure(found: Catalogue, truth: Catalogue, matches: Matches) -> go.Figure:
     """Completeness and purity by SNR, with 68 % intervals."""
     figure = go.Figure()
-    for name, color, snr, good in (
-        ("completeness", TRUTH_COLOR, np.asarray(truth["snr"], dtype=float), matches.hit),
-        ("purity", color_of("gb"), found["snr"], matches.right),
+    # Side by side, so that equal rates do not hide each other.
+    for name, color, snr, good, aside in (
+        ("completeness", TRUTH_COLOR, np.asarray(truth["snr"], dtype=float), matches.hit, 0.985),
+        ("purity", color_of("gb"), found["snr"], matches.right, 1.015),
     ):
         rows = rates_by_snr(snr, good)
         if not rows:
@@ -146,7 +147,7 @@ def rates_figure(found: Catalogue, truth: Catalogue, matches: Matches) -> go.Fig
         rate = np.array([row["rate"] for row in rows])
         low, high = np.array([row["interval"] for row in rows]).T
         figure.add_scatter(
-            x=[np.sqrt(row["snr"][0] * row["snr"][1]) for row in rows],
+            x=[aside * np.sqrt(row["snr"][0] * row["snr"][1]) for row in rows],
             y=rate,
             error_y={
                 "type": "data",

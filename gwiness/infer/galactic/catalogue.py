@@ -137,7 +137,7 @@ def amplitude_limit(
     frequencies: Float[np.ndarray, " F"],
     rng: np.random.Generator,
     snr: float = 8.0,
-    num: int = 64,
+    num: int = 400,
 ) -> Float[np.ndarray, " F"]:
     """Amplitude of a binary of this SNR (F,), root mean square over sky and orientation.
 
