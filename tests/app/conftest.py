@@ -36,6 +36,16 @@ def compiled():
     compile_galactic()
 
 
+class Compiled:
+    """The compilation in the background, over."""
+
+    def poll(self):
+        return 0
+
+    def wait(self):
+        return 0
+
+
 @pytest.fixture
 def page(tmp_path, monkeypatch, compiled):
     """Start the app with a data folder and an engine."""
@@ -45,6 +55,7 @@ def page(tmp_path, monkeypatch, compiled):
         import app.state
 
         monkeypatch.setattr(app.cache, "engine", lambda: engine)
+        monkeypatch.setattr(app.cache, "_compilation", Compiled)
         # Neither the samples nor the runs of this clone have a say here.
         monkeypatch.setattr(app.state, "ROOT", tmp_path)
         monkeypatch.setenv("GWINESS_DATA", str(file.parent))
