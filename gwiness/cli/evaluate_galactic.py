@@ -43,6 +43,7 @@ class _Job:
 
     file: Path | None
     config: GalacticConfig
+    crowded: bool
     days: float
     seed: int
     rows: Path | None
@@ -71,12 +72,12 @@ def _item_of(job: _Job, index: int) -> "tuple[Item, tuple[Band, ...]]":
     from gwiness.core.seeds import generator
 
     if job.file is None:
-        from gwiness.simulate.galactic_bands import crowded_item
+        from gwiness.simulate.galactic_bands import crowded_item, population_item
 
         rng = generator(job.seed, "galactic bands", index)
         # A month is 2^18 samples, as everywhere; other lengths are what was asked for.
         num = 2**18 if job.days == 30 else round(job.days * _DAY / 1024) * 1024
-        return crowded_item(rng, _BANDS, num)
+        return (crowded_item if job.crowded else population_item)(rng, _BANDS, num)
     from gwiness.io.formats import open_recording
 
     with open_recording(job.file) as recording:

@@ -1,8 +1,9 @@
-"""Items whose galactic binaries crowd a few neighbouring bands: what inference is tested on.
+"""Items with galactic binaries in a few neighbouring bands: what inference is tested on.
 
-Every band holds 0 to 10 binaries of the population, uniform; their f₀ are uniform in the band and
-their SNRs log-uniform, so that every separation and loudness occurs. Waveforms are gbgpu's, noise
-is drawn in the time domain.
+*Population*: of a Galaxy drawn anew, every binary of these bands that could be seen in an item of
+that length. *Crowded*: every band holds 0 to 10 binaries, uniform, their f₀ uniform in the band,
+so that every separation occurs. As in a mixture, distances are changed so that SNRs are
+log-uniform. Waveforms are gbgpu's, noise is drawn in the time domain.
 """
 
 import numpy as np
@@ -19,12 +20,15 @@ from gwiness.signal.psd import analytic_psd
 from gwiness.simulate.galactic import GalacticBinaries
 from gwiness.simulate.noise import doubled_psd, draw_noise
 from gwiness.simulate.orbits import DAY
+from gwiness.simulate.population import draw_galaxy, sky_averaged_snr
 from gwiness.simulate.waveform import CHANNELS
 
-__all__ = ["crowded_item"]
+__all__ = ["crowded_item", "population_item"]
 
 _SPACE = SPACES["gb"]
 _MOST = 10
+_LOUDER = 1.6
+"""Most that a binary's SNR exceeds its average over sky and polarisation by."""
 
 
 def crowded_item(
@@ -43,36 +47,72 @@ def crowded_item(
         snr: Range of SNRs, log-uniform.
         frequencies: Range of the first band [Hz], log-uniform.
     """
-    grid = TimeGrid(float(rng.integers(10, 400)) * DAY, 10.0, num)
-    lowest = np.exp(rng.uniform(*np.log(frequencies)))
-    bands = bands_between(grid, lowest, 2 * lowest)[:num_bands]
+    grid, bands = _place(rng, num_bands, num, frequencies)
     counts = rng.integers(0, _MOST + 1, num_bands)
     low = np.repeat([band.low for band in bands], counts)
     high = np.repeat([band.high for band in bands], counts)
-    table = _drawn(rng, rng.uniform(low, high))
-    config = NoiseConfig()
-    noise = draw_noise(rng, doubled_psd(config, grid.dt, grid.num), grid.dt)
-    stem = np.zeros_like(noise)
+    return _item(rng, grid, _drawn(rng, rng.uniform(low, high)), snr), bands
+
+
+def population_item(
+    rng: np.random.Generator,
+    num_bands: int = 8,
+    num: int = 2**18,
+    snr: tuple[float, float] = (8.0, 200.0),
+    frequencies: tuple[float, float] = (1e-3, 1e-2),
+) -> tuple[Item, tuple[Band, ...]]:
+    """One item and its bands; arguments as of `crowded_item`."""
+    grid, bands = _place(rng, num_bands, num, frequencies)
+    galaxy = draw_galaxy(rng, bands[0].low)
+    galaxy = galaxy.take(np.flatnonzero(galaxy["frequency"] < bands[-1].high))
+    psd = analytic_psd(grid, CHANNELS)[0, _bins(grid, galaxy)]
+    likely = _LOUDER * sky_averaged_snr(galaxy, psd, grid.duration) > snr[0]
+    galaxy = galaxy.take(np.flatnonzero(likely))
+    if len(galaxy):
+        _, loud = _waves(GalacticBinaries(grid), galaxy)
+        galaxy = galaxy.take(np.flatnonzero(loud > snr[0]))
+    return _item(rng, grid, galaxy, snr), bands
+
+
+def _place(
+    rng: np.random.Generator, num_bands: int, num: int, frequencies: tuple[float, float]
+) -> tuple[TimeGrid, tuple[Band, ...]]:
+    """A segment and neighbouring bands."""
+    grid = TimeGrid(float(rng.integers(10, 400)) * DAY, 10.0, num)
+    lowest = np.exp(rng.uniform(*np.log(frequencies)))
+    return grid, bands_between(grid, lowest, 2 * lowest)[:num_bands]
+
+
+def _bins(grid: TimeGrid, table: Catalogue) -> np.ndarray:
+    return np.round(table["frequency"] * grid.duration).astype(int)
+
+
+def _waves(
+    waveforms: GalacticBinaries, table: Catalogue
+) -> tuple[tuple[np.ndarray, np.ndarray], np.ndarray]:
+    """Blocks and their first bins, and SNRs in A and E as the prior has them."""
+    blocks, first = waveforms.blocks(table)
+    psd = analytic_psd(waveforms.grid, CHANNELS)[:2, _bins(waveforms.grid, table)]
+    return (blocks, first), block_snr(blocks[:, :2], psd.T, waveforms.padded)
+
+
+def _item(
+    rng: np.random.Generator, grid: TimeGrid, table: Catalogue, snr: tuple[float, float]
+) -> Item:
+    """Noise and these binaries at other distances, so that log SNR is uniform."""
+    noise = draw_noise(rng, doubled_psd(NoiseConfig(), grid.dt, grid.num), grid.dt)
+    stem, theta = np.zeros_like(noise), table.theta.copy()
+    wanted = np.exp(rng.uniform(*np.log(snr), len(table)))
     if len(table):
         waveforms = GalacticBinaries(grid)
-        blocks, first = waveforms.blocks(table)
-        psd = analytic_psd(grid, CHANNELS)
-        at = np.round(table["frequency"] * grid.duration).astype(int)
-        # As the prior has it: the SNR in A and E.
-        least, most = np.log(snr)
-        factor = np.exp(rng.uniform(least, most, len(table))) / block_snr(
-            blocks[:, :2], psd[:2, at].T, waveforms.padded
-        )
-        stem = sum_blocks(blocks, first, factor, waveforms.padded)
-        theta = table.theta.copy()
-        theta[:, _SPACE.index("amplitude")] *= factor
-        loud = block_snr(blocks[:, :2] * factor[:, None, None], psd[:2, at].T, waveforms.padded)
-        table = Catalogue("gb", _SPACE, theta, {"snr": loud}, {"snr": "1"})
+        (blocks, first), loud = _waves(waveforms, table)
+        stem = sum_blocks(blocks, first, wanted / loud, waveforms.padded)
+        theta[:, _SPACE.index("amplitude")] *= wanted / loud
+    table = Catalogue("gb", _SPACE, theta, {"snr": wanted}, {"snr": "1"})
     gb = TDI(stem, grid, CHANNELS)
-    item = Item(
+    return Item(
         mixture=TDI(noise + stem, grid, CHANNELS), sources={"gb": gb}, catalogues={"gb": table}
     )
-    return item, bands
 
 
 def _drawn(rng: np.random.Generator, frequency: np.ndarray) -> Catalogue:
