@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 import numpy as np
 import streamlit as st
 
+from app.listing import Found, scan
 from app.state import FileKey
 from gwiness import __version__, jobs
 from gwiness.config.analysis import AnalysisConfig
@@ -24,6 +25,7 @@ from gwiness.config.galactic import GalacticConfig
 from gwiness.core.calibration import Calibration
 from gwiness.core.card import ModelCard
 from gwiness.core.catalogue import Catalogue
+from gwiness.core.errors import GwinessError
 from gwiness.core.grid import TimeGrid
 from gwiness.core.item import Item
 from gwiness.core.posterior import Posterior
@@ -51,6 +53,7 @@ __all__ = [
     "GalaxyFound",
     "MapRequest",
     "band_inferred",
+    "can_be_summed",
     "calibrations",
     "cards",
     "compiling",
@@ -64,6 +67,7 @@ __all__ = [
     "injected",
     "injected_snr",
     "item",
+    "listing",
     "marks",
     "panel_map",
     "recording",
@@ -132,7 +136,22 @@ def recording(key: FileKey) -> Recording:
         FileProblem: One sentence, if it cannot be used.
     """
     options = ReadOptions(dt=key.dt, channels=key.channels, item_days=key.item_days)
-    return open_recording(key.path, options)
+    return open_recording(key.paths, options)
+
+
+def can_be_summed(paths: list[Path]) -> bool:
+    """Whether several files are bricks on one clock."""
+    try:
+        open_recording(paths).close()
+    except GwinessError:
+        return False
+    return True
+
+
+@st.cache_data(ttl=10, max_entries=8, show_spinner=False)
+def listing(folders: tuple[Path, ...]) -> list[Found]:
+    """Data files below some folders; read anew after ten seconds."""
+    return scan(folders)
 
 
 def item(key: FileKey, index: int) -> Item:
@@ -289,6 +308,10 @@ def galaxy_folder(key: FileKey, index: int, request: BandRequest) -> Path:
 
 def search_galaxy(key: FileKey, index: int, request: BandRequest) -> jobs.Job:
     """Start, or go on with, the search of all bands of an item, in a process of its own."""
+    if key.more:
+        raise GwinessError(
+            "the search of all bands reads one file; open the brick of galactic binaries alone."
+        )
     folder = galaxy_folder(key, index, request)
     answers: list[str] = []
     if key.dt is not None:

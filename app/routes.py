@@ -1,18 +1,21 @@
 """What the server answers beside the page itself: every route of the app, in one list.
 
-A module that serves something defines its own ``ROUTES`` and is added here. All addresses begin
-with ``/gwiness/``; Streamlit keeps ``/_stcore/``, ``/media/``, ``/component/`` and ``/static/``.
+A module that serves something defines its own ``ROUTES``, relative to ``/gwiness``, and is added
+here. Streamlit keeps ``/_stcore/``, ``/media/``, ``/component/`` and ``/static/``.
 """
 
+import streamlit as st
 from starlette.requests import Request
 from starlette.responses import JSONResponse
-from starlette.routing import BaseRoute, Route
+from starlette.routing import BaseRoute, Mount, Route
 
+from app import downloads, upload_routes
 from gwiness import __version__
 
 __all__ = ["PREFIX", "ROUTES"]
 
-PREFIX = "/gwiness"
+_BASE = str(st.get_option("server.baseUrlPath") or "").strip("/")
+PREFIX = f"/{_BASE}/gwiness" if _BASE else "/gwiness"
 
 
 async def about(request: Request) -> JSONResponse:
@@ -21,4 +24,7 @@ async def about(request: Request) -> JSONResponse:
     return JSONResponse({"name": "gwiness", "version": __version__})
 
 
-ROUTES: list[BaseRoute] = [Route(f"{PREFIX}/about", about)]
+ROUTES: list[BaseRoute] = [
+    Route(f"{PREFIX}/about", about),
+    Mount(PREFIX, routes=[*upload_routes.ROUTES, *downloads.ROUTES]),
+]

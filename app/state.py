@@ -4,7 +4,7 @@ The item is the single source of truth: every panel of a run shows the item that
 """
 
 import os
-import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -20,16 +20,11 @@ __all__ = [
     "FileKey",
     "Loaded",
     "View",
-    "allowed_path",
     "begin_run",
     "current_item",
-    "data_files",
-    "default_file",
     "end_run",
-    "forget_file",
     "goto",
     "in_full_run",
-    "keep_upload",
     "loaded",
     "noise_choice",
     "playing",
@@ -41,9 +36,6 @@ __all__ = [
 ]
 
 ROOT = Path(__file__).resolve().parent.parent
-_SUFFIXES = (".h5", ".hdf5", ".hdf")
-_MAX_LISTED = 300
-_UNLISTED = {"runs", "models", "node_modules", "site-packages"}
 
 
 @dataclass(frozen=True)
@@ -52,11 +44,12 @@ class FileKey:
 
     Arguments:
         path: File.
-        size: Size [bytes].
-        modified: Time of the last change [ns].
+        size: Size, of all files together [bytes].
+        modified: Time of the last change of any of them [ns].
         dt: Sampling interval that the user gave [s].
         channels: Channel names that the user gave.
         item_days: Length of an item of a continuous stream [days].
+        more: Further Mojito bricks, which are added to the first.
     """
 
     path: str
@@ -65,27 +58,37 @@ class FileKey:
     dt: float | None = None
     channels: tuple[str, ...] | None = None
     item_days: float | None = None
+    more: tuple[str, ...] = ()
+
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """All files."""
+        return (self.path, *self.more)
 
     @classmethod
     def of(
         cls,
-        path: Path,
+        paths: Sequence[Path],
         dt: float | None = None,
         channels: tuple[str, ...] | None = None,
         item_days: float | None = None,
     ) -> "FileKey":
-        """Key of a file as it is now.
+        """Key of a file, or of several bricks, as they are now.
 
         Raises:
-            FileProblem: If it cannot be looked at.
+            FileProblem: If one cannot be looked at.
         """
-        try:
-            facts = path.stat()
-        except OSError as error:
-            raise FileProblem(
-                f"{path.name}: the file cannot be read ({error.strerror}); choose another one."
-            ) from error
-        return cls(str(path), facts.st_size, facts.st_mtime_ns, dt, channels, item_days)
+        facts: list[os.stat_result] = []
+        for path in paths:
+            try:
+                facts.append(path.stat())
+            except OSError as error:
+                raise FileProblem(
+                    f"{path.name}: the file cannot be read ({error.strerror}); choose another one."
+                ) from error
+        size, modified = sum(each.st_size for each in facts), max(e.st_mtime_ns for e in facts)
+        first, *more = (str(path) for path in paths)
+        return cls(first, size, modified, dt, channels, item_days, tuple(more))
 
 
 @dataclass(frozen=True)
@@ -128,89 +131,6 @@ class Loaded:
 def noise_choice(value: str | None) -> NoiseChoice:
     """A noise model from a widget's value."""
     return value if value in ("analytic", "estimated", "own", "none") else "none"  # type: ignore[return-value]
-
-
-# Files ----------------------------------------------------------------------------------------
-
-
-def _folders() -> list[Path]:
-    more = os.environ.get("GWINESS_DATA", "")
-    extra = [Path(part).expanduser() for part in more.split(os.pathsep) if part]
-    folders = [ROOT / "sample_data", *extra, Path.cwd()]
-    return [folder.resolve() for folder in dict.fromkeys(folders) if folder.is_dir()]
-
-
-def data_files() -> list[str]:
-    """Files to choose from: the samples, ``GWINESS_DATA``, the working directory, uploads."""
-    found: dict[str, None] = dict.fromkeys(_uploads())
-    for folder in _folders():
-        for pattern in ("*", "*/*"):
-            for path in sorted(folder.glob(pattern)):
-                skipped = path.name.startswith(".") or path.parent.name in _UNLISTED
-                if path.suffix.lower() in _SUFFIXES and not skipped and path.is_file():
-                    found[str(path)] = None
-    return list(found)[:_MAX_LISTED]
-
-
-def default_file(files: list[str]) -> str | None:
-    """The sample that opens first."""
-    samples = [file for file in files if Path(file).name == "lisa-sample.h5"]
-    return (samples or files or [None])[0]
-
-
-def allowed_path(text: str) -> Path:
-    """A path that the reader chose or typed, if it lies in a data directory.
-
-    Raises:
-        FileProblem: If it lies elsewhere or is not a file.
-    """
-    path = Path(text).expanduser().resolve()
-    if str(path) in _uploads():
-        return path
-    folders = _folders()
-    if not any(path.is_relative_to(folder) for folder in folders):
-        names = ", ".join(str(folder) for folder in folders)
-        raise FileProblem(
-            f"{path.name}: the path lies outside the data directories ({names}); "
-            "set GWINESS_DATA to open files from elsewhere."
-        )
-    if not path.is_file():
-        raise FileProblem(f"{path.name}: there is no such file; choose one from the list.")
-    return path
-
-
-def _uploads() -> list[str]:
-    return st.session_state.setdefault("_uploads", [])
-
-
-def keep_upload() -> None:
-    """Callback of the uploader: keep the file for this session and open it."""
-    upload = st.session_state.get("upload")
-    if upload is None:
-        return
-    # The folder goes with the session: TemporaryDirectory removes itself when it is collected.
-    if "_upload_folder" not in st.session_state:
-        st.session_state["_upload_folder"] = tempfile.TemporaryDirectory(prefix="gwiness-")
-    folder = st.session_state["_upload_folder"]
-    name = "".join(sign if sign.isalnum() or sign in "-_. " else "_" for sign in upload.name)
-    target = Path(folder.name) / (name.lstrip(". ") or "upload.h5")
-    target.write_bytes(upload.getbuffer())
-    path = str(target.resolve())
-    if path not in _uploads():
-        _uploads().insert(0, path)
-    st.session_state["file"] = path
-    goto(0)
-
-
-def forget_file() -> None:
-    """Callback of the ✕: close the file; an upload is deleted."""
-    path = st.session_state.get("file")
-    if path in _uploads():
-        _uploads().remove(path)
-        Path(path).unlink(missing_ok=True)
-    others = [file for file in data_files() if file != path]
-    st.session_state["file"] = default_file(others) or path
-    goto(0)
 
 
 # Items ----------------------------------------------------------------------------------------

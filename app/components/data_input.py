@@ -5,9 +5,11 @@ from pathlib import Path
 
 import streamlit as st
 
-from app import cache, state
+from app import cache, files, state
+from app.components.browser import browser, open_browser
+from app.components.drop_zone import drop_zone
 from app.components.look import file_card, section
-from app.components.text import counted, plain
+from app.components.text import counted, plain, size_text
 from app.state import FileKey
 from gwiness.core.errors import FileProblem, GwinessError
 from gwiness.io.recording import RecordingInfo, parse_channels
@@ -27,83 +29,94 @@ def choose_file() -> tuple[FileKey, RecordingInfo] | None:
         GwinessError: One sentence, if the file cannot be used.
     """
     section("Data input")
-    files = state.data_files()
-    path = _picker(files)
-    with st.expander("Upload a file (up to 200 MB)"):
-        st.file_uploader(
-            "HDF5 file",
-            type=["h5", "hdf5", "hdf"],
-            key="upload",
-            on_change=state.keep_upload,
-            label_visibility="collapsed",
-        )
-        st.caption(
-            "It stays on this machine. For larger files put them into a folder, name the folder "
-            "in `GWINESS_DATA`, and choose them above."
-        )
-    if path is None:
+    drop_zone()
+    text = _picker(files.data_files())
+    _ways()
+    note = st.session_state.pop("_note", None)
+    if note:
+        st.info(plain(note))
+    if text is None:
         st.info(
             "No HDF5 file was found in `sample_data`, `GWINESS_DATA` or the working directory. "
-            "Make one with `gwiness simulate --items 4 --seed 1 --out my.h5`, or upload one."
+            "Make one with `gwiness simulate --items 4 --seed 1 --out my.h5`, or drop one above."
         )
         return None
-    target = state.allowed_path(path)
-    key = FileKey.of(target)
+    targets = files.allowed_paths(text)
+    key = FileKey.of(targets)
     info = cache.recording(key).info
+    files.remember(targets)
     _card(info)
-    return _ask(key, target, info)
+    return _ask(key, targets, info)
 
 
-def _picker(files: list[str]) -> str | None:
-    if not files and "file" not in st.query_params:
+def _ways() -> None:
+    """The other ways to a file, side by side."""
+    with st.container(horizontal=True, gap="small"):
+        st.button(
+            "Browse …",
+            key="browse",
+            on_click=open_browser,
+            width="stretch",
+            help="Search the data directories of this server; several Mojito bricks at once.",
+        )
+        with st.popover("Plain upload", width="stretch"):
+            st.caption("Without drag and drop, up to 200 MB. It stays on this server.")
+            st.file_uploader(
+                "HDF5 file",
+                type=["h5", "hdf5", "hdf"],
+                key="upload",
+                on_change=files.keep_upload,
+                label_visibility="collapsed",
+            )
+    browser()
+
+
+def _picker(found: list[str]) -> str | None:
+    if not found and "file" not in st.query_params:
         return None
     chosen = st.session_state.get("file")
-    if chosen is not None and chosen not in files:
-        files = [chosen, *files]
-    start = state.default_file(files)
+    if chosen is not None and chosen not in found:
+        found = [chosen, *found]
+    start = files.default_file(found)
     asked = None if "_linked" in st.session_state else st.query_params.get("file")
+    if asked:
+        st.session_state["_asked"] = asked
     st.session_state["_linked"] = True
-    found = st.selectbox(
+    text = st.selectbox(
         "File",
-        files,
-        index=files.index(start) if start in files else 0,
-        format_func=_label,
+        found,
+        index=found.index(start) if start in found else 0,
+        format_func=files.label,
         key="file",
         on_change=state.goto,
         args=(0,),
         accept_new_options=True,
         label_visibility="collapsed",
         bind="query-params",
-        help="Files of the data directories; or type the path of one inside them.",
+        help="Uploads, recent files, then those of the data directories; type to search, or type "
+        "the path of one inside them.",
     )
-    if asked and asked not in (found, _label(found or "")):
+    if asked and asked not in (text, files.label(text or "")):
         st.warning(f"The link names {plain(asked)}, which is not in the data directories.")
-    return found
-
-
-def _label(path: str) -> str:
-    """Path from the project or the working directory, or the file's name."""
-    for folder in (state.ROOT, Path.cwd()):
-        if Path(path).is_relative_to(folder):
-            return str(Path(path).relative_to(folder))
-    return path
+    return text
 
 
 def _card(info: RecordingInfo) -> None:
-    size = info.size_bytes / 2**20
-    amount = f"{size / 1024:.2f} GB" if size > 1024 else f"{size:.1f} MB"
+    amount = size_text(info.size_bytes)
     changed = datetime.fromisoformat(info.modified).strftime("%d %b %Y %H:%M UTC")
     with st.container(key="card"):
         file_card(
-            info.name,
+            " + ".join(path.name for path in info.paths),
             [f"{info.title} · {counted(info.num_items, 'item')}", f"{amount} · {changed}"],
         )
-        st.button("✕", key="close", on_click=state.forget_file, type="tertiary", help="Close it")
+        st.button("✕", key="close", on_click=files.forget_file, type="tertiary", help="Close it")
     for problem in info.problems:
         st.caption(f"⚠ {plain(problem)}")
 
 
-def _ask(key: FileKey, path: Path, info: RecordingInfo) -> tuple[FileKey, RecordingInfo] | None:
+def _ask(
+    key: FileKey, paths: list[Path], info: RecordingInfo
+) -> tuple[FileKey, RecordingInfo] | None:
     """Ask for what the file does not say; open it again with the answers."""
     if not info.needs and info.format not in _CONTINUOUS:
         return key, info
@@ -125,7 +138,7 @@ def _ask(key: FileKey, path: Path, info: RecordingInfo) -> tuple[FileKey, Record
             placeholder="2¹⁸ samples",
             persist_state="session",
         )
-    answered = FileKey.of(path, dt or None, channels, days)
+    answered = FileKey.of(paths, dt or None, channels, days)
     opened = cache.recording(answered).info
     if opened.needs:
         st.info(f"The file does not say: {plain(', '.join(opened.needs))}. Fill it in above.")

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import streamlit as st
 
-from app import cache
+from app import cache, files
+from app.downloads import offer
 from app.state import ROOT, Loaded
 from gwiness.core.catalogue import Catalogue
 from gwiness.core.posterior import Posterior
@@ -36,8 +37,11 @@ def provenance(shown: Loaded) -> dict[str, str]:
     }
 
 
-def _file(shown: Loaded) -> str:
-    path = Path(shown.key.path)
+def _files(shown: Loaded) -> str:
+    return " ".join(_quoted(Path(path)) for path in shown.key.paths)
+
+
+def _quoted(path: Path) -> str:
     for folder in (Path.cwd(), ROOT):
         if path.is_relative_to(folder):
             return shlex.quote(str(path.relative_to(folder)))
@@ -51,10 +55,11 @@ def command(shown: Loaded, model: str | None, verb: str) -> str:
     more = [f" {flag} {value:g}" for flag, value in answers.items() if value is not None]
     if key.channels is not None:
         more.append(f" --channels {shlex.quote(','.join(key.channels))}")
-    if model is None:
-        return f"gwiness inspect {_file(shown)}{''.join(more)}"
+    # The other verbs read one file.
+    if model is None or key.more:
+        return f"gwiness inspect {_files(shown)}{''.join(more)}"
     chosen = f"--model {shlex.quote(model)} --items {shown.index}"
-    return f"gwiness {verb} {_file(shown)}{''.join(more)} {chosen} --out result.h5"
+    return f"gwiness {verb} {_files(shown)}{''.join(more)} {chosen} --out result.h5"
 
 
 def downloads(
@@ -99,7 +104,8 @@ def downloads(
                     f"{stem}-posterior.h5",
                 )
             if result is not None:
-                _button("Result (HDF5)", result.read_bytes, f"{stem}-result.h5")
+                address = offer(files.token(), result, f"{stem}-result.h5")
+                st.link_button("Result (HDF5)", address, width="stretch")
         st.code(line, language="bash", width="stretch")
 
 

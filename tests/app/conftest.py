@@ -59,6 +59,9 @@ def page(tmp_path, monkeypatch, compiled):
         # Neither the samples nor the runs of this clone have a say here.
         monkeypatch.setattr(app.state, "ROOT", tmp_path)
         monkeypatch.setenv("GWINESS_DATA", str(file.parent))
+        # Nor the uploads and recent files of whoever runs the tests.
+        monkeypatch.setenv("GWINESS_UPLOADS", str(tmp_path / "uploads"))
+        monkeypatch.setenv("GWINESS_JOBS", str(tmp_path / "jobs"))
         monkeypatch.chdir(tmp_path)
         app.cache.cards.clear()
         at = AppTest.from_file(str(ROOT / "app" / "ui.py"), default_timeout=60)

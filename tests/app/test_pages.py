@@ -217,7 +217,7 @@ def test_an_upload_is_opened_and_closed_again(page, lisa_file, sinusoid_file, en
     assert "up load.h5" in texts(clean(at))
     kept = Path(at.session_state["file"])
     assert kept.is_file()
-    assert kept.parent.name.startswith("gwiness-")
+    assert kept.is_relative_to(lisa_file.parent / "uploads")
     at.button(key="close").click().run()
     clean(at)
     assert not kept.exists()
@@ -245,17 +245,17 @@ def test_what_comes_from_a_file_is_shown_as_text(page, tmp_path, engine):
 
 
 def test_paths_outside_the_data_directories_are_refused(monkeypatch, tmp_path):
-    from app.state import allowed_path
+    from app.files import allowed_paths
     from gwiness.core.errors import FileProblem
 
     monkeypatch.setenv("GWINESS_DATA", str(tmp_path))
     monkeypatch.chdir(tmp_path)
     (tmp_path / "in.h5").touch()
     (tmp_path / "out.h5").symlink_to("/etc/hostname")
-    assert allowed_path(str(tmp_path / "in.h5")) == (tmp_path / "in.h5").resolve()
+    assert allowed_paths(str(tmp_path / "in.h5")) == [(tmp_path / "in.h5").resolve()]
     for path in ("/etc/hostname", f"{tmp_path}/../../etc/hostname", f"{tmp_path}/out.h5"):
         with pytest.raises(FileProblem, match="outside the data directories"):
-            allowed_path(path)
+            allowed_paths(path)
 
 
 @pytest.mark.parametrize("kind", ["text", "gone"])

@@ -1,0 +1,98 @@
+"""The dialog over the data directories: search, sizes, dates; one file, or bricks together."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import streamlit as st
+
+from app import cache, files, recent
+from app.components.text import counted, plain
+from app.listing import Found
+
+__all__ = ["browser", "open_browser"]
+
+_EVERYWHERE, _RECENT = "All data directories", "Recent files"
+_MAX_ROWS = 500
+
+
+def open_browser() -> None:
+    """Callback: show the dialog in this run."""
+    st.session_state["_browse"] = True
+
+
+def browser() -> None:
+    """Draw the dialog if it was asked for."""
+    if st.session_state.pop("_browse", False):
+        _dialog()
+
+
+@st.dialog("Open a file of this server", width="large")
+def _dialog() -> None:
+    left, right = st.columns([2, 3], gap="small")
+    folders = [str(folder) for folder in files.folders()]
+    where = left.selectbox("Folder", [_EVERYWHERE, _RECENT, *folders], key="browse-folder")
+    words = right.text_input("Search", key="browse-search", placeholder="Part of the path").split()
+    rows = [found for found in _found(where) if _matches(found, words)]
+    if not rows:
+        st.info("No HDF5 file here has that in its path; try fewer words or another folder.")
+        return
+    if len(rows) > _MAX_ROWS:
+        st.caption(f"The first {_MAX_ROWS} of {len(rows)} files; search for the others.")
+    rows = rows[:_MAX_ROWS]
+    picked = st.dataframe(
+        _table(rows),
+        key=f"browse-{where}-{' '.join(words)}",
+        hide_index=True,
+        on_select="rerun",
+        selection_mode="multi-row",
+        height=min(420, 38 + 35 * len(rows)),
+        alt="Data files with their sizes and dates",
+        column_config={
+            "size [MB]": st.column_config.NumberColumn(format="%.1f"),
+            "changed": st.column_config.DatetimeColumn(format="YYYY-MM-DD HH:mm"),
+        },
+    )
+    chosen = [rows[index].path for index in picked["selection"]["rows"] if index < len(rows)]
+    _open(chosen)
+
+
+def _found(where: str | None) -> list[Found]:
+    listed = files.listing()
+    if where == _RECENT:
+        known = {found.path: found for found in listed}
+        return [known[path] for path in recent.recent() if path in known]
+    if where in (None, _EVERYWHERE):
+        return listed
+    return [found for found in listed if Path(found.path).is_relative_to(str(where))]
+
+
+def _matches(found: Found, words: list[str]) -> bool:
+    return all(word.lower() in found.path.lower() for word in words)
+
+
+def _table(rows: list[Found]) -> dict[str, list[object]]:
+    return {
+        "file": [Path(found.path).name for found in rows],
+        "size [MB]": [found.size / 1e6 for found in rows],
+        "changed": [datetime.fromtimestamp(found.modified, UTC) for found in rows],
+        "folder": [str(Path(files.label(found.path)).parent) for found in rows],
+    }
+
+
+def _open(chosen: list[str]) -> None:
+    summed = len(chosen) < 2 or cache.can_be_summed([Path(path) for path in chosen])
+    text = "Open" if len(chosen) < 2 else f"Open {counted(len(chosen), 'brick')} as their sum"
+    if st.button(
+        text,
+        type="primary",
+        disabled=not chosen or not summed,
+        key="browse-open",
+        on_click=files.open_file,
+        args=(files.join(chosen),),
+    ):
+        st.rerun()
+    if not chosen:
+        st.caption("Tick a file; tick several Mojito bricks to see their sum.")
+    elif not summed:
+        names = ", ".join(Path(path).name for path in chosen)
+        st.caption(f"Only Mojito bricks on one clock are summed: {plain(names)} are not.")
