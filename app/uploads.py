@@ -55,7 +55,12 @@ class _Writer:
     def __init__(self, folder: Path, claim: Claim, limits: Limits) -> None:
         self.folder, self.claim, self.limits = folder, claim, limits
         flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC
-        self._file = os.open(folder / _PART, flags, 0o600)
+        try:
+            self._file = os.open(folder / _PART, flags, 0o600)
+        except OSError as error:
+            raise Refusal(
+                403, f"The server cannot write this upload ({error.strerror}); choose it again."
+            ) from error
         self.held = os.fstat(self._file).st_size
 
     def append(self, data: bytes | bytearray) -> None:
