@@ -5,6 +5,7 @@ What is open is one text, bound to the URL: a path, or the paths of several Moji
 """
 
 import os
+import re
 import time
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from gwiness.core.errors import FileProblem
 
 __all__ = [
     "JOIN",
+    "NotYours",
     "allowed_paths",
     "data_files",
     "default_file",
@@ -37,8 +39,13 @@ __all__ = [
 ]
 
 JOIN = " + "
+_UPLOAD = re.compile(r" \(upload [0-9a-f]{4}\)$")
 _SWEEP_EVERY = 3600.0
 _swept = [0.0]
+
+
+class NotYours(FileProblem):
+    """A link names an upload of another session; after a reload, for a moment, one's own."""
 
 
 def folders() -> list[Path]:
@@ -99,6 +106,7 @@ def allowed_paths(text: str) -> list[Path]:
     """The files that a text names, if each is an upload of this session or a data file.
 
     Raises:
+        NotYours: If one is, or was, an upload of another session.
         FileProblem: If one lies elsewhere or is not a file.
     """
     own = uploaded()
@@ -115,6 +123,11 @@ def _allowed(text: str, own: dict[str, str]) -> Path:
     path = Path(text).expanduser().resolve()
     if str(path) in own:
         return path
+    if _UPLOAD.search(text) or path.is_relative_to(uploads().root.resolve()):
+        raise NotYours(
+            f"{_UPLOAD.sub('', path.name)} was uploaded by another page, or has been deleted; "
+            "upload it here, or choose another file."
+        )
     if not _is_inside(path):
         names = ", ".join(str(folder) for folder in folders())
         raise FileProblem(

@@ -46,6 +46,8 @@ _MAX_FILES = 200
 """Files of one owner."""
 _MAX_AGE = 24 * 3600.0
 """Uploads that nobody has looked at for so long are deleted [s]."""
+_PATIENCE = 8.0
+"""How long a deletion waits for the writer of the same token [s]."""
 _PART, _META = "data.part", "meta.json"
 
 
@@ -239,15 +241,16 @@ class Uploads:
         owner = self._owner(token)
         if not re.fullmatch(r"[0-9a-f]{32}", file):
             raise Refusal(404, "There is no such upload.")
-        with self._locked(owner.name):
+        # A slice that was cut off is noticed a moment later.
+        with self._locked(owner.name, _PATIENCE):
             if _is_folder(owner / file):
                 shutil.rmtree(owner / file, ignore_errors=True)
 
     @contextmanager
-    def _locked(self, owner: str) -> Iterator[None]:
+    def _locked(self, owner: str, patience: float = 0.0) -> Iterator[None]:
         with self._guard:
             lock = self._locks.setdefault(owner, threading.Lock())
-        if not lock.acquire(blocking=False):
+        if not lock.acquire(timeout=patience):
             raise Refusal(423, "Another upload of this page is being written; wait a moment.")
         try:
             yield

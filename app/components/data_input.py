@@ -41,7 +41,11 @@ def choose_file() -> tuple[FileKey, RecordingInfo] | None:
             "Make one with `gwiness simulate --items 4 --seed 1 --out my.h5`, or drop one above."
         )
         return None
-    targets = files.allowed_paths(text)
+    try:
+        targets = files.allowed_paths(text)
+    except files.NotYours as error:
+        st.info(plain(str(error)))
+        return None
     key = FileKey.of(targets)
     info = cache.recording(key).info
     files.remember(targets)

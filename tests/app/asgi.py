@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from urllib.parse import urlencode
 
@@ -58,7 +59,9 @@ def request(app, method, path, params="", body=b"", headers=None, breaks_off=Fal
     async def send(message):
         came.append(message)
 
-    asyncio.run(app(scope, receive, send))
+    # In a thread of its own: a browser's driver may have a loop in this one.
+    with ThreadPoolExecutor(1) as thread:
+        thread.submit(lambda: asyncio.run(app(scope, receive, send))).result()
     start = next(each for each in came if each["type"] == "http.response.start")
     content = b"".join(each.get("body", b"") for each in came)
     return Answer(start["status"], {k.decode(): v.decode() for k, v in start["headers"]}, content)

@@ -198,7 +198,8 @@ def test_a_disk_that_takes_no_more_is_one_sentence(zone, monkeypatch):
     assert parts(zone) == []
 
 
-def test_two_writers_of_one_page_do_not_mix(zone):
+def test_two_writers_of_one_page_do_not_mix(zone, monkeypatch):
+    monkeypatch.setattr("app.uploads._PATIENCE", 0.1)
     data, claim = whole(20_000), Claim("a.h5", 20_000, "1")
     with uploads().writing(zone.token, claim, 0) as writer:
         writer.append(data[:10_000])

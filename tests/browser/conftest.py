@@ -48,13 +48,21 @@ def _free_port():
 
 
 @pytest.fixture(scope="session")
-def server(tmp_path_factory):
+def upload_folder(tmp_path_factory):
+    """Where the dashboard keeps uploads."""
+    return tmp_path_factory.mktemp("uploads")
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory, upload_folder):
     """Address of a dashboard that serves the sample data."""
     need((ROOT / "sample_data").is_dir(), "sample_data is missing")
     port, log = _free_port(), tmp_path_factory.mktemp("server") / "log.txt"
     command = [sys.executable, "-m", "streamlit", "run", str(ROOT / "app" / "main.py")]
     command += ["--server.port", str(port), "--server.headless", "true"]
     environment = {name: value for name, value in os.environ.items() if name != "GWINESS_DATA"}
+    environment["GWINESS_UPLOADS"] = str(upload_folder)
+    environment["GWINESS_JOBS"] = str(tmp_path_factory.mktemp("jobs"))
     with log.open("wb") as out:
         process = subprocess.Popen(command, cwd=ROOT, stdout=out, stderr=out, env=environment)
     address = f"http://127.0.0.1:{port}"
