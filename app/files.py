@@ -134,9 +134,19 @@ def _allowed(text: str, own: dict[str, str]) -> Path:
             f"{path.name}: the path lies outside the data directories ({names}); "
             "set GWINESS_DATA to open files from elsewhere."
         )
-    if not path.is_file():
-        raise FileProblem(f"{path.name}: there is no such file; choose one from the list.")
-    return path
+    return path if path.is_file() else _by_name(text)
+
+
+def _by_name(text: str) -> Path:
+    """The data file whose path ends in what was typed."""
+    end = f"/{text.strip().lstrip('./')}"
+    found = [each.path for each in listing() if each.path.endswith(end)]
+    if len(found) == 1:
+        return Path(found[0]).resolve()
+    if not found:
+        raise FileProblem(f"{text}: there is no such file; choose one from the list.")
+    names = ", ".join(label(path) for path in found[:4])
+    raise FileProblem(f"{text}: {len(found)} files end so ({names}); type more of the path.")
 
 
 # Uploads --------------------------------------------------------------------------------------

@@ -12,6 +12,7 @@ from gwiness import __version__
 from gwiness.cli import models
 from gwiness.cli.analyse import analyse, infer, separate
 from gwiness.cli.benchmark import separator, train_peer
+from gwiness.cli.benchmark_app import dashboard as benchmark_app
 from gwiness.cli.benchmark_galactic import galactic as benchmark_galactic
 from gwiness.cli.benchmark_galactic import response as benchmark_response
 from gwiness.cli.benchmark_slotflow import slotflow as benchmark_slotflow
@@ -48,6 +49,7 @@ train.command("posterior")(train_posterior)
 evaluate.command("separation")(separation)
 evaluate.command("slotflow")(slotflow)
 evaluate.command("galactic")(galactic)
+benchmarks.command("app")(benchmark_app)
 benchmarks.command("separator")(separator)
 benchmarks.command("galactic")(benchmark_galactic)
 benchmarks.command("response")(benchmark_response)

@@ -9,9 +9,9 @@ import typer
 
 from gwiness.core.errors import GwinessError
 
-__all__ = ["dashboard"]
+__all__ = ["SCRIPT", "dashboard"]
 
-_SCRIPT = Path(__file__).resolve().parents[2] / "app" / "main.py"
+SCRIPT = Path(__file__).resolve().parents[2] / "app" / "main.py"
 
 
 def dashboard(
@@ -19,11 +19,11 @@ def dashboard(
     headless: Annotated[bool, typer.Option(help="Do not open a browser.")] = False,
 ) -> None:
     """Open the dashboard in the browser."""
-    if not _SCRIPT.is_file():
+    if not SCRIPT.is_file():
         raise GwinessError(
-            f"the dashboard's script {_SCRIPT} is missing; run from a clone of the repository."
+            f"the dashboard's script {SCRIPT} is missing; run from a clone of the repository."
         )
-    command = [sys.executable, "-m", "streamlit", "run", str(_SCRIPT)]
+    command = [sys.executable, "-m", "streamlit", "run", str(SCRIPT)]
     command += ["--server.port", str(port), "--server.headless", str(headless).lower()]
     # A first run would otherwise ask for an e-mail address before it serves anything.
     command += ["--server.showEmailPrompt", "false"]

@@ -258,6 +258,15 @@ def test_paths_outside_the_data_directories_are_refused(monkeypatch, tmp_path):
             allowed_paths(path)
 
 
+def test_a_name_is_enough_where_one_file_has_it(page, lisa_file, sinusoid_file, engine):
+    at = clean(page(lisa_file, engine, sep="Hide"))
+    at.selectbox(key="file").set_value("sinusoid-sample.h5").run()
+    assert "1 of 4" not in texts(clean(at))
+    assert "sinusoid mixtures" in texts(at)
+    at.selectbox(key="file").set_value("sample.h5").run()
+    assert "there is no such file" in at.error[0].value
+
+
 @pytest.mark.parametrize("kind", ["text", "gone"])
 def test_a_bad_file_gets_one_sentence(page, tmp_path, engine, kind):
     path = tmp_path / "data" / "bad_<b>_*x*.h5"
