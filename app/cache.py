@@ -35,7 +35,7 @@ from gwiness.io.formats import open_recording
 from gwiness.io.recording import ReadOptions, Recording
 from gwiness.io.results import ResultFile
 from gwiness.plots.scores import StemScore, per_source_scores, refined_scores, stem_scores
-from gwiness.plots.spectrogram import DisplayMap, band_edges, display_map
+from gwiness.plots.spectrogram import NUM_COLUMNS, DisplayMap, band_edges, display_map
 from gwiness.plots.streams import Processing, shown, shown_estimate, whitener_for
 from gwiness.signal.inner import snr
 from gwiness.signal.whiten import analytic_whitener, whiten, whiten_stems
@@ -51,6 +51,7 @@ __all__ = [
     "GalaxyFound",
     "MapRequest",
     "band_inferred",
+    "bare_item",
     "calibrations",
     "cards",
     "compiling",
@@ -64,6 +65,7 @@ __all__ = [
     "injected",
     "injected_snr",
     "item",
+    "make_map",
     "marks",
     "panel_map",
     "recording",
@@ -115,6 +117,7 @@ def _stores() -> dict[str, Store]:
     # Per item of 2^18 samples: 32 MB raw with truth, 21 MB a separation.
     return {
         "item": Store(6),
+        "bare": Store(12),
         "separation": Store(12),
         "posterior": Store(64),
         "band": Store(64),
@@ -138,6 +141,14 @@ def recording(key: FileKey) -> Recording:
 def item(key: FileKey, index: int) -> Item:
     """One item, with its truth."""
     return _stores()["item"].get((key, index), lambda: recording(key).item(index))
+
+
+def bare_item(key: FileKey, index: int) -> Item:
+    """One item without the truth, unless that has been read already."""
+    found: Item | None = _stores()["item"].peek((key, index))
+    if found is not None:
+        return found
+    return _stores()["bare"].get((key, index), lambda: recording(key).bare_item(index))
 
 
 # Models ---------------------------------------------------------------------------------------
@@ -419,9 +430,11 @@ def injected_snr(key: FileKey, index: int) -> dict[str, float]:
 
 def whitener(key: FileKey, index: int, processing: Processing) -> Whitener:
     """Noise model of a view."""
-    return _stores()["whitener"].get(
-        (key, index, processing), lambda: whitener_for(item(key, index), processing)
-    )
+    own = processing.noise == "own"  # may lie in the truth
+    # The analytic model is the same for all items: they share a grid.
+    name = (key, None if processing.noise == "analytic" else index, processing)
+    found = item if own else bare_item
+    return _stores()["whitener"].get(name, lambda: whitener_for(found(key, index), processing))
 
 
 @dataclass(frozen=True)
@@ -437,6 +450,7 @@ class MapRequest:
         model: Separator, for ``inferred``, ``residual`` and ``refined``.
         logarithmic: Spacing of the bands.
         zoom: First and last time [s], lowest and highest frequency [Hz].
+        columns: Columns at most.
     """
 
     source: str
@@ -447,6 +461,7 @@ class MapRequest:
     model: str | None = None
     logarithmic: bool = True
     zoom: tuple[float, float, float, float] | None = None
+    columns: int = NUM_COLUMNS
 
 
 def stream(key: FileKey, index: int, request: MapRequest) -> Whitened:
@@ -455,7 +470,9 @@ def stream(key: FileKey, index: int, request: MapRequest) -> Whitened:
     Raises:
         KeyError: If the file or the separation has no such stream.
     """
-    found, processing = item(key, index), request.processing
+    processing = request.processing
+    truth_wanted = request.source in ("injected", "noise")
+    found = item(key, index) if truth_wanted else bare_item(key, index)
     model = whitener(key, index, processing)
     if request.source == "refined":
         galaxy = galaxy_found(key, index, whole_galaxy(request.model))
@@ -483,6 +500,18 @@ def stream(key: FileKey, index: int, request: MapRequest) -> Whitened:
 @st.cache_data(max_entries=320, show_spinner=False)
 def panel_map(key: FileKey, index: int, request: MapRequest) -> DisplayMap:
     """The map of a panel."""
+    return make_map(key, index, request)
+
+
+def make_map(key: FileKey, index: int, request: MapRequest, fast: bool = False) -> DisplayMap:
+    """The map of a panel, made anew.
+
+    Arguments:
+        key: File.
+        index: Item.
+        request: What is wanted.
+        fast: In single precision, which moves values by hundredths of a decibel.
+    """
     whitened = stream(key, index, request)
     processing = request.processing
     grid, zoom = whitened.grid, request.zoom
@@ -490,6 +519,6 @@ def panel_map(key: FileKey, index: int, request: MapRequest) -> DisplayMap:
     band = (max(low, grid.df), min(high, grid.nyquist))
     edges = band_edges(band, request.bins, request.logarithmic)
     span = None if zoom is None else (zoom[0], min(zoom[1], grid.duration))
-    return display_map(
-        whitened.data[0], grid, request.window, edges, processing.noise != "none", span
-    )
+    samples = whitened.data[0].astype("f4") if fast else whitened.data[0]
+    whitened_too = processing.noise != "none"
+    return display_map(samples, grid, request.window, edges, whitened_too, span, request.columns)

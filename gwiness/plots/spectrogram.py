@@ -20,12 +20,14 @@ from gwiness.signal.stft import frame_times, log_bins, stft
 
 __all__ = [
     "DAY",
+    "NUM_COLUMNS",
     "DisplayMap",
     "Panel",
     "auto_limits",
     "band_edges",
     "display_map",
     "frequency_label",
+    "frequency_ticks",
     "hop_for",
     "spectrogram_figure",
     "zoom_of",
@@ -34,7 +36,7 @@ __all__ = [
 DAY = 86400.0
 _FLOOR = 1e-30
 """Amplitude below which a value counts as nothing: keeps silence finite on a decibel scale."""
-_NUM_COLUMNS = 360
+NUM_COLUMNS = 360
 """Columns of a map at most: about as many as a panel has pixels."""
 
 
@@ -72,15 +74,15 @@ def band_edges(band: tuple[float, float], num: int, logarithmic: bool = True) ->
     return np.linspace(band[0], band[1], num + 1)
 
 
-def hop_for(num: int, window: int) -> int:
-    """Step between frames: a power-of-two part of the window, about `_NUM_COLUMNS` frames.
+def hop_for(num: int, window: int, columns: int = NUM_COLUMNS) -> int:
+    """Step between frames: a power-of-two part of the window, about as many frames as columns.
 
     Example:
         >>> hop_for(2**18, 4096), hop_for(2**18, 1024)
         (512, 512)
     """
     hop = window // 2
-    while hop > window // 16 and num // hop < _NUM_COLUMNS:
+    while hop > window // 16 and num // hop < columns:
         hop //= 2
     return max(hop, 1)
 
@@ -92,6 +94,7 @@ def display_map(
     edges: Spectrum,
     whitened: bool,
     span: tuple[float, float] | None = None,
+    num_columns: int = NUM_COLUMNS,
 ) -> DisplayMap:
     """STFT -> block maximum over bands and columns -> logarithm.
 
@@ -103,18 +106,16 @@ def display_map(
         whitened: True for data of unit variance: values are then dB above white noise
             (E|Z|² = 1); else the logarithm of the amplitude spectral density.
         span: Part to map, since the start of the item [s]; a shorter one has finer columns.
-
-    Returns:
-        At most 360 columns.
+        num_columns: Columns at most.
     """
     low, high = span or (0.0, grid.duration)
     first, last = _around(grid, window, low, high)
-    hop = hop_for(max(int((high - low) / grid.dt), 1), window)
+    hop = hop_for(max(int((high - low) / grid.dt), 1), window, num_columns)
     amplitude = np.abs(stft(samples[None, first:last], window, hop)[0])
     times = frame_times(last - first, window, hop, first * grid.dt, grid.dt)
     inside = (times >= low) & (times <= high)
     amplitude = log_bins(amplitude[:, inside], np.fft.rfftfreq(window, grid.dt), edges)
-    starts, columns = _columns(times[inside])
+    starts, columns = _columns(times[inside], num_columns)
     amplitude = np.maximum.reduceat(amplitude, starts, axis=1)
     if whitened:
         values, unit = 20 * np.log10(np.maximum(amplitude, 1e-3)), "dB above noise"
@@ -154,9 +155,11 @@ def zoom_of(
     return low, high, float(freqs[0]), float(max(freqs[1], 1.01 * freqs[0]))
 
 
-def _columns(times: Series) -> tuple[Int[np.ndarray, " M"], Float[np.ndarray, " M"]]:
+def _columns(
+    times: Series, most: int
+) -> tuple[Int[np.ndarray, " M"], Float[np.ndarray, " M"]]:
     """First frame and centre [s] of each column; columns are equally wide."""
-    count = min(len(times), _NUM_COLUMNS)
+    count = min(len(times), most)
     first = np.arange(count) * len(times) // count
     width = (times[-1] - times[0]) / max(len(times) - 1, 1) * len(times) / count
     return first, times[0] + width * np.arange(count)
@@ -183,7 +186,7 @@ def frequency_label(freq: float, digits: int = 4) -> str:
     return f"{freq * 1e3:.{digits}g} mHz" if freq < 0.1 else f"{freq:.{digits}g} Hz"
 
 
-def _ticks(freqs: Spectrum) -> tuple[list[float], list[str]]:
+def frequency_ticks(freqs: Spectrum) -> tuple[list[float], list[str]]:
     """Round frequencies as positions on the category axis, with their labels."""
     low, high = freqs[0], freqs[-1]
     if high / low > 5:
@@ -285,7 +288,7 @@ def _fill(
         title_text=f"time since start [{time_unit[1]}]", row=len(rows), ticks="outside"
     )
     if drawn is not None:
-        positions, labels = _ticks(drawn.freqs)
+        positions, labels = frequency_ticks(drawn.freqs)
         figure.update_yaxes(
             type="category",
             tickmode="array",
