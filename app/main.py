@@ -3,11 +3,13 @@
 import sys
 from pathlib import Path
 
-_ROOT = str(Path(__file__).resolve().parent.parent)
-if _ROOT not in sys.path:
+import streamlit as st
+
+_HERE = Path(__file__).resolve().parent
+if str(_HERE.parent) not in sys.path:
     # Streamlit puts this folder on the path; `app` itself is a package beside `gwiness`.
-    sys.path.insert(0, _ROOT)
+    sys.path.insert(0, str(_HERE.parent))
 
-from app.ui import main  # noqa: E402
+from app.routes import ROUTES  # noqa: E402
 
-main()
+app = st.App(_HERE / "ui.py", routes=ROUTES)

@@ -1,4 +1,7 @@
-"""The page around the pages: configuration, navigation, sidebar, errors, playback."""
+"""The page around the pages: configuration, navigation, sidebar, errors, playback.
+
+This is the script that Streamlit runs anew for every click; ``main`` serves it.
+"""
 
 from pathlib import Path
 
@@ -70,3 +73,7 @@ def _sidebar() -> None:
         state.set_loaded(Loaded(key, info, index, analysis(info)))
     except GwinessError as error:
         st.error(problem_text(error))
+
+
+if __name__ == "__main__":
+    main()

@@ -61,7 +61,7 @@ def page(tmp_path, monkeypatch, compiled):
         monkeypatch.setenv("GWINESS_DATA", str(file.parent))
         monkeypatch.chdir(tmp_path)
         app.cache.cards.clear()
-        at = AppTest.from_file(str(ROOT / "app" / "main.py"), default_timeout=60)
+        at = AppTest.from_file(str(ROOT / "app" / "ui.py"), default_timeout=60)
         at.query_params["file"] = str(file)
         for name, value in query.items():
             at.query_params[name] = value
