@@ -8,6 +8,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import BaseRoute, Route
 
+from app import frames
 from gwiness import __version__
 
 __all__ = ["PREFIX", "ROUTES"]
@@ -21,4 +22,4 @@ async def about(request: Request) -> JSONResponse:
     return JSONResponse({"name": "gwiness", "version": __version__})
 
 
-ROUTES: list[BaseRoute] = [Route(f"{PREFIX}/about", about)]
+ROUTES: list[BaseRoute] = [Route(f"{PREFIX}/about", about), *frames.ROUTES]

@@ -21,6 +21,9 @@ def head(title: str) -> Loaded | None:
         facts_strip(title, "", {})
         st.info("No recording is open: choose or upload one in the sidebar.")
         return None
+    if state.on_canvas():
+        facts_strip(title, shown.info.name, {"items": f"{shown.info.num_items}, playing"})
+        return shown
     with st.spinner(f"Reading item {shown.index} …"):
         item = cache.item(shown.key, shown.index)
     tdi = item.mixture

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from app import cache
+from app import cache, state
 from app.components.look import legend, section
 from app.components.text import counted
 from app.state import Loaded
@@ -21,6 +21,9 @@ _SHOWN = 3
 def source_information(shown: Loaded) -> None:
     """Values read from the file (injected) or inferred, with units; "not in file" otherwise."""
     section("Source information")
+    if state.on_canvas():
+        st.caption("Stop the player to see the sources of an item.")
+        return
     item = cache.item(shown.key, shown.index)
     if item.is_sinusoid:
         _sinusoids(shown, item.catalogues.get("sinusoid"))

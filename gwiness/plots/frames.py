@@ -18,7 +18,7 @@ import numpy as np
 from jaxtyping import UInt8
 from plotly.colors import get_colorscale, sample_colorscale, unlabel_rgb
 
-from gwiness.plots.spectrogram import DAY, DisplayMap, frequency_label
+from gwiness.plots.spectrogram import DAY, DisplayMap, frequency_label, frequency_ticks
 
 __all__ = ["FRAME_SIZE", "frame_facts", "frame_png", "palette", "palette_hex"]
 
@@ -98,14 +98,16 @@ def _chunk(name: bytes, data: bytes) -> bytes:
 
 
 def frame_facts(each: DisplayMap, time_unit: tuple[float, str] = (DAY, "d")) -> dict[str, object]:
-    """What is drawn around a frame: ends of its time axis, and its loudest pixel.
+    """What is drawn around a frame: its axes, and its loudest pixel in words.
 
     Arguments:
         each: Map.
         time_unit: Length [s] and name of the unit of the time axis.
 
     Returns:
-        ``span``: left and right edge in the unit; ``loudest``: a sentence.
+        ``span``: left and right edge in the unit; ``ticks``: place (0 at the bottom, 1 on top) and
+        label of each frequency; ``time``, ``frequency``, ``unit``: titles of the axes and of the
+        colour bar; ``loudest``: a sentence.
     """
     scale, unit = time_unit
     times = each.times / scale
@@ -113,7 +115,17 @@ def frame_facts(each: DisplayMap, time_unit: tuple[float, str] = (DAY, "d")) -> 
     row, column = np.unravel_index(int(np.argmax(each.values)), each.values.shape)
     value, freq = float(each.values[row, column]), frequency_label(float(each.freqs[row]), 3)
     amount = f"{value:.1f} dB" if each.unit.startswith("dB") else f"{value:.2f}"
+    places, labels = frequency_ticks(each.freqs)
+    units = {label.split()[1] for label in labels}
+    one = units.pop() if len(units) == 1 else None
     return {
         "span": [float(times[0] - half), float(times[-1] + half)],
+        "ticks": [
+            [(place + 0.5) / len(each.freqs), label.split()[0] if one else label]
+            for place, label in zip(places, labels, strict=True)
+        ],
+        "time": f"t since start [{unit}]",
+        "frequency": f"f [{one}]" if one else "f",
+        "unit": each.unit,
         "loudest": f"loudest {amount} at {freq}, {times[column]:.1f} {unit}",
     }
