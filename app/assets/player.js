@@ -216,7 +216,7 @@ class Painter {
     const facts = scene.facts
     const said = facts ? [facts.start, facts.loudest] : []
     let x = area.left
-    x += this.write(`item ${scene.item} of 0 to ${scene.last}`, x, 14, "left", "middle", 650, 14) + 14
+    x += this.write(`item ${scene.item}  (${scene.item + 1} of ${scene.num})`, x, 14, "left", "middle", 650, 14) + 14
     if (narrow) x = area.left
     x += this.write(said.join("  ·  "), x, narrow ? 34 : 14, "left", "middle", 400, 12) + 14
     const note = facts?.note ? `${scene.title} – ${facts.note}` : scene.title
@@ -247,7 +247,7 @@ class Painter {
     }
     pen.stroke()
     this.write(scene.facts.time, (area.left + area.right) / 2, area.bottom + 34, "center")
-    this.upright(scene.facts.frequency, 12, (area.top + area.bottom) / 2)
+    this.upright(scene.facts.frequency, 16, (area.top + area.bottom) / 2)
   }
 
   bar(scene, area) {
@@ -428,7 +428,7 @@ class Player {
     show.hidden = this.state !== "paused" || this.isFullscreen()
     stage.hidden = this.state === "idle"
     if (!this.dragging) scrub.value = this.item
-    where.textContent = `${this.item} of 0–${this.data.num - 1}`
+    where.textContent = `${this.item + 1} of ${this.data.num}`
     this.root.dataset.state = this.state
   }
 
@@ -512,7 +512,7 @@ class Player {
     const message = this.last?.problem ?? waiting
     const title = this.state === "handing" ? "Drawing the full figure …" : this.view.title
     this.painter.paint({
-      ...this.last, limits, palette, message, item: this.item, last: num - 1, title,
+      ...this.last, limits, palette, message, item: this.item, num, title,
     })
     this.root.dataset.note = this.last?.facts?.note ?? ""
     canvas.setAttribute("aria-label", `Spectrogram of item ${this.item}, ${this.view.title}`)
@@ -533,7 +533,7 @@ class Player {
       this.refresh()
     }
     this.show(item)
-    this.parts.where.textContent = `${item} of 0–${this.data.num - 1}`
+    this.parts.where.textContent = `${item + 1} of ${this.data.num}`
   }
 
   drop() {

@@ -171,7 +171,8 @@ def spectrogram_tab(shown: Loaded) -> None:
     draw_linked(shown, figure, maps[0], "map-figure")
     with bar:  # last: the canvas goes when its figure is there
         player(shown, request, limits, time_unit(shown))
-    st.caption(_how(shown) + (f" {SCORED}" if separation is not None else ""))
+    how = f"{_how(shown)} Drag to zoom in all panels at once, double-click to return."
+    st.caption(how + (f" {SCORED}" if separation is not None else ""))
     scores = list(_scores(shown).values()) if separation is not None else []
     named = {_plain_title(panel): panel.map for row in rows for panel in row if panel.map}
     downloads(
@@ -256,6 +257,5 @@ def _how(shown: Loaded) -> str:
         model = cache.whitener(shown.key, shown.index, processing).name
         values = f"whitened ({plain(model)}), so that 0 dB is the noise"
     return (
-        f"Band {band}; {values}; each pixel is the maximum of what it covers. "
-        "Drag to zoom in all panels at once, double-click to return."
+        f"Band {band}; {values}; each pixel is the maximum of what it covers."
     )
