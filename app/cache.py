@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 import numpy as np
 import streamlit as st
 
+from app.later import Later
 from app.state import FileKey
 from gwiness import __version__, jobs
 from gwiness.config.analysis import AnalysisConfig
@@ -75,6 +76,7 @@ __all__ = [
     "separated",
     "source_scores",
     "stream",
+    "truth_read",
     "whole_galaxy",
 ]
 
@@ -123,6 +125,7 @@ def _stores() -> dict[str, Store]:
         "band": Store(64),
         "galaxy": Store(12),
         "injected": Store(6),
+        "snr": Store(200),
         "whitener": Store(24),
     }
 
@@ -392,13 +395,21 @@ def source_scores(key: FileKey, index: int, model: str) -> list[SourceScore]:
     return per_source_scores(separation, truth, item(key, index).catalogues)
 
 
-def marks(key: FileKey, index: int, model: str | None) -> tuple[str, ...]:
+def marks(
+    key: FileKey, index: int, model: str | None, wait: bool = True
+) -> tuple[str, ...]:
     """Sentences about why an item lies outside a separator's scope; empty if it lies inside.
 
     What only the separation can tell is among them as soon as there is one.
+
+    Arguments:
+        key: File.
+        index: Item.
+        model: Separator.
+        wait: False to leave out what only the truth tells, unless that has been read.
     """
     card = next((card for card in cards("separator") if card.name == model), None)
-    found = item(key, index)
+    found = bare_item(key, index)
     if card is None or found.is_sinusoid:
         return ()
     tdi = found.mixture
@@ -409,13 +420,29 @@ def marks(key: FileKey, index: int, model: str | None) -> tuple[str, ...]:
         warnings += separation.warnings
         found_scores = scores(key, index, str(model))
         inferred = {kind: score.snr_inferred for kind, score in found_scores.items()}
-    warnings += snr_warnings(card, injected_snr(key, index), inferred)
+    if wait or truth_read(key, index):
+        warnings += snr_warnings(card, injected_snr(key, index), inferred)
     return tuple(dict.fromkeys(warnings))
 
 
-@st.cache_data(max_entries=200, show_spinner=False)
+@st.cache_resource(show_spinner=False)
+def _later() -> Later:
+    return Later()
+
+
+def truth_read(key: FileKey, index: int) -> bool:
+    """Whether the truth of an item is at hand; if not, it is read in the background."""
+    if _stores()["snr"].peek((key, index)) is not None:
+        return True
+    return _later().done((key, index), lambda: injected_snr(key, index))
+
+
 def injected_snr(key: FileKey, index: int) -> dict[str, float]:
     """Optimal SNR of each injected stem in A and E, with the analytic noise model."""
+    return _stores()["snr"].get((key, index), lambda: _injected_snr(key, index))
+
+
+def _injected_snr(key: FileKey, index: int) -> dict[str, float]:
     found = item(key, index)
     channels = tuple(name for name in ("A", "E") if name in found.mixture.channels)
     if not found.sources or not channels:

@@ -133,6 +133,11 @@ class Loaded:
     index: int
     view: View
 
+    @property
+    def mixture_alone(self) -> bool:
+        """Whether nothing but the mixture is on show, so that a step need not wait for the truth."""
+        return self.view.outputs == "Hide" and self.info.format != "sinusoid"
+
 
 def noise_choice(value: str | None) -> NoiseChoice:
     """A noise model from a widget's value."""

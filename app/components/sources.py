@@ -24,6 +24,9 @@ def source_information(shown: Loaded) -> None:
     if state.on_canvas():
         st.caption("Stop the player to see the sources of an item.")
         return
+    if shown.mixture_alone and not cache.truth_read(shown.key, shown.index):
+        _await_truth(shown)
+        return
     item = cache.item(shown.key, shown.index)
     if item.is_sinusoid:
         _sinusoids(shown, item.catalogues.get("sinusoid"))
@@ -50,6 +53,18 @@ def source_information(shown: Loaded) -> None:
             if score.nsdr_db is not None:
                 found["NSDR"] = f"{score.nsdr_db:.1f} dB"
             legend(kind, "Separated stem", "inferred", found)
+
+
+def _await_truth(shown: Loaded) -> None:
+    """Stay out of the way of a reader who steps: the page is drawn anew when the truth is read."""
+
+    @st.fragment(run_every=0.3)
+    def look() -> None:
+        st.caption("Reading the sources …")
+        if not state.in_full_run() and cache.truth_read(shown.key, shown.index):
+            st.rerun()
+
+    look()
 
 
 def _loudest(kind: str, catalogue: Catalogue, scores: list[SourceScore]) -> None:
