@@ -395,9 +395,7 @@ def source_scores(key: FileKey, index: int, model: str) -> list[SourceScore]:
     return per_source_scores(separation, truth, item(key, index).catalogues)
 
 
-def marks(
-    key: FileKey, index: int, model: str | None, wait: bool = True
-) -> tuple[str, ...]:
+def marks(key: FileKey, index: int, model: str | None, wait: bool = True) -> tuple[str, ...]:
     """Sentences about why an item lies outside a separator's scope; empty if it lies inside.
 
     What only the separation can tell is among them as soon as there is one.

@@ -83,7 +83,7 @@ class Frame:
     facts: dict[str, object]
 
 
-class Refused(Exception):  # noqa: N818 - not an error of ours: an answer
+class Refused(Exception):
     """A request that gets a sentence instead of a frame.
 
     Arguments:
@@ -261,7 +261,9 @@ def session_token() -> str:
     return token
 
 
-@st.cache_resource(scope="session", show_spinner=False, on_release=lambda token: desk().close(token))
+@st.cache_resource(
+    scope="session", show_spinner=False, on_release=lambda token: desk().close(token)
+)
 def _held_token() -> str:
     """Released, and so worth nothing, as soon as the session ends."""
     return desk().open()

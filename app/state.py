@@ -135,7 +135,7 @@ class Loaded:
 
     @property
     def mixture_alone(self) -> bool:
-        """Whether nothing but the mixture is on show, so that a step need not wait for the truth."""
+        """Whether the mixture is all that is on show: a step need not wait for the truth."""
         return self.view.outputs == "Hide" and self.info.format != "sinusoid"
 
 

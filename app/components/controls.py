@@ -38,7 +38,9 @@ def choose_item(info: RecordingInfo) -> int:
     item = state.current_item(num)
     if state.on_canvas():
         st.caption("The player shows the items, each for a moment. Stop to choose one here.")
-        st.button("Stop", key="play", on_click=state.toggle_playing, type="primary", width="stretch")
+        st.button(
+            "Stop", key="play", on_click=state.toggle_playing, type="primary", width="stretch"
+        )
         return item
     # Slider and field are new widgets for each item: an old value, which the browser may still
     # send for a moment, is then known as such.

@@ -256,6 +256,4 @@ def _how(shown: Loaded) -> str:
     else:
         model = cache.whitener(shown.key, shown.index, processing).name
         values = f"whitened ({plain(model)}), so that 0 dB is the noise"
-    return (
-        f"Band {band}; {values}; each pixel is the maximum of what it covers."
-    )
+    return f"Band {band}; {values}; each pixel is the maximum of what it covers."

@@ -55,9 +55,7 @@ def player(
     views = []
     for source, title in _streams(shown).items():
         name, _, kind = source.partition(":")
-        wanted = replace(
-            request, source=name, kind=kind, bins=FRAME_SIZE, columns=FRAME_SIZE
-        )
+        wanted = replace(request, source=name, kind=kind, bins=FRAME_SIZE, columns=FRAME_SIZE)
         colormap = shown.view.colormap
         view = FrameView(shown.key, num, wanted, limits, colormap, time_unit)
         views.append({"source": source, "title": title, "id": desk().offer(token, view)})
@@ -95,7 +93,9 @@ def _streams(shown: Loaded) -> dict[str, str]:
     if shown.view.separator is not None:
         found |= {f"inferred:{kind}": f"{short_title(kind)} inferred" for kind in KINDS}
         found["residual"] = "Residual"
-    return found | {f"injected:{kind}": f"{short_title(kind)} injected" for kind in shown.info.truth}
+    return found | {
+        f"injected:{kind}": f"{short_title(kind)} injected" for kind in shown.info.truth
+    }
 
 
 def player_limits(shown: Loaded, request: MapRequest) -> tuple[float, float]:

@@ -2,8 +2,8 @@
 
 A frame is an indexed PNG, one byte a pixel and 256 colours, written by `zlib` alone: about 130 kB
 at 500 × 500 and some milliseconds, where a plotting library takes a second. Every frame has the
-same size, whatever the map's: a pixel shows the value that lies there, none is interpolated. The
-values are quantised for the eye only; hover and exports stay with the figure that is drawn on Stop.
+same size, whatever the map's: a pixel shows the value that lies there, none is interpolated.
+Values are quantised for the eye only; hover and exports stay with the figure drawn on Stop.
 
 References:
     Portable Network Graphics (PNG) Specification, third edition, W3C, 2025,

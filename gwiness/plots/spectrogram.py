@@ -158,9 +158,7 @@ def zoom_of(
     return low, high, float(freqs[0]), float(max(freqs[1], 1.01 * freqs[0]))
 
 
-def _columns(
-    times: Series, most: int
-) -> tuple[Int[np.ndarray, " M"], Float[np.ndarray, " M"]]:
+def _columns(times: Series, most: int) -> tuple[Int[np.ndarray, " M"], Float[np.ndarray, " M"]]:
     """First frame and centre [s] of each column; columns are equally wide."""
     count = min(len(times), most)
     first = np.arange(count) * len(times) // count

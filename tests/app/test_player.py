@@ -91,7 +91,9 @@ def test_the_canvas_keeps_the_colour_limits_of_the_figure(page, lisa_file, engin
     offered = []
     offer = frames.Desk.offer
     monkeypatch.setattr(
-        frames.Desk, "offer", lambda desk, token, view: offered.append(view) or offer(desk, token, view)
+        frames.Desk,
+        "offer",
+        lambda desk, token, view: offered.append(view) or offer(desk, token, view),
     )
     at = clean(page(lisa_file, engine, sep="Hide"))
     axis = figures(at)[0]["layout"]["coloraxis"]

@@ -26,7 +26,10 @@ def indices(values, limits=(0.0, 30.0), size=FRAME_SIZE):
     """Palette indices of a map with these values (F, T)."""
     rows, columns = np.shape(values)
     each = DisplayMap(
-        np.asarray(values, np.float32), np.geomspace(1e-4, 1e-2, rows), np.arange(float(columns)), "dB"
+        np.asarray(values, np.float32),
+        np.geomspace(1e-4, 1e-2, rows),
+        np.arange(float(columns)),
+        "dB",
     )
     return np.array(opened(frame_png(each, limits, "Viridis", size)))
 
