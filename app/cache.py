@@ -18,6 +18,7 @@ import numpy as np
 import streamlit as st
 
 from app.listing import Found, scan
+from app.later import Later
 from app.state import FileKey
 from gwiness import __version__, jobs
 from gwiness.config.analysis import AnalysisConfig
@@ -37,7 +38,7 @@ from gwiness.io.formats import open_recording
 from gwiness.io.recording import ReadOptions, Recording
 from gwiness.io.results import ResultFile
 from gwiness.plots.scores import StemScore, per_source_scores, refined_scores, stem_scores
-from gwiness.plots.spectrogram import DisplayMap, band_edges, display_map
+from gwiness.plots.spectrogram import NUM_COLUMNS, DisplayMap, band_edges, display_map
 from gwiness.plots.streams import Processing, shown, shown_estimate, whitener_for
 from gwiness.signal.inner import snr
 from gwiness.signal.whiten import analytic_whitener, whiten, whiten_stems
@@ -54,6 +55,7 @@ __all__ = [
     "MapRequest",
     "band_inferred",
     "can_be_summed",
+    "bare_item",
     "calibrations",
     "cards",
     "compiling",
@@ -68,6 +70,7 @@ __all__ = [
     "injected_snr",
     "item",
     "listing",
+    "make_map",
     "marks",
     "panel_map",
     "recording",
@@ -77,6 +80,7 @@ __all__ = [
     "separated",
     "source_scores",
     "stream",
+    "truth_read",
     "whole_galaxy",
 ]
 
@@ -119,11 +123,13 @@ def _stores() -> dict[str, Store]:
     # Per item of 2^18 samples: 32 MB raw with truth, 21 MB a separation.
     return {
         "item": Store(6),
+        "bare": Store(12),
         "separation": Store(12),
         "posterior": Store(64),
         "band": Store(64),
         "galaxy": Store(12),
         "injected": Store(6),
+        "snr": Store(200),
         "whitener": Store(24),
     }
 
@@ -157,6 +163,14 @@ def listing(folders: tuple[Path, ...]) -> list[Found]:
 def item(key: FileKey, index: int) -> Item:
     """One item, with its truth."""
     return _stores()["item"].get((key, index), lambda: recording(key).item(index))
+
+
+def bare_item(key: FileKey, index: int) -> Item:
+    """One item without the truth, unless that has been read already."""
+    found: Item | None = _stores()["item"].peek((key, index))
+    if found is not None:
+        return found
+    return _stores()["bare"].get((key, index), lambda: recording(key).bare_item(index))
 
 
 # Models ---------------------------------------------------------------------------------------
@@ -404,13 +418,19 @@ def source_scores(key: FileKey, index: int, model: str) -> list[SourceScore]:
     return per_source_scores(separation, truth, item(key, index).catalogues)
 
 
-def marks(key: FileKey, index: int, model: str | None) -> tuple[str, ...]:
+def marks(key: FileKey, index: int, model: str | None, wait: bool = True) -> tuple[str, ...]:
     """Sentences about why an item lies outside a separator's scope; empty if it lies inside.
 
     What only the separation can tell is among them as soon as there is one.
+
+    Arguments:
+        key: File.
+        index: Item.
+        model: Separator.
+        wait: False to leave out what only the truth tells, unless that has been read.
     """
     card = next((card for card in cards("separator") if card.name == model), None)
-    found = item(key, index)
+    found = bare_item(key, index)
     if card is None or found.is_sinusoid:
         return ()
     tdi = found.mixture
@@ -421,13 +441,29 @@ def marks(key: FileKey, index: int, model: str | None) -> tuple[str, ...]:
         warnings += separation.warnings
         found_scores = scores(key, index, str(model))
         inferred = {kind: score.snr_inferred for kind, score in found_scores.items()}
-    warnings += snr_warnings(card, injected_snr(key, index), inferred)
+    if wait or truth_read(key, index):
+        warnings += snr_warnings(card, injected_snr(key, index), inferred)
     return tuple(dict.fromkeys(warnings))
 
 
-@st.cache_data(max_entries=200, show_spinner=False)
+@st.cache_resource(show_spinner=False)
+def _later() -> Later:
+    return Later()
+
+
+def truth_read(key: FileKey, index: int) -> bool:
+    """Whether the truth of an item is at hand; if not, it is read in the background."""
+    if _stores()["snr"].peek((key, index)) is not None:
+        return True
+    return _later().done((key, index), lambda: injected_snr(key, index))
+
+
 def injected_snr(key: FileKey, index: int) -> dict[str, float]:
     """Optimal SNR of each injected stem in A and E, with the analytic noise model."""
+    return _stores()["snr"].get((key, index), lambda: _injected_snr(key, index))
+
+
+def _injected_snr(key: FileKey, index: int) -> dict[str, float]:
     found = item(key, index)
     channels = tuple(name for name in ("A", "E") if name in found.mixture.channels)
     if not found.sources or not channels:
@@ -442,9 +478,11 @@ def injected_snr(key: FileKey, index: int) -> dict[str, float]:
 
 def whitener(key: FileKey, index: int, processing: Processing) -> Whitener:
     """Noise model of a view."""
-    return _stores()["whitener"].get(
-        (key, index, processing), lambda: whitener_for(item(key, index), processing)
-    )
+    own = processing.noise == "own"  # may lie in the truth
+    # The analytic model is the same for all items: they share a grid.
+    name = (key, None if processing.noise == "analytic" else index, processing)
+    found = item if own else bare_item
+    return _stores()["whitener"].get(name, lambda: whitener_for(found(key, index), processing))
 
 
 @dataclass(frozen=True)
@@ -460,6 +498,7 @@ class MapRequest:
         model: Separator, for ``inferred``, ``residual`` and ``refined``.
         logarithmic: Spacing of the bands.
         zoom: First and last time [s], lowest and highest frequency [Hz].
+        columns: Columns at most.
     """
 
     source: str
@@ -470,6 +509,7 @@ class MapRequest:
     model: str | None = None
     logarithmic: bool = True
     zoom: tuple[float, float, float, float] | None = None
+    columns: int = NUM_COLUMNS
 
 
 def stream(key: FileKey, index: int, request: MapRequest) -> Whitened:
@@ -478,7 +518,9 @@ def stream(key: FileKey, index: int, request: MapRequest) -> Whitened:
     Raises:
         KeyError: If the file or the separation has no such stream.
     """
-    found, processing = item(key, index), request.processing
+    processing = request.processing
+    truth_wanted = request.source in ("injected", "noise")
+    found = item(key, index) if truth_wanted else bare_item(key, index)
     model = whitener(key, index, processing)
     if request.source == "refined":
         galaxy = galaxy_found(key, index, whole_galaxy(request.model))
@@ -506,6 +548,18 @@ def stream(key: FileKey, index: int, request: MapRequest) -> Whitened:
 @st.cache_data(max_entries=320, show_spinner=False)
 def panel_map(key: FileKey, index: int, request: MapRequest) -> DisplayMap:
     """The map of a panel."""
+    return make_map(key, index, request)
+
+
+def make_map(key: FileKey, index: int, request: MapRequest, fast: bool = False) -> DisplayMap:
+    """The map of a panel, made anew.
+
+    Arguments:
+        key: File.
+        index: Item.
+        request: What is wanted.
+        fast: In single precision, which moves values by hundredths of a decibel.
+    """
     whitened = stream(key, index, request)
     processing = request.processing
     grid, zoom = whitened.grid, request.zoom
@@ -513,6 +567,6 @@ def panel_map(key: FileKey, index: int, request: MapRequest) -> DisplayMap:
     band = (max(low, grid.df), min(high, grid.nyquist))
     edges = band_edges(band, request.bins, request.logarithmic)
     span = None if zoom is None else (zoom[0], min(zoom[1], grid.duration))
-    return display_map(
-        whitened.data[0], grid, request.window, edges, processing.noise != "none", span
-    )
+    samples = whitened.data[0].astype("f4") if fast else whitened.data[0]
+    whitened_too = processing.noise != "none"
+    return display_map(samples, grid, request.window, edges, whitened_too, span, request.columns)

@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import BaseRoute, Mount, Route
 
-from app import downloads, upload_routes
+from app import downloads, frames, upload_routes
 from gwiness import __version__
 
 __all__ = ["PREFIX", "ROUTES"]
@@ -26,5 +26,5 @@ async def about(request: Request) -> JSONResponse:
 
 ROUTES: list[BaseRoute] = [
     Route(f"{PREFIX}/about", about),
-    Mount(PREFIX, routes=[*upload_routes.ROUTES, *downloads.ROUTES]),
+    Mount(PREFIX, routes=[*upload_routes.ROUTES, *downloads.ROUTES, *frames.ROUTES]),
 ]

@@ -4,7 +4,7 @@ The item is the single source of truth: every panel of a run shows the item that
 """
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -17,6 +17,7 @@ from gwiness.plots.streams import NoiseChoice, Processing
 
 __all__ = [
     "ROOT",
+    "SPEEDS",
     "FileKey",
     "Loaded",
     "View",
@@ -24,9 +25,14 @@ __all__ = [
     "current_item",
     "end_run",
     "goto",
+    "hear_player",
     "in_full_run",
     "loaded",
     "noise_choice",
+    "on_canvas",
+    "player_alive",
+    "player_command",
+    "player_seen",
     "playing",
     "set_loaded",
     "set_zoom",
@@ -36,6 +42,8 @@ __all__ = [
 ]
 
 ROOT = Path(__file__).resolve().parent.parent
+SPEEDS = (0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0)
+"""Items a second while playing."""
 
 
 @dataclass(frozen=True)
@@ -127,6 +135,11 @@ class Loaded:
     index: int
     view: View
 
+    @property
+    def mixture_alone(self) -> bool:
+        """Whether the mixture is all that is on show: a step need not wait for the truth."""
+        return self.view.outputs == "Hide" and self.info.format != "sinusoid"
+
 
 def noise_choice(value: str | None) -> NoiseChoice:
     """A noise model from a widget's value."""
@@ -186,8 +199,47 @@ def playing() -> bool:
 
 
 def toggle_playing() -> None:
-    """Callback of Start and Stop."""
-    st.session_state["_playing"] = not playing()
+    """Callback of Start and Stop; the canvas, if it is open, still has to say where it is."""
+    st.session_state["_playing"] = not (playing() or on_canvas())
+    number, _ = player_command()
+    st.session_state["_command"] = (number + 1, "start" if playing() else "stop")
+
+
+def player_command() -> tuple[int, str]:
+    """What the page last told the player: a number, and ``start`` or ``stop``."""
+    found: tuple[int, str] = st.session_state.get("_command", (0, "stop"))
+    return found
+
+
+def player_seen() -> int:
+    """Number of the last event of the player that was heard."""
+    return int(st.session_state.get("_player_seen", 0))
+
+
+def hear_player(event: Mapping[str, Any], num_items: int) -> None:
+    """Take in what the reader did in the player.
+
+    It has shown that it lives: from now on the page leaves playing to it. On ``start`` the canvas
+    takes the place of the figure, on ``stop`` the item that it showed last is the item on show.
+    """
+    started = event.get("do") == "start"
+    st.session_state["_player_alive"] = True
+    st.session_state["_player_seen"] = int(event.get("number", 0))
+    st.session_state["_playing"] = st.session_state["_canvas"] = started
+    if event.get("speed") in SPEEDS:
+        st.session_state["speed"] = event["speed"]
+    if not started:
+        goto(min(max(int(event.get("item", 0)), 0), num_items - 1))
+
+
+def on_canvas() -> bool:
+    """True while the player's canvas shows the items, and nothing else on the page shows one."""
+    return bool(st.session_state.get("_canvas", False))
+
+
+def player_alive() -> bool:
+    """True if the player has been heard in this session: the browser runs it."""
+    return bool(st.session_state.get("_player_alive", False))
 
 
 def in_full_run() -> bool:
@@ -195,10 +247,18 @@ def in_full_run() -> bool:
     return bool(st.session_state.get("_full_run", False))
 
 
-def begin_run() -> None:
-    """First thing of a run."""
+def begin_run(player_here: bool = False) -> None:
+    """First thing of a run.
+
+    Arguments:
+        player_here: Whether this page has a player; leaving it closes the canvas.
+    """
     st.session_state["_full_run"] = True
     st.session_state["_loaded"] = None
+    if not player_here and on_canvas():
+        st.session_state["_canvas"] = st.session_state["_playing"] = False
+    elif player_here and playing() and player_alive():
+        st.session_state["_canvas"] = True
 
 
 def end_run() -> None:

@@ -36,7 +36,8 @@ def main() -> None:
         ],
         position="top",
     )
-    state.begin_run()
+    tab = st.session_state.get("tab") or st.query_params.get("tab") or "Spectrogram"
+    state.begin_run(player_here=page.title == "Explore" and tab == "Spectrogram")
     try:
         _draw(page)
     finally:

@@ -19,7 +19,8 @@ __all__ = ["analysis", "choose_item", "timer"]
 
 _WINDOWS = (512, 1024, 2048, 4096, 8192, 16384, 32768)
 _SINUSOID_WINDOWS = (128, 256, 512, 1024)
-_SPEEDS = (0.5, 1.0, 2.0, 4.0)
+_FASTEST = 4.0
+"""Items a second that a run of the page for each can keep up with."""
 _ANALYTIC = {"A", "E", "T", "X", "Y", "Z"}
 
 
@@ -35,6 +36,12 @@ def choose_item(info: RecordingInfo) -> int:
         st.session_state["_playing"] = False
         return 0
     item = state.current_item(num)
+    if state.on_canvas():
+        st.caption("The player shows the items, each for a moment. Stop to choose one here.")
+        st.button(
+            "Stop", key="play", on_click=state.toggle_playing, type="primary", width="stretch"
+        )
+        return item
     # Slider and field are new widgets for each item: an old value, which the browser may still
     # send for a moment, is then known as such.
     with st.container(gap="xsmall"):
@@ -44,7 +51,7 @@ def choose_item(info: RecordingInfo) -> int:
             _chooser(st.number_input, "Item number", item, last, f"field-{item}")
             st.selectbox(
                 "Speed",
-                _SPEEDS,
+                state.SPEEDS,
                 index=1,
                 key="speed",
                 format_func=lambda speed: f"{speed:g} item{'s' if speed > 1 else ''}/s",
@@ -96,11 +103,12 @@ def _buttons(num: int) -> None:
 
 
 def timer(num_items: int) -> None:
-    """While playing: a small fragment that asks for the next item; the page is drawn in full."""
-    if not state.playing() or num_items < 2:
+    """While playing without the player: a fragment that asks for the next item, drawn in full."""
+    if not state.playing() or state.on_canvas() or num_items < 2:
         return
+    speed = min(float(st.session_state.get("speed") or 1.0), _FASTEST)
 
-    @st.fragment(run_every=1.0 / float(st.session_state.get("speed") or 1.0))
+    @st.fragment(run_every=1.0 / speed)
     def advance() -> None:
         # The fragment also runs within the page's own run: that one has just shown an item.
         if not state.in_full_run():

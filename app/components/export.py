@@ -83,14 +83,18 @@ def downloads(
         result: A result file, given as it is.
     """
     stem = f"{Path(shown.info.name).stem}-item{shown.index}"
-    facts = provenance(shown) | {"command": line}
+
+    def facts() -> dict[str, str]:
+        # On the click: to say whether the item lies in scope, its truth is read.
+        return provenance(shown) | {"command": line}
+
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         with st.popover("Export"):
             st.caption("PNG: the camera in the figure's own toolbar.")
             if maps:
-                _button("Maps (HDF5)", lambda: maps_to_hdf5(maps, facts), f"{stem}-maps.h5")
+                _button("Maps (HDF5)", lambda: maps_to_hdf5(maps, facts()), f"{stem}-maps.h5")
             for title, table in (tables or {}).items():
-                make = partial(table_to_csv, table, facts)
+                make = partial(_table_csv, table, facts)
                 _button(f"{title} (CSV)", make, f"{stem}-{title.lower()}.csv")
             if posterior is not None:
                 _button(
@@ -100,13 +104,19 @@ def downloads(
                 )
                 _button(
                     "Posterior (HDF5)",
-                    lambda: posterior_to_hdf5(posterior, facts),
+                    lambda: posterior_to_hdf5(posterior, facts()),
                     f"{stem}-posterior.h5",
                 )
             if result is not None:
                 address = offer(files.token(), result, f"{stem}-result.h5")
                 st.link_button("Result (HDF5)", address, width="stretch")
         st.code(line, language="bash", width="stretch")
+
+
+def _table_csv(
+    table: Mapping[str, Sequence[object]], facts: Callable[[], Mapping[str, str]]
+) -> str:
+    return table_to_csv(table, facts())
 
 
 def _button(label: str, make: Callable[[], str | bytes], name: str) -> None:

@@ -21,8 +21,11 @@ def head(title: str) -> Loaded | None:
         facts_strip(title, "", {})
         st.info("No recording is open: choose or upload one in the sidebar.")
         return None
+    if state.on_canvas():
+        facts_strip(title, shown.info.name, {"items": f"{shown.info.num_items}, playing"})
+        return shown
     with st.spinner(f"Reading item {shown.index} …"):
-        item = cache.item(shown.key, shown.index)
+        item = cache.bare_item(shown.key, shown.index)
     tdi = item.mixture
     times = span_text(tdi.grid)
     facts = {
@@ -41,7 +44,8 @@ def head(title: str) -> Loaded | None:
         gaps = len(item.gaps.intervals)
         if gaps:
             facts["gaps"] = str(gaps)
-    marks = cache.marks(shown.key, shown.index, shown.view.separator)
+    wait = not shown.mixture_alone
+    marks = cache.marks(shown.key, shown.index, shown.view.separator, wait)
     facts_strip(title, shown.info.name, facts, "out of scope" if marks else "")
     if marks:
         st.warning("\n".join(f"- {plain(mark)}" for mark in marks), icon="⚠️")

@@ -8,6 +8,7 @@ import streamlit as st
 from app import cache, state
 from app.cache import MapRequest
 from app.components.export import command, downloads
+from app.components.player import keep_limits, player, player_limits
 from app.components.separation import separation_on_show
 from app.components.text import escaped, plain
 from app.state import Loaded
@@ -143,6 +144,12 @@ def _scores(shown: Loaded) -> dict[str, StemScore]:
 
 def spectrogram_tab(shown: Loaded) -> None:
     """Draw the tab."""
+    bar, request = st.container(key="playerbar"), request_of(shown, "mixture")
+    if state.on_canvas():
+        with bar:
+            player(shown, request, player_limits(shown, request), time_unit(shown))
+        st.caption(_how(shown))
+        return
     sinusoid = shown.info.format == "sinusoid"
     separation = None
     if shown.view.outputs != "Hide" and not sinusoid:
@@ -151,16 +158,21 @@ def spectrogram_tab(shown: Loaded) -> None:
         rows = _rows(shown, separation)
         maps = [panel.map for row in rows for panel in row if panel.map is not None]
         single = len(rows) == 1
+        limits = drawn_limits(shown, maps)
+        keep_limits(shown, request, limits)
         figure = spectrogram_figure(
             rows,
-            drawn_limits(shown, maps),
+            limits,
             shown.view.colormap,
             row_height=520 if single else 240,
             revision=f"{shown.key.path}-{shown.view.processing.band}-{sinusoid}",
             time_unit=time_unit(shown),
         )
     draw_linked(shown, figure, maps[0], "map-figure")
-    st.caption(_how(shown) + (f" {SCORED}" if separation is not None else ""))
+    with bar:  # last: the canvas goes when its figure is there
+        player(shown, request, limits, time_unit(shown))
+    how = f"{_how(shown)} Drag to zoom in all panels at once, double-click to return."
+    st.caption(how + (f" {SCORED}" if separation is not None else ""))
     scores = list(_scores(shown).values()) if separation is not None else []
     named = {_plain_title(panel): panel.map for row in rows for panel in row if panel.map}
     downloads(
@@ -244,7 +256,4 @@ def _how(shown: Loaded) -> str:
     else:
         model = cache.whitener(shown.key, shown.index, processing).name
         values = f"whitened ({plain(model)}), so that 0 dB is the noise"
-    return (
-        f"Band {band}; {values}; each pixel is the maximum of what it covers. "
-        "Drag to zoom in all panels at once, double-click to return."
-    )
+    return f"Band {band}; {values}; each pixel is the maximum of what it covers."

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from app import cache
+from app import cache, state
 from app.components.look import legend, section
 from app.components.text import counted
 from app.state import Loaded
@@ -21,6 +21,12 @@ _SHOWN = 3
 def source_information(shown: Loaded) -> None:
     """Values read from the file (injected) or inferred, with units; "not in file" otherwise."""
     section("Source information")
+    if state.on_canvas():
+        st.caption("Stop the player to see the sources of an item.")
+        return
+    if shown.mixture_alone and not cache.truth_read(shown.key, shown.index):
+        _await_truth(shown)
+        return
     item = cache.item(shown.key, shown.index)
     if item.is_sinusoid:
         _sinusoids(shown, item.catalogues.get("sinusoid"))
@@ -47,6 +53,18 @@ def source_information(shown: Loaded) -> None:
             if score.nsdr_db is not None:
                 found["NSDR"] = f"{score.nsdr_db:.1f} dB"
             legend(kind, "Separated stem", "inferred", found)
+
+
+def _await_truth(shown: Loaded) -> None:
+    """Stay out of the way of a reader who steps: the page is drawn anew when the truth is read."""
+
+    @st.fragment(run_every=0.3)
+    def look() -> None:
+        st.caption("Reading the sources …")
+        if not state.in_full_run() and cache.truth_read(shown.key, shown.index):
+            st.rerun()
+
+    look()
 
 
 def _loudest(kind: str, catalogue: Catalogue, scores: list[SourceScore]) -> None:

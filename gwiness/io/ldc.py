@@ -227,6 +227,12 @@ class LdcRecording(BaseRecording):
         self.check_index(index)
         return self._mixture(index)[0]
 
+    def bare_item(self, index: int) -> Item:
+        """The observed stream of item ``index`` and its gaps."""
+        self.check_index(index)
+        mixture, gaps = self._mixture(index)
+        return Item(mixture, gaps=gaps)
+
     def item(self, index: int) -> Item:
         """Item ``index`` with streams and tables of all populations; see `Recording`."""
         self.check_index(index)

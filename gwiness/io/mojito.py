@@ -226,6 +226,12 @@ class MojitoRecording(BaseRecording):
             data += brick.read(start, stop, self._limit)
         return self._tdi(data * valid, grid)
 
+    def bare_item(self, index: int) -> Item:
+        """The sum of all bricks, its gaps and the noise estimate."""
+        start, stop, grid = self._span(index)
+        gaps, _ = self._gaps(start, stop, grid)
+        return Item(self.mixture(index), noise_psd=self._noise_psd(grid), gaps=gaps)
+
     def _noise_psd(self, grid: TimeGrid) -> np.ndarray | None:
         """Sum of the bricks' noise estimates: their noises are independent."""
         psds = [

@@ -205,6 +205,13 @@ class NativeRecording(BaseRecording):
         self.check_index(index)
         return self._stream(self._mixture, index, self._grid(index), self._item_gaps(index))
 
+    def bare_item(self, index: int) -> Item:
+        """The mixture of item ``index`` and its gaps: a quarter of what a full item reads."""
+        self.check_index(index)
+        gaps = self._item_gaps(index)
+        mixture = self._stream(self._mixture, index, self._grid(index), gaps)
+        return Item(mixture, gaps=gaps, label=f"item {index}")
+
     def catalogue(self, kind: str, index: int) -> Catalogue:
         """Injected sources of ``kind`` in item ``index``."""
         table, offsets = self._tables[kind]

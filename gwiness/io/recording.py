@@ -190,6 +190,10 @@ class Recording(Protocol):
         """The mixture of item ``index`` only, for quick stepping."""
         ...
 
+    def bare_item(self, index: int) -> Item:
+        """Item ``index`` without the truth (stems, noise, parameters), for quick stepping."""
+        ...
+
     def close(self) -> None:
         """Close the file; further reads are an error."""
         ...
@@ -235,6 +239,10 @@ class BaseRecording(Closing):
     @abstractmethod
     def mixture(self, index: int) -> TDI:
         """See `Recording.mixture`."""
+
+    def bare_item(self, index: int) -> Item:
+        """See `Recording.bare_item`; readers that can read less do so."""
+        return self.item(index)
 
     def close(self) -> None:
         """Close all files."""

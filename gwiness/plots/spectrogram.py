@@ -6,7 +6,10 @@ and the value under the cursor still reads in Hz.
 """
 
 from collections.abc import Sequence
+from copy import deepcopy
 from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
 
 import numpy as np
 import plotly.graph_objects as go
@@ -20,12 +23,14 @@ from gwiness.signal.stft import frame_times, log_bins, stft
 
 __all__ = [
     "DAY",
+    "NUM_COLUMNS",
     "DisplayMap",
     "Panel",
     "auto_limits",
     "band_edges",
     "display_map",
     "frequency_label",
+    "frequency_ticks",
     "hop_for",
     "spectrogram_figure",
     "zoom_of",
@@ -34,7 +39,7 @@ __all__ = [
 DAY = 86400.0
 _FLOOR = 1e-30
 """Amplitude below which a value counts as nothing: keeps silence finite on a decibel scale."""
-_NUM_COLUMNS = 360
+NUM_COLUMNS = 360
 """Columns of a map at most: about as many as a panel has pixels."""
 
 
@@ -72,15 +77,15 @@ def band_edges(band: tuple[float, float], num: int, logarithmic: bool = True) ->
     return np.linspace(band[0], band[1], num + 1)
 
 
-def hop_for(num: int, window: int) -> int:
-    """Step between frames: a power-of-two part of the window, about `_NUM_COLUMNS` frames.
+def hop_for(num: int, window: int, columns: int = NUM_COLUMNS) -> int:
+    """Step between frames: a power-of-two part of the window, about as many frames as columns.
 
     Example:
         >>> hop_for(2**18, 4096), hop_for(2**18, 1024)
         (512, 512)
     """
     hop = window // 2
-    while hop > window // 16 and num // hop < _NUM_COLUMNS:
+    while hop > window // 16 and num // hop < columns:
         hop //= 2
     return max(hop, 1)
 
@@ -92,6 +97,7 @@ def display_map(
     edges: Spectrum,
     whitened: bool,
     span: tuple[float, float] | None = None,
+    num_columns: int = NUM_COLUMNS,
 ) -> DisplayMap:
     """STFT -> block maximum over bands and columns -> logarithm.
 
@@ -103,18 +109,16 @@ def display_map(
         whitened: True for data of unit variance: values are then dB above white noise
             (E|Z|² = 1); else the logarithm of the amplitude spectral density.
         span: Part to map, since the start of the item [s]; a shorter one has finer columns.
-
-    Returns:
-        At most 360 columns.
+        num_columns: Columns at most.
     """
     low, high = span or (0.0, grid.duration)
     first, last = _around(grid, window, low, high)
-    hop = hop_for(max(int((high - low) / grid.dt), 1), window)
+    hop = hop_for(max(int((high - low) / grid.dt), 1), window, num_columns)
     amplitude = np.abs(stft(samples[None, first:last], window, hop)[0])
     times = frame_times(last - first, window, hop, first * grid.dt, grid.dt)
     inside = (times >= low) & (times <= high)
     amplitude = log_bins(amplitude[:, inside], np.fft.rfftfreq(window, grid.dt), edges)
-    starts, columns = _columns(times[inside])
+    starts, columns = _columns(times[inside], num_columns)
     amplitude = np.maximum.reduceat(amplitude, starts, axis=1)
     if whitened:
         values, unit = 20 * np.log10(np.maximum(amplitude, 1e-3)), "dB above noise"
@@ -154,9 +158,9 @@ def zoom_of(
     return low, high, float(freqs[0]), float(max(freqs[1], 1.01 * freqs[0]))
 
 
-def _columns(times: Series) -> tuple[Int[np.ndarray, " M"], Float[np.ndarray, " M"]]:
+def _columns(times: Series, most: int) -> tuple[Int[np.ndarray, " M"], Float[np.ndarray, " M"]]:
     """First frame and centre [s] of each column; columns are equally wide."""
-    count = min(len(times), _NUM_COLUMNS)
+    count = min(len(times), most)
     first = np.arange(count) * len(times) // count
     width = (times[-1] - times[0]) / max(len(times) - 1, 1) * len(times) / count
     return first, times[0] + width * np.arange(count)
@@ -183,7 +187,7 @@ def frequency_label(freq: float, digits: int = 4) -> str:
     return f"{freq * 1e3:.{digits}g} mHz" if freq < 0.1 else f"{freq:.{digits}g} Hz"
 
 
-def _ticks(freqs: Spectrum) -> tuple[list[float], list[str]]:
+def frequency_ticks(freqs: Spectrum) -> tuple[list[float], list[str]]:
     """Round frequencies as positions on the category axis, with their labels."""
     low, high = freqs[0], freqs[-1]
     if high / low > 5:
@@ -198,17 +202,20 @@ def _ticks(freqs: Spectrum) -> tuple[list[float], list[str]]:
     return [float(value) for value in positions], [frequency_label(tick, 3) for tick in ticks]
 
 
-def _heatmap(each: DisplayMap, time_unit: tuple[float, str]) -> go.Heatmap:
+def _heatmap(each: DisplayMap, time_unit: tuple[float, str], x: str, y: str) -> dict[str, Any]:
     scale, unit = time_unit
     labels = [f"{freq * 1e3:.6g} mHz" if freq < 0.1 else f"{freq:.6g} Hz" for freq in each.freqs]
-    return go.Heatmap(
-        z=each.values,
-        x=(each.times / scale).astype(np.float32),
-        y=labels,
-        coloraxis="coloraxis",
-        hovertemplate=f"t = %{{x:.3f}} {unit}<br>f = %{{y}}<br>%{{z:.2f}} {each.unit}"
-        "<extra></extra>",
-    )
+    hover = f"t = %{{x:.3f}} {unit}<br>f = %{{y}}<br>%{{z:.2f}} {each.unit}<extra></extra>"
+    return {
+        "type": "heatmap",
+        "z": each.values,
+        "x": (each.times / scale).astype(np.float32),
+        "y": labels,
+        "xaxis": x,
+        "yaxis": y,
+        "coloraxis": "coloraxis",
+        "hovertemplate": hover,
+    }
 
 
 def spectrogram_figure(
@@ -229,31 +236,73 @@ def spectrogram_figure(
         revision: See `gwiness.plots.style.framed`.
         time_unit: Length [s] and name of the unit of the time axis.
     """
-    columns = max(sum(panel.span for panel in row) for row in rows)
-    specs, titles = [], []
-    for row in rows:
+    spans = tuple(tuple(panel.span for panel in row) for row in rows)
+    kept, places = _skeleton(spans, row_height, time_unit[1])
+    layout = deepcopy(kept)
+    panels = [panel for row in rows for panel in row]
+    traces = []
+    for panel, note, (x, y) in zip(panels, layout["annotations"], places, strict=True):
+        note["text"] = panel.title
+        if panel.map is not None:
+            traces.append(_heatmap(panel.map, time_unit, x, y))
+    layout["annotations"] += [
+        _say(panel.message, x, y)
+        for panel, (x, y) in zip(panels, places, strict=True)
+        if panel.map is None
+    ]
+    drawn = next((panel.map for panel in panels if panel.map), None)
+    if drawn is not None:
+        _name_bands(layout, drawn.freqs)
+    unit = "" if drawn is None else drawn.unit
+    layout["coloraxis"] = _colorbar(colormap, limits, unit, layout["height"])
+    layout["uirevision"] = revision
+    return go.Figure(traces, layout)
+
+
+@lru_cache(maxsize=64)
+def _skeleton(
+    spans: tuple[tuple[int, ...], ...], row_height: int, time_name: str
+) -> tuple[dict[str, Any], tuple[tuple[str, str], ...]]:
+    """Layout of linked panels without what they show, and the axes of each.
+
+    Made once for an arrangement: every change of a plotly figure checks all of it, which takes
+    longer than the map of an item.
+    """
+    columns = max(sum(row) for row in spans)
+    specs: list[list[dict[str, int] | None]] = []
+    for row in spans:
         spec: list[dict[str, int] | None] = []
-        for panel in row:
-            spec += [{"colspan": panel.span}] + [None] * (panel.span - 1)
-            titles.append(panel.title)
+        for span in row:
+            spec += [{"colspan": span}] + [None] * (span - 1)
         specs.append(spec + [None] * (columns - len(spec)))
-    total = row_height * len(rows) + 70
+    count, total = sum(len(row) for row in spans), row_height * len(spans) + 70
     figure = make_subplots(
-        rows=len(rows),
+        rows=len(spans),
         cols=columns,
         specs=specs,
-        subplot_titles=titles,
+        subplot_titles=["title"] * count,
         horizontal_spacing=0.02,
-        vertical_spacing=min(44 / total, 0.9 / max(len(rows) - 1, 1)),
+        vertical_spacing=min(44 / total, 0.9 / max(len(spans) - 1, 1)),
     )
-    _link(figure, len(rows), columns)
-    _fill(figure, rows, time_unit)
-    unit = next((panel.map.unit for row in rows for panel in row if panel.map), "")
-    figure.update_layout(coloraxis=_colorbar(colormap, limits, unit, total))
-    framed(figure, total, revision)
+    _link(figure, len(spans), columns)
+    figure.update_xaxes(showgrid=False, zeroline=False, ticks="")
+    figure.update_yaxes(showgrid=False, zeroline=False)
+    figure.update_xaxes(
+        title_text=f"time since start [{time_name}]", row=len(spans), ticks="outside"
+    )
+    framed(figure, total)
     figure.update_layout(margin={"l": 64, "r": 8, "t": 34, "b": 44}, dragmode="zoom")
-    _titles_left(figure, len(titles))
-    return figure
+    _titles_left(figure, count)
+    places = []
+    for number, row in enumerate(spans, start=1):
+        column = 1
+        for span in row:
+            axes = figure.get_subplot(number, column)
+            places.append(tuple(axis.plotly_name.replace("axis", "") for axis in axes))
+            column += span
+    layout = figure.to_plotly_json()["layout"]
+    layout.pop("template", None)  # a new figure brings its own
+    return layout, tuple(places)
 
 
 def _link(figure: go.Figure, num_rows: int, num_columns: int) -> None:
@@ -267,47 +316,19 @@ def _link(figure: go.Figure, num_rows: int, num_columns: int) -> None:
         figure.update_yaxes(showticklabels=False, col=column)
 
 
-def _fill(
-    figure: go.Figure, rows: Sequence[Sequence[Panel]], time_unit: tuple[float, str]
-) -> None:
-    drawn = next((panel.map for row in rows for panel in row if panel.map), None)
-    for number, row in enumerate(rows, start=1):
-        column = 1
-        for panel in row:
-            if panel.map is not None:
-                figure.add_trace(_heatmap(panel.map, time_unit), row=number, col=column)
-            else:
-                _say(figure, panel.message, number, column)
-            column += panel.span
-    figure.update_xaxes(showgrid=False, zeroline=False, ticks="")
-    figure.update_yaxes(showgrid=False, zeroline=False)
-    figure.update_xaxes(
-        title_text=f"time since start [{time_unit[1]}]", row=len(rows), ticks="outside"
-    )
-    if drawn is not None:
-        positions, labels = _ticks(drawn.freqs)
-        figure.update_yaxes(
-            type="category",
-            tickmode="array",
-            tickvals=positions,
-            ticktext=labels,
-            ticks="",
-        )
+def _name_bands(layout: dict[str, Any], freqs: Spectrum) -> None:
+    """Round frequencies on all category axes of the bands."""
+    positions, labels = frequency_ticks(freqs)
+    ticks = {"type": "category", "tickmode": "array", "ticks": ""}
+    for name in layout:
+        if name.startswith("yaxis"):
+            layout[name] |= ticks | {"tickvals": positions, "ticktext": labels}
 
 
-def _say(figure: go.Figure, message: str, row: int, column: int) -> None:
+def _say(message: str, x: str, y: str) -> dict[str, Any]:
     """A sentence in the middle of an empty panel."""
-    figure.add_annotation(
-        text=message,
-        xref="x domain",
-        yref="y domain",
-        x=0.5,
-        y=0.5,
-        showarrow=False,
-        opacity=0.7,
-        row=row,
-        col=column,
-    )
+    where = {"xref": f"{x} domain", "yref": f"{y} domain", "x": 0.5, "y": 0.5}
+    return {"text": message, "showarrow": False, "opacity": 0.7, **where}
 
 
 def _colorbar(

@@ -4,9 +4,8 @@ The network has its own, in torch (`gwiness.nn.stft`), with the same window and 
 white noise of unit variance has E|Z|² = 1 in every bin but the first and the last.
 """
 
-from itertools import pairwise
-
 import numpy as np
+import scipy.fft
 
 from gwiness.core.axes import ChannelSeries, Series, Spectrogram, Spectrum
 
@@ -48,7 +47,8 @@ def stft(x: ChannelSeries, length: int, hop: int) -> Spectrogram:
     frames = np.lib.stride_tricks.sliding_window_view(padded, length, axis=1)[:, ::hop]
     window = hann(length)
     window = (window / np.sqrt(np.sum(window**2))).astype(x.dtype)
-    return np.fft.rfft(frames * window).transpose(0, 2, 1)
+    # SciPy's takes a third of NumPy's time in single precision.
+    return scipy.fft.rfft(frames * window).transpose(0, 2, 1)
 
 
 def istft(spectrum: Spectrogram, length: int, hop: int, num: int) -> ChannelSeries:
@@ -109,5 +109,6 @@ def log_bins(power: np.ndarray, freqs: Spectrum, edges: Series) -> np.ndarray:
     step = freqs[1] - freqs[0]
     # A bin covers half a step to each side of its frequency.
     index = np.clip(np.round((edges - freqs[0]) / step).astype(int), 0, len(freqs) - 1)
-    rows = [power[..., a : max(b, a + 1), :].max(axis=-2) for a, b in pairwise(index)]
-    return np.stack(rows, axis=-2)
+    # Where a band starts at or after the next one's start, `reduceat` takes the one bin.
+    last = max(index[-1], index[-2] + 1)
+    return np.maximum.reduceat(power[..., :last, :], index[:-1], axis=-2)

@@ -51,13 +51,16 @@ def test_explore_steps_hides_shows_and_opens_every_tab(visit):
     visit.check()
 
 
-def test_keys_step_and_space_plays(visit):
+def test_keys_step_and_without_the_player_the_page_plays(visit):
     visit.open("/?sep=Hide")
     visit.heatmaps(1)
     visit.page.keyboard.press("ArrowRight")
     item_shown(visit, 2)
     visit.page.keyboard.press("ArrowLeft")
     item_shown(visit, 1)
+    # Where there is no player, the page itself is drawn anew for each item.
+    visit.open("/?sep=Hide&tab=Correlation")
+    visit.page.wait_for_selector(".js-plotly-plot", timeout=90_000)
     visit.page.keyboard.press("Space")
     # Playing goes on by itself: nobody presses anything between these two.
     item_shown(visit, 2)

@@ -32,6 +32,21 @@ def test_everything_comes_back(tmp_path):
             assert read.seed == wrote.seed
 
 
+def test_a_bare_item_is_the_mixture_with_its_gaps(tmp_path):
+    path = tmp_path / "a.h5"
+    items = write_native(path)
+    assert any(len(each.gaps.intervals) for each in items)
+    with open_recording(path) as recording:
+        for index in range(len(items)):
+            bare, full = recording.bare_item(index), recording.item(index)
+            assert (bare.mixture.grid, bare.label) == (full.mixture.grid, full.label)
+            np.testing.assert_array_equal(bare.mixture.data, full.mixture.data)
+            np.testing.assert_array_equal(bare.gaps.intervals, full.gaps.intervals)
+            assert (bare.sources, bare.catalogues, bare.noise) == ({}, {}, None)
+        with pytest.raises(FileProblem, match="there is no item 3"):
+            recording.bare_item(3)
+
+
 def test_columns_outside_the_space_are_kept_with_units(tmp_path):
     path = tmp_path / "a.h5"
     items = write_native(path)

@@ -187,6 +187,21 @@ def test_mojito_bricks_are_summed_in_fractional_frequency(tmp_path):
     assert item.gaps.intervals.tolist() == [[525.0, 550.0]]
 
 
+@pytest.mark.parametrize(
+    "write", [write_plain, write_sangria, write_spritz, write_mojito, write_sinusoid]
+)
+def test_a_bare_item_is_the_same_mixture_with_the_same_gaps(tmp_path, write):
+    write(tmp_path / "EMRI_731d_2.5s_L1.h5")
+    asked = ReadOptions(dt=5.0, channels=("A", "E", "T")) if write is write_plain else FORTY
+    with open_recording(tmp_path / "EMRI_731d_2.5s_L1.h5", asked) as recording:
+        bare, full = recording.bare_item(0), recording.item(0)
+    np.testing.assert_array_equal(bare.mixture.data, full.mixture.data)
+    np.testing.assert_array_equal(bare.gaps.intervals, full.gaps.intervals)
+    assert bare.is_sinusoid == full.is_sinusoid
+    if full.noise_psd is not None:
+        np.testing.assert_array_equal(bare.noise_psd, full.noise_psd)
+
+
 def test_mojito_clocks_must_agree(tmp_path):
     write_mojito(tmp_path / "a.h5", num=100)
     write_mojito(tmp_path / "b.h5", num=90)
