@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from gwiness.core.tdi import Whitened
     from gwiness.plots.streams import Processing
 
-__all__ = ["listen"]
+__all__ = ["chosen_processing", "listen"]
 
 _SINUSOID_HZ = (2.3, 3.2)
 _NOISES = ("analytic", "estimated", "own", "none")
@@ -69,7 +69,7 @@ def listen(
     with open_recording(file, read_options(dt, channels, dataset, item_days, generation)) as found:
         index = one_item(items, found.info.num_items)
         item = found.item(index)
-    processing = _processing(item, channel, band, noise)
+    processing = chosen_processing(item, channel, band, noise)
     separation = None
     if source != "mixture" and not injected:
         separation = _separation(item, model, models)
@@ -94,9 +94,14 @@ def listen(
     print(json.dumps(facts) if as_json else f"{out}: {sound.seconds:.1f} s, {sound.text}")
 
 
-def _processing(
+def chosen_processing(
     item: "Item", channel: str | None, band: str | None, noise: str | None
 ) -> "Processing":
+    """Channel, noise model and band from the flags; what is not given is the page's own start.
+
+    Raises:
+        GwinessError: If there is no such channel, noise model or band.
+    """
     from gwiness.plots.streams import Processing
     from gwiness.signal.whiten import DEFAULT_BAND
 
