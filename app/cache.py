@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 import numpy as np
 import streamlit as st
 
-from app.state import FileKey
+from app.state import FileKey, View
 from gwiness import __version__, jobs
 from gwiness.config.analysis import AnalysisConfig
 from gwiness.config.galactic import GalacticConfig
@@ -33,10 +33,12 @@ from gwiness.core.tdi import Whitened, Whitener
 from gwiness.evaluate.per_source import SourceScore
 from gwiness.io.formats import open_recording
 from gwiness.io.recording import ReadOptions, Recording
-from gwiness.io.results import ResultFile
+from gwiness.io.results import ResultFile, identify
+from gwiness.plots.item_report import Input, Look, item_origin, item_report
 from gwiness.plots.scores import StemScore, per_source_scores, refined_scores, stem_scores
 from gwiness.plots.spectrogram import DisplayMap, band_edges, display_map
 from gwiness.plots.streams import Processing, shown, shown_estimate, whitener_for
+from gwiness.signal.audible import Sound, audible, wav_bytes
 from gwiness.signal.inner import snr
 from gwiness.signal.whiten import analytic_whitener, whiten, whiten_stems
 
@@ -53,6 +55,7 @@ __all__ = [
     "band_inferred",
     "calibrations",
     "cards",
+    "channels_of",
     "compiling",
     "device",
     "galaxy_folder",
@@ -64,13 +67,18 @@ __all__ = [
     "injected",
     "injected_snr",
     "item",
+    "kinds_of",
+    "make_report",
+    "make_sound",
     "marks",
     "panel_map",
     "recording",
+    "report_made",
     "scores",
     "search_galaxy",
     "separate",
     "separated",
+    "sound_made",
     "source_scores",
     "stream",
     "whole_galaxy",
@@ -121,6 +129,9 @@ def _stores() -> dict[str, Store]:
         "galaxy": Store(12),
         "injected": Store(6),
         "whitener": Store(24),
+        # A sound is up to 50 MB (ten minutes), a report 7 MB.
+        "sound": Store(4),
+        "report": Store(4),
     }
 
 
@@ -174,6 +185,16 @@ def cards(kind: str | None = None) -> list[ModelCard]:
 def calibrations(name: str) -> dict[str, Calibration]:
     """Calibrations of an installed model, by test set."""
     return engine().calibrations(name)
+
+
+def kinds_of(name: str) -> tuple[str, ...]:
+    """Classes that an installed model has stems for."""
+    return next((card.scope.kinds for card in cards() if card.name == name), ())
+
+
+def channels_of(name: str) -> tuple[str, ...]:
+    """Channels that an installed model works on; empty if its card does not say."""
+    return next((card.scope.channels for card in cards() if card.name == name), ())
 
 
 @st.cache_resource(show_spinner=False)
@@ -493,3 +514,64 @@ def panel_map(key: FileKey, index: int, request: MapRequest) -> DisplayMap:
     return display_map(
         whitened.data[0], grid, request.window, edges, processing.noise != "none", span
     )
+
+
+# Sounds and reports, made when they are asked for ----------------------------------------------
+
+
+def sound_made(
+    key: FileKey, index: int, request: MapRequest, factor: int
+) -> tuple[Sound, bytes] | None:
+    """A sound that is there already."""
+    return _stores()["sound"].peek((key, index, request, factor))
+
+
+def make_sound(key: FileKey, index: int, request: MapRequest, factor: int) -> tuple[Sound, bytes]:
+    """The samples behind a panel as a sound, and as a WAV file.
+
+    Raises:
+        GwinessError: If it is silent, too long or too short.
+    """
+
+    def make() -> tuple[Sound, bytes]:
+        whitened = stream(key, index, request)
+        sound = audible(whitened.data[0], whitened.grid.dt, factor)
+        return sound, wav_bytes(sound)
+
+    return _stores()["sound"].get((key, index, request, factor), make)
+
+
+def report_made(key: FileKey, index: int, view: View, line: str) -> bytes | None:
+    """A report that is there already."""
+    return _stores()["report"].peek((key, index, view, line))
+
+
+def make_report(key: FileKey, index: int, view: View, line: str) -> bytes:
+    """A report of an item, separated or inferred first where a model can.
+
+    Arguments:
+        key: File.
+        index: Item.
+        view: Settings of the figures.
+        line: The command that makes the same report.
+
+    Raises:
+        GwinessError: If the model cannot work on this data.
+    """
+
+    def make() -> bytes:
+        found, info = item(key, index), recording(key).info
+        separation = posterior = None
+        if found.is_sinusoid and view.estimator is not None:
+            posterior = infer(key, index, view.estimator)
+        elif not found.is_sinusoid and view.separator is not None:
+            separation = separate(key, index, view.separator, lambda *_: None)
+        name = view.estimator if found.is_sinusoid else view.separator
+        used = [card for card in cards() if card.name == name]
+        inputs = [Input(each.name, each.size, each.sha256) for each in map(identify, info.paths)]
+        look = Look(view.processing, view.window, view.colormap, view.limits)
+        count = info.num_items
+        origin = item_origin(found, index, count, inputs, look, line, used, separation, posterior)
+        return item_report(found, index, look, origin, separation, posterior).encode()
+
+    return _stores()["report"].get((key, index, view, line), make)

@@ -8,7 +8,7 @@ from pathlib import Path
 import streamlit as st
 
 from app import cache
-from app.state import ROOT, Loaded
+from app.state import Loaded, short_path
 from gwiness.core.catalogue import Catalogue
 from gwiness.core.posterior import Posterior
 from gwiness.core.seeds import generator
@@ -36,25 +36,17 @@ def provenance(shown: Loaded) -> dict[str, str]:
     }
 
 
-def _file(shown: Loaded) -> str:
-    path = Path(shown.key.path)
-    for folder in (Path.cwd(), ROOT):
-        if path.is_relative_to(folder):
-            return shlex.quote(str(path.relative_to(folder)))
-    return shlex.quote(str(path))
-
-
 def command(shown: Loaded, model: str | None, verb: str) -> str:
     """The line to type for the same result as a file."""
-    key = shown.key
+    key, file = shown.key, shlex.quote(short_path(shown.key.path))
     answers = {"--dt": key.dt, "--item-days": key.item_days}
     more = [f" {flag} {value:g}" for flag, value in answers.items() if value is not None]
     if key.channels is not None:
         more.append(f" --channels {shlex.quote(','.join(key.channels))}")
     if model is None:
-        return f"gwiness inspect {_file(shown)}{''.join(more)}"
+        return f"gwiness inspect {file}{''.join(more)}"
     chosen = f"--model {shlex.quote(model)} --items {shown.index}"
-    return f"gwiness {verb} {_file(shown)}{''.join(more)} {chosen} --out result.h5"
+    return f"gwiness {verb} {file}{''.join(more)} {chosen} --out result.h5"
 
 
 def downloads(

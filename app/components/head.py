@@ -4,6 +4,7 @@ import streamlit as st
 
 from app import cache, state
 from app.components.look import facts_strip
+from app.components.share import share
 from app.components.text import plain
 from app.state import Loaded
 from gwiness.plots.tables import span_text
@@ -45,4 +46,5 @@ def head(title: str) -> Loaded | None:
     facts_strip(title, shown.info.name, facts, "out of scope" if marks else "")
     if marks:
         st.warning("\n".join(f"- {plain(mark)}" for mark in marks), icon="⚠️")
+    share(shown)
     return shown

@@ -205,11 +205,9 @@ def _streams(
         found["injected", kind] = shown(stem, whitener, channel)
     if separation is not None and channel in separation.residual.channels:
         generation = item.mixture.generation
-        for name, kind, stem in (
-            ("residual", "", separation.residual),
-            *(("inferred", kind, stem) for kind, stem in separation.estimates.items()),
-        ):
-            found[name, kind] = shown_estimate(stem, whitener, channel, generation)
+        stems = {("inferred", kind): each for kind, each in separation.estimates.items()}
+        for key, each in {("residual", ""): separation.residual, **stems}.items():
+            found[key] = shown_estimate(each, whitener, channel, generation)
     return found
 
 
