@@ -103,6 +103,9 @@ def _page() -> dict[str, str]:
     for key, label in (("tab", str), ("cls", lambda kind: KIND_TITLES.get(kind, kind))):
         if st.session_state.get(key):
             query[key] = label(st.session_state[key])
+        elif key in st.query_params:
+            # A page's first run: its head is drawn before what the address chooses.
+            query[key] = st.query_params[key]
     return query
 
 
