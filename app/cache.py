@@ -34,13 +34,13 @@ from gwiness.evaluate.per_source import SourceScore
 from gwiness.io.formats import open_recording
 from gwiness.io.recording import ReadOptions, Recording
 from gwiness.io.results import ResultFile, identify
+from gwiness.plots import overview
 from gwiness.plots.item_report import Input, Look, item_origin, item_report
 from gwiness.plots.scores import StemScore, per_source_scores, refined_scores, stem_scores
 from gwiness.plots.spectrogram import DisplayMap, band_edges, display_map
 from gwiness.plots.streams import Processing, shown, shown_estimate, whitener_for
 from gwiness.signal.audible import Sound, audible, wav_bytes
-from gwiness.signal.inner import snr
-from gwiness.signal.whiten import analytic_whitener, whiten, whiten_stems
+from gwiness.signal.whiten import whiten_stems
 
 if TYPE_CHECKING:
     import subprocess
@@ -71,6 +71,7 @@ __all__ = [
     "make_report",
     "make_sound",
     "marks",
+    "nsdr_by_item",
     "panel_map",
     "recording",
     "report_made",
@@ -131,6 +132,7 @@ def _stores() -> dict[str, Store]:
         "whitener": Store(24),
         # A sound is up to 50 MB (ten minutes), a report 7 MB.
         "sound": Store(4),
+        "nsdr": Store(16),
         "report": Store(4),
     }
 
@@ -385,7 +387,19 @@ def scores(key: FileKey, index: int, model: str) -> dict[str, StemScore]:
     separation = _stores()["separation"].peek((key, index, model))
     if separation is None:
         raise KeyError(f"item {index} has not been separated by {model}")
-    return stem_scores(separation, injected(key, index, separation.mixture))
+    found = stem_scores(separation, injected(key, index, separation.mixture))
+    nsdr = {kind: score.nsdr_db for kind, score in found.items() if score.nsdr_db is not None}
+    _nsdr(key, model)[index] = nsdr
+    return found
+
+
+def _nsdr(key: FileKey, model: str) -> dict[int, dict[str, float]]:
+    return _stores()["nsdr"].get((key, model), dict)
+
+
+def nsdr_by_item(key: FileKey, model: str) -> dict[int, dict[str, float]]:
+    """NSDR [dB] of each stem with an injection, by item, of all items separated so far."""
+    return dict(_nsdr(key, model))
 
 
 @st.cache_data(max_entries=200, show_spinner=False)
@@ -426,16 +440,7 @@ def marks(key: FileKey, index: int, model: str | None) -> tuple[str, ...]:
 @st.cache_data(max_entries=200, show_spinner=False)
 def injected_snr(key: FileKey, index: int) -> dict[str, float]:
     """Optimal SNR of each injected stem in A and E, with the analytic noise model."""
-    found = item(key, index)
-    channels = tuple(name for name in ("A", "E") if name in found.mixture.channels)
-    if not found.sources or not channels:
-        return {}
-    tdi = found.mixture
-    whitener = analytic_whitener(tdi.grid, channels, tdi.generation)
-    return {
-        kind: snr(whiten(stem.select(channels), whitener, found.gaps))
-        for kind, stem in found.sources.items()
-    }
+    return overview.injected_snr(item(key, index))
 
 
 def whitener(key: FileKey, index: int, processing: Processing) -> Whitener:

@@ -56,12 +56,14 @@ def _listen(shown: Loaded) -> None:
         else f"{band[0]:g} Hz sounds at {low}, {band[1]:g} Hz at {high}."
     )
     sound = cache.sound_made(shown.key, shown.index, request, factor)
-    if sound is None and st.button("Make the sound", key="listen-make", type="primary"):
+    place = st.empty()
+    if sound is None and place.button("Make the sound", key="listen-make", type="primary"):
         try:
             with st.spinner("Making the sound …", show_time=True):
                 if request.source in ("inferred", "residual"):
                     cache.separate(shown.key, shown.index, str(request.model), lambda *_: None)
                 sound = cache.make_sound(shown.key, shown.index, request, factor)
+            place.empty()
         except GwinessError as error:
             st.info(plain(str(error)))
     if sound is not None:
@@ -131,10 +133,12 @@ def _report(shown: Loaded) -> None:
     st.caption("Figures, tables and provenance of this item in one HTML file that opens offline.")
     line = _report_line(shown)
     data = cache.report_made(shown.key, shown.index, shown.view, line)
-    if data is None and st.button("Make the report", key="report-make", type="primary"):
+    place = st.empty()
+    if data is None and place.button("Make the report", key="report-make", type="primary"):
         try:
             with st.spinner("Making the report …", show_time=True):
                 data = cache.make_report(shown.key, shown.index, shown.view, line)
+            place.empty()
         except GwinessError as error:
             st.info(plain(str(error)))
     if data is not None:
