@@ -73,7 +73,7 @@ def downloads(
     facts = provenance(shown) | {"command": line}
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         with st.popover("Export"):
-            st.caption("PNG: the camera in the figure's own toolbar.")
+            st.caption("PNG or SVG: the camera in the figure's own toolbar; Report says which.")
             if maps:
                 _button("Maps (HDF5)", lambda: maps_to_hdf5(maps, facts), f"{stem}-maps.h5")
             for title, table in (tables or {}).items():

@@ -43,8 +43,14 @@ def head(title: str) -> Loaded | None:
         if gaps:
             facts["gaps"] = str(gaps)
     marks = cache.marks(shown.key, shown.index, shown.view.separator)
-    facts_strip(title, shown.info.name, facts, "out of scope" if marks else "")
+    with st.container(
+        horizontal=True,
+        horizontal_alignment="distribute",
+        vertical_alignment="bottom",
+        key="head",
+    ):
+        facts_strip(title, shown.info.name, facts, "out of scope" if marks else "")
+        share(shown)
     if marks:
         st.warning("\n".join(f"- {plain(mark)}" for mark in marks), icon="⚠️")
-    share(shown)
     return shown

@@ -78,7 +78,8 @@ def facts_strip(title: str, file: str, facts: dict[str, str], badge: str = "") -
     )
     st.html(
         f'<div class="gw-head"><h1>{escaped(title)}</h1>{mark}'
-        f'<span class="gw-file">{escaped(file)}</span></div><div class="gw-facts">{pills}</div>'
+        f'<span class="gw-file">{escaped(file)}</span></div><div class="gw-facts">{pills}</div>',
+        width="content",
     )
 
 

@@ -52,7 +52,7 @@ def _strip(shown: Loaded, waiting: bool) -> None:
     )
     separated = cache.nsdr_by_item(shown.key, str(shown.view.separator))
     found = strip(
-        key="overview",
+        key="strip",
         data=strip_data(scan, separated, shown.index),
         on_item_change=lambda: None,
         height="content",

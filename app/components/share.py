@@ -21,12 +21,22 @@ _OTHERS = ("mixture", "residual")
 
 def share(shown: Loaded) -> None:
     """Draw the row."""
-    with st.container(horizontal=True, gap="small", vertical_alignment="center", key="share"):
+    with st.container(
+        horizontal=True, gap="small", vertical_alignment="center", width="content", key="share"
+    ):
         link_button(shown)
         with st.popover("Listen"):
             _listen(shown)
         with st.popover("Report"):
             _report(shown)
+            st.segmented_control(
+                "The camera in a figure's toolbar saves",
+                ["PNG", "SVG"],
+                default="PNG",
+                required=True,
+                key="image",
+                persist_state="session",
+            )
 
 
 # Listen ----------------------------------------------------------------------------------------
