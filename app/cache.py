@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 import numpy as np
 import streamlit as st
 
-from app.listing import Found, scan
 from app.later import Later
-from app.state import FileKey
+from app.listing import Found, scan
+from app.state import FileKey, View
 from gwiness import __version__, jobs
 from gwiness.config.analysis import AnalysisConfig
 from gwiness.config.galactic import GalacticConfig
@@ -36,12 +36,14 @@ from gwiness.core.tdi import Whitened, Whitener
 from gwiness.evaluate.per_source import SourceScore
 from gwiness.io.formats import open_recording
 from gwiness.io.recording import ReadOptions, Recording
-from gwiness.io.results import ResultFile
+from gwiness.io.results import ResultFile, identify
+from gwiness.plots import overview
+from gwiness.plots.item_report import Input, Look, item_origin, item_report
 from gwiness.plots.scores import StemScore, per_source_scores, refined_scores, stem_scores
 from gwiness.plots.spectrogram import NUM_COLUMNS, DisplayMap, band_edges, display_map
 from gwiness.plots.streams import Processing, shown, shown_estimate, whitener_for
-from gwiness.signal.inner import snr
-from gwiness.signal.whiten import analytic_whitener, whiten, whiten_stems
+from gwiness.signal.audible import Sound, audible, wav_bytes
+from gwiness.signal.whiten import whiten_stems
 
 if TYPE_CHECKING:
     import subprocess
@@ -58,6 +60,7 @@ __all__ = [
     "bare_item",
     "calibrations",
     "cards",
+    "channels_of",
     "compiling",
     "device",
     "galaxy_folder",
@@ -69,15 +72,21 @@ __all__ = [
     "injected",
     "injected_snr",
     "item",
+    "kinds_of",
     "listing",
     "make_map",
+    "make_report",
+    "make_sound",
     "marks",
+    "nsdr_by_item",
     "panel_map",
     "recording",
+    "report_made",
     "scores",
     "search_galaxy",
     "separate",
     "separated",
+    "sound_made",
     "source_scores",
     "stream",
     "truth_read",
@@ -131,6 +140,10 @@ def _stores() -> dict[str, Store]:
         "injected": Store(6),
         "snr": Store(200),
         "whitener": Store(24),
+        # A sound is up to 50 MB (ten minutes), a report 7 MB.
+        "sound": Store(4),
+        "nsdr": Store(16),
+        "report": Store(4),
     }
 
 
@@ -207,6 +220,16 @@ def cards(kind: str | None = None) -> list[ModelCard]:
 def calibrations(name: str) -> dict[str, Calibration]:
     """Calibrations of an installed model, by test set."""
     return engine().calibrations(name)
+
+
+def kinds_of(name: str) -> tuple[str, ...]:
+    """Classes that an installed model has stems for."""
+    return next((card.scope.kinds for card in cards() if card.name == name), ())
+
+
+def channels_of(name: str) -> tuple[str, ...]:
+    """Channels that an installed model works on; empty if its card does not say."""
+    return next((card.scope.channels for card in cards() if card.name == name), ())
 
 
 @st.cache_resource(show_spinner=False)
@@ -401,7 +424,19 @@ def scores(key: FileKey, index: int, model: str) -> dict[str, StemScore]:
     separation = _stores()["separation"].peek((key, index, model))
     if separation is None:
         raise KeyError(f"item {index} has not been separated by {model}")
-    return stem_scores(separation, injected(key, index, separation.mixture))
+    found = stem_scores(separation, injected(key, index, separation.mixture))
+    nsdr = {kind: score.nsdr_db for kind, score in found.items() if score.nsdr_db is not None}
+    _nsdr(key, model)[index] = nsdr
+    return found
+
+
+def _nsdr(key: FileKey, model: str) -> dict[int, dict[str, float]]:
+    return _stores()["nsdr"].get((key, model), dict)
+
+
+def nsdr_by_item(key: FileKey, model: str) -> dict[int, dict[str, float]]:
+    """NSDR [dB] of each stem with an injection, by item, of all items separated so far."""
+    return dict(_nsdr(key, model))
 
 
 @st.cache_data(max_entries=200, show_spinner=False)
@@ -460,20 +495,7 @@ def truth_read(key: FileKey, index: int) -> bool:
 
 def injected_snr(key: FileKey, index: int) -> dict[str, float]:
     """Optimal SNR of each injected stem in A and E, with the analytic noise model."""
-    return _stores()["snr"].get((key, index), lambda: _injected_snr(key, index))
-
-
-def _injected_snr(key: FileKey, index: int) -> dict[str, float]:
-    found = item(key, index)
-    channels = tuple(name for name in ("A", "E") if name in found.mixture.channels)
-    if not found.sources or not channels:
-        return {}
-    tdi = found.mixture
-    whitener = analytic_whitener(tdi.grid, channels, tdi.generation)
-    return {
-        kind: snr(whiten(stem.select(channels), whitener, found.gaps))
-        for kind, stem in found.sources.items()
-    }
+    return _stores()["snr"].get((key, index), lambda: overview.injected_snr(item(key, index)))
 
 
 def whitener(key: FileKey, index: int, processing: Processing) -> Whitener:
@@ -570,3 +592,64 @@ def make_map(key: FileKey, index: int, request: MapRequest, fast: bool = False) 
     samples = whitened.data[0].astype("f4") if fast else whitened.data[0]
     whitened_too = processing.noise != "none"
     return display_map(samples, grid, request.window, edges, whitened_too, span, request.columns)
+
+
+# Sounds and reports, made when they are asked for ----------------------------------------------
+
+
+def sound_made(
+    key: FileKey, index: int, request: MapRequest, factor: int
+) -> tuple[Sound, bytes] | None:
+    """A sound that is there already."""
+    return _stores()["sound"].peek((key, index, request, factor))
+
+
+def make_sound(key: FileKey, index: int, request: MapRequest, factor: int) -> tuple[Sound, bytes]:
+    """The samples behind a panel as a sound, and as a WAV file.
+
+    Raises:
+        GwinessError: If it is silent, too long or too short.
+    """
+
+    def make() -> tuple[Sound, bytes]:
+        whitened = stream(key, index, request)
+        sound = audible(whitened.data[0], whitened.grid.dt, factor)
+        return sound, wav_bytes(sound)
+
+    return _stores()["sound"].get((key, index, request, factor), make)
+
+
+def report_made(key: FileKey, index: int, view: View, line: str) -> bytes | None:
+    """A report that is there already."""
+    return _stores()["report"].peek((key, index, view, line))
+
+
+def make_report(key: FileKey, index: int, view: View, line: str) -> bytes:
+    """A report of an item, separated or inferred first where a model can.
+
+    Arguments:
+        key: File.
+        index: Item.
+        view: Settings of the figures.
+        line: The command that makes the same report.
+
+    Raises:
+        GwinessError: If the model cannot work on this data.
+    """
+
+    def make() -> bytes:
+        found, info = item(key, index), recording(key).info
+        separation = posterior = None
+        if found.is_sinusoid and view.estimator is not None:
+            posterior = infer(key, index, view.estimator)
+        elif not found.is_sinusoid and view.separator is not None:
+            separation = separate(key, index, view.separator, lambda *_: None)
+        name = view.estimator if found.is_sinusoid else view.separator
+        used = [card for card in cards() if card.name == name]
+        inputs = [Input(each.name, each.size, each.sha256) for each in map(identify, info.paths)]
+        look = Look(view.processing, view.window, view.colormap, view.limits)
+        count = info.num_items
+        origin = item_origin(found, index, count, inputs, look, line, used, separation, posterior)
+        return item_report(found, index, look, origin, separation, posterior).encode()
+
+    return _stores()["report"].get((key, index, view, line), make)

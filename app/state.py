@@ -3,6 +3,7 @@
 The item is the single source of truth: every panel of a run shows the item that `Loaded` names.
 """
 
+import math
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -36,9 +37,11 @@ __all__ = [
     "playing",
     "set_loaded",
     "set_zoom",
+    "short_path",
     "step",
     "toggle_playing",
     "zoom",
+    "zoom_text",
 ]
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -176,10 +179,48 @@ def step(by: int, num_items: int) -> None:
 
 
 def zoom() -> tuple[float, float, float, float] | None:
-    """The part of every map that is drawn; it stays while items change."""
-    file, box, only = st.session_state.get("_zoom") or (None, None, None)
+    """The part of every map that is drawn; at first from the link. It stays while items change."""
     here = (st.session_state.get("file"), int(st.session_state.get("_item", 0)))
-    return box if file == here[0] and only in (None, here[1]) else None
+    if "_zoom" not in st.session_state:
+        linked = _linked_zoom()
+        st.session_state["_zoom"] = None if linked is None else (here[0], linked, None)
+    file, box, only = st.session_state["_zoom"] or (None, None, None)
+    found = box if file == here[0] and only in (None, here[1]) else None
+    _write_zoom(found)
+    return found
+
+
+def zoom_text(box: tuple[float, float, float, float]) -> str:
+    """A zoom as it stands in a link: times [s] and frequencies [Hz].
+
+    Example:
+        >>> zoom_text((86400.0, 172800.5, 1e-3, 0.004))
+        '86400,172800.5,0.001,0.004'
+    """
+    return ",".join(f"{value:.9g}" for value in box)
+
+
+def _linked_zoom() -> tuple[float, float, float, float] | None:
+    """The zoom that the link names, if it is one."""
+    try:
+        start, end, low, high = map(float, str(st.query_params.get("zoom", "")).split(","))
+    except ValueError:
+        return None
+    finite = all(math.isfinite(value) for value in (start, end, low, high))
+    if not (finite and 0 <= start < end and 0 < low < high):
+        return None
+    return start, end, low, high
+
+
+def _write_zoom(box: tuple[float, float, float, float] | None) -> None:
+    """Keep the address of the page true."""
+    text = None if box is None else zoom_text(box)
+    if st.query_params.get("zoom") == text:
+        return
+    if text is None:
+        del st.query_params["zoom"]
+    else:
+        st.query_params["zoom"] = text
 
 
 def set_zoom(box: tuple[float, float, float, float] | None, only: int | None = None) -> None:
@@ -191,6 +232,14 @@ def set_zoom(box: tuple[float, float, float, float] | None, only: int | None = N
     """
     file = st.session_state.get("file")
     st.session_state["_zoom"] = None if box is None else (file, box, only)
+
+
+def short_path(path: str) -> str:
+    """A path from the working directory or the project where it lies there, else as it is."""
+    for folder in (Path.cwd(), ROOT):
+        if Path(path).is_relative_to(folder):
+            return str(Path(path).relative_to(folder))
+    return path
 
 
 def playing() -> bool:

@@ -3,7 +3,7 @@
 import streamlit as st
 
 from app import cache
-from app.components.panels import CHART
+from app.components.panels import toolbar
 from app.components.text import plain
 from gwiness.core.catalogue import SPACES
 from gwiness.plots.calibration import p_p_figure, rank_figure, rate_figure, reliability_figure
@@ -49,5 +49,5 @@ def calibration_panel(name: str, key: str, kind: str = "sinusoid") -> None:
         with columns[number % 2]:
             st.markdown(f"**{title}**")
             st.plotly_chart(
-                figure, key=f"{key}-{number}", config=CHART, alt=f"{title}: {plain(chosen)}"
+                figure, key=f"{key}-{number}", config=toolbar(), alt=f"{title}: {plain(chosen)}"
             )

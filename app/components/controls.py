@@ -15,7 +15,7 @@ from gwiness.io.recording import RecordingInfo
 from gwiness.plots.streams import NOISE_TITLES, Processing
 from gwiness.plots.style import COLORMAPS, short_title
 
-__all__ = ["analysis", "choose_item", "timer"]
+__all__ = ["analysis", "choose_item", "timer", "window_label"]
 
 _WINDOWS = (512, 1024, 2048, 4096, 8192, 16384, 32768)
 _SINUSOID_WINDOWS = (128, 256, 512, 1024)
@@ -190,9 +190,7 @@ def band_options(info: RecordingInfo) -> list[float]:
 
 
 def _sinusoid_processing() -> Processing:
-    low, high = st.slider(
-        "Band [Hz]", 0.1, 5.0, (2.3, 3.2), 0.1, key="hz", persist_state="session"
-    )
+    low, high = st.slider("Band [Hz]", 0.1, 5.0, (2.3, 3.2), 0.1, key="hz", bind="query-params")
     if low >= high:
         low, high = 2.3, 3.2
     return Processing("long", "none", (low, high))
@@ -207,11 +205,21 @@ def _window(info: RecordingInfo, sinusoid: bool) -> int:
         "Window",
         sizes,
         index=sizes.index(wanted) if wanted in sizes else len(sizes) // 2,
-        format_func=lambda size: f"{_length(size * dt)} · Δf {_hz(1 / (size * dt))}",
+        format_func=lambda size: window_label(size, dt),
         key="swin" if sinusoid else "win",
         bind="query-params",
         help="Length of the spectrogram's window, and its frequency resolution.",
     )
+
+
+def window_label(size: int, dt: float) -> str:
+    """A window of the maps as the choice and the link name it.
+
+    Example:
+        >>> window_label(4096, 10.0)
+        '11.4 h · Δf 24 µHz'
+    """
+    return f"{_length(size * dt)} · Δf {_hz(1 / (size * dt))}"
 
 
 def _length(seconds: float) -> str:

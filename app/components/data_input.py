@@ -128,9 +128,13 @@ def _ask(
     channels: tuple[str, ...] | None = None
     days: float | None = None
     if "dt" in info.needs:
-        dt = st.number_input("Sampling interval dt [s]", min_value=0.0, value=None, key="dt")
+        dt = st.number_input(
+            "Sampling interval dt [s]", min_value=0.0, value=None, key="dt", bind="query-params"
+        )
     if "channels" in info.needs:
-        text = st.text_input("Channels, in the file's order", key="chan", placeholder="A, E, T")
+        text = st.text_input(
+            "Channels, in the file's order", key="chan", placeholder="A, E, T", bind="query-params"
+        )
         channels = parse_channels(text) if text else None
     if info.format in _CONTINUOUS:
         days = st.number_input(
@@ -140,7 +144,7 @@ def _ask(
             value=None,
             key="days",
             placeholder="2¹⁸ samples",
-            persist_state="session",
+            bind="query-params",
         )
     answered = FileKey.of(paths, dt or None, channels, days)
     opened = cache.recording(answered).info

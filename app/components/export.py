@@ -9,7 +9,7 @@ import streamlit as st
 
 from app import cache, files
 from app.downloads import offer
-from app.state import ROOT, Loaded
+from app.state import Loaded, short_path
 from gwiness.core.catalogue import Catalogue
 from gwiness.core.posterior import Posterior
 from gwiness.core.seeds import generator
@@ -38,14 +38,7 @@ def provenance(shown: Loaded) -> dict[str, str]:
 
 
 def _files(shown: Loaded) -> str:
-    return " ".join(_quoted(Path(path)) for path in shown.key.paths)
-
-
-def _quoted(path: Path) -> str:
-    for folder in (Path.cwd(), ROOT):
-        if path.is_relative_to(folder):
-            return shlex.quote(str(path.relative_to(folder)))
-    return shlex.quote(str(path))
+    return " ".join(shlex.quote(short_path(path)) for path in shown.key.paths)
 
 
 def command(shown: Loaded, model: str | None, verb: str) -> str:
@@ -90,7 +83,7 @@ def downloads(
 
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         with st.popover("Export"):
-            st.caption("PNG: the camera in the figure's own toolbar.")
+            st.caption("PNG or SVG: the camera in the figure's own toolbar; Report says which.")
             if maps:
                 _button("Maps (HDF5)", lambda: maps_to_hdf5(maps, facts()), f"{stem}-maps.h5")
             for title, table in (tables or {}).items():

@@ -10,7 +10,7 @@ from app import cache
 from app.cache import BandRequest
 from app.components.export import command, downloads
 from app.components.galaxy import galaxy_panel
-from app.components.panels import CHART
+from app.components.panels import toolbar
 from app.components.text import plain
 from app.state import Loaded
 from gwiness.core.catalogue import Catalogue
@@ -125,14 +125,14 @@ def _show(shown: Loaded, found: "BandPosterior", truth: Catalogue | None) -> Non
         st.plotly_chart(
             number_figure(posterior, None if truth is None else len(truth)),
             key="gb-number",
-            config=CHART,
+            config=toolbar(),
             alt="Posterior of the number of galactic binaries in the band",
         )
     with right:
         st.plotly_chart(
             band_figure(found.spectrum, None if truth is None else truth["frequency"]),
             key="gb-band",
-            config=CHART,
+            config=toolbar(),
             alt="Spectrum of the band: data, and what the posterior leaves over",
         )
     line = command(shown, None, "infer")
@@ -158,14 +158,14 @@ def _show(shown: Loaded, found: "BandPosterior", truth: Catalogue | None) -> Non
                 posterior, slot, generator(1, "page", shown.index), known.get(slot), height=720
             ),
             key="gb-corner",
-            config=CHART,
+            config=toolbar(),
             alt="Corner plot of one galactic binary",
         )
     with right:
         st.plotly_chart(
             sky_figure(posterior, generator(2, "page", shown.index), truth),
             key="gb-sky",
-            config=CHART,
+            config=toolbar(),
             alt="Samples of all sources of the band on the sky",
         )
     table = posterior_table(samples, space, truth)

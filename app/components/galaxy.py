@@ -8,7 +8,7 @@ import streamlit as st
 from app import cache
 from app.cache import BandRequest, GalaxyFound
 from app.components.export import command, downloads
-from app.components.panels import CHART
+from app.components.panels import toolbar
 from app.components.text import plain
 from app.state import Loaded
 from gwiness import jobs
@@ -129,21 +129,21 @@ def _catalogue(shown: Loaded, item: Item, found: GalaxyFound, request: BandReque
         st.plotly_chart(
             plane_figure(catalogue, limit, truth, matches),
             key="galaxy-plane",
-            config=CHART,
+            config=toolbar(),
             alt="Frequency and amplitude of the sources found and injected",
         )
     with right:
         st.plotly_chart(
             places_figure(catalogue, truth, matches),
             key="galaxy-sky",
-            config=CHART,
+            config=toolbar(),
             alt="Sources found and injected on the sky",
         )
     if truth is not None and matches is not None and len(truth):
         st.plotly_chart(
             rates_figure(catalogue, truth, matches),
             key="galaxy-rates",
-            config=CHART,
+            config=toolbar(),
             alt="Completeness and purity by SNR",
         )
     table = galaxy_table(catalogue, matches)

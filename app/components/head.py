@@ -4,6 +4,7 @@ import streamlit as st
 
 from app import cache, state
 from app.components.look import facts_strip
+from app.components.share import share
 from app.components.text import plain
 from app.state import Loaded
 from gwiness.plots.tables import span_text
@@ -46,7 +47,14 @@ def head(title: str) -> Loaded | None:
             facts["gaps"] = str(gaps)
     wait = not shown.mixture_alone
     marks = cache.marks(shown.key, shown.index, shown.view.separator, wait)
-    facts_strip(title, shown.info.name, facts, "out of scope" if marks else "")
+    with st.container(
+        horizontal=True,
+        horizontal_alignment="distribute",
+        vertical_alignment="bottom",
+        key="head",
+    ):
+        facts_strip(title, shown.info.name, facts, "out of scope" if marks else "")
+        share(shown)
     if marks:
         st.warning("\n".join(f"- {plain(mark)}" for mark in marks), icon="⚠️")
     return shown

@@ -42,6 +42,7 @@ _CSS = """
 .st-key-src button:nth-child(1)::before {background:#D55E00}
 .st-key-src button:nth-child(2)::before {background:#009E73}
 .st-key-src button:nth-child(3)::before {background:#3C9BDC}
+.gw-link {font-size:.78rem; overflow-wrap:anywhere; display:block}
 section[data-testid="stSidebar"] [data-testid="stVerticalBlock"] {gap:.55rem}
 [data-testid="stMainBlockContainer"] {padding-left:2.2rem; padding-right:2.2rem}
 /* Streamlit's own advertisement to programmers would cover the page */
@@ -77,7 +78,8 @@ def facts_strip(title: str, file: str, facts: dict[str, str], badge: str = "") -
     )
     st.html(
         f'<div class="gw-head"><h1>{escaped(title)}</h1>{mark}'
-        f'<span class="gw-file">{escaped(file)}</span></div><div class="gw-facts">{pills}</div>'
+        f'<span class="gw-file">{escaped(file)}</span></div><div class="gw-facts">{pills}</div>',
+        width="content",
     )
 
 

@@ -1,6 +1,7 @@
 """The Spectrogram tab: mixture, separated outputs beside injections, residual; one linked zoom."""
 
 from dataclasses import replace
+from typing import Any
 
 import plotly.graph_objects as go
 import streamlit as st
@@ -33,22 +34,32 @@ __all__ = [
     "inferred_panel",
     "injected_panel",
     "map_of",
+    "plain_title",
     "refined_panel",
     "request_of",
     "spectrogram_tab",
     "time_unit",
+    "toolbar",
 ]
 
 SCORED = (
     "SNR, NSDR and match are computed on the separator's own whitened channels, over all samples."
 )
-CHART = {
+CHART: dict[str, Any] = {
     "displaylogo": False,
     "scrollZoom": False,
     "toImageButtonOptions": {"format": "png", "scale": 2, "filename": "gwiness"},
     "modeBarButtonsToRemove": ["lasso2d"],
 }
 """Toolbar of every plotly figure."""
+
+
+def toolbar() -> dict[str, object]:
+    """`CHART`, with the camera saving what the reader chose: PNG, or SVG to scale and edit."""
+    options = dict(CHART["toImageButtonOptions"])
+    if st.session_state.get("image") == "SVG":
+        options |= {"format": "svg", "scale": 1}
+    return {**CHART, "toImageButtonOptions": options}
 
 
 def request_of(shown: Loaded, source: str, kind: str = "") -> MapRequest:
@@ -174,7 +185,7 @@ def spectrogram_tab(shown: Loaded) -> None:
     how = f"{_how(shown)} Drag to zoom in all panels at once, double-click to return."
     st.caption(how + (f" {SCORED}" if separation is not None else ""))
     scores = list(_scores(shown).values()) if separation is not None else []
-    named = {_plain_title(panel): panel.map for row in rows for panel in row if panel.map}
+    named = {plain_title(panel): panel.map for row in rows for panel in row if panel.map}
     downloads(
         shown,
         command(shown, shown.view.separator, "separate"),
@@ -200,7 +211,7 @@ def draw_linked(shown: Loaded, figure: go.Figure, first: DisplayMap, key: str) -
         event = st.plotly_chart(
             figure,
             key=key,
-            config=CHART,
+            config=toolbar(),
             on_select="rerun" if keep else "ignore",
             selection_mode="box",
             alt="Spectrograms of the item, with a shared zoom",
@@ -237,7 +248,7 @@ def _rows(shown: Loaded, separation: Separation | None) -> list[list[Panel]]:
     return [[mixture, residual_panel(shown, separation)], *pairs]
 
 
-def _plain_title(panel: Panel) -> str:
+def plain_title(panel: Panel) -> str:
     """A title without markup, as a name in a file."""
     text = panel.title.split("<br>")[0]
     while "<" in text:

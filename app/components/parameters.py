@@ -6,7 +6,7 @@ from app import cache
 from app.components.calibration import calibration_panel
 from app.components.export import command, downloads
 from app.components.galactic import galactic_panel
-from app.components.panels import CHART
+from app.components.panels import toolbar
 from app.components.separation import posterior_on_show
 from app.components.text import plain
 from app.state import Loaded
@@ -114,7 +114,7 @@ def _sinusoid(shown: Loaded, item: Item) -> None:
         st.plotly_chart(
             number_figure(posterior, None if truth is None else len(truth)),
             key="number",
-            config=CHART,
+            config=toolbar(),
             alt="Posterior of the number of sources",
         )
     if posterior.best_num not in posterior.sets or posterior.best_num == 0:
@@ -126,7 +126,7 @@ def _sinusoid(shown: Loaded, item: Item) -> None:
         st.plotly_chart(
             overview_figure(samples, space, rng, truth),
             key="overview",
-            config=CHART,
+            config=toolbar(),
             alt="Posterior samples of all sources in frequency and amplitude",
         )
     _one_source(posterior, item, shown)
@@ -217,7 +217,7 @@ def _one_source(posterior: Posterior, item: Item, shown: Loaded) -> None:
         figure = corner_figure(posterior, slot, rng, known.get(slot))
     left, right = st.columns([3, 2], gap="large")
     with left:
-        st.plotly_chart(figure, key="corner", config=CHART, alt="Corner plot")
+        st.plotly_chart(figure, key="corner", config=toolbar(), alt="Corner plot")
     with right:
         _spectra(shown, item)
 
@@ -246,7 +246,7 @@ def _reconstruction(shown: Loaded, item: Item, posterior: Posterior) -> Reconstr
     st.plotly_chart(
         reconstruction_figure(found),
         key="reconstruction",
-        config=CHART,
+        config=toolbar(),
         alt="Reconstructed signal with its 90 % band, data and injection",
     )
     if found.relative_error is not None:
@@ -271,6 +271,6 @@ def _spectra(shown: Loaded, item: Item) -> None:
     st.plotly_chart(
         spectrum_figure(streams, shown.view.processing.band, lines),
         key="spectra",
-        config=CHART,
+        config=toolbar(),
         alt="Amplitude spectra of the long and the short stream",
     )

@@ -1,5 +1,6 @@
 """Scores of a separation as tables: each class, and each source in a window of its own."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 import streamlit as st
@@ -11,6 +12,7 @@ from app.components.text import plain
 from app.state import Loaded
 from gwiness.evaluate.per_source import SourceScore
 from gwiness.plots.scores import score_table, source_line, source_table, source_zoom
+from gwiness.plots.spectrogram import DisplayMap
 
 __all__ = ["score_tables", "source_on_show"]
 
@@ -56,8 +58,8 @@ _WINDOWS = (
 )
 
 
-def score_tables(shown: Loaded) -> None:
-    """Draw the tables, and what exports them."""
+def score_tables(shown: Loaded, maps: Mapping[str, DisplayMap]) -> None:
+    """Draw the tables, and what exports them and the maps above them, by name."""
     model = str(shown.view.separator)
     table = score_table(list(cache.scores(shown.key, shown.index, model).values()))
     st.markdown("**Scores of each class**")
@@ -91,7 +93,7 @@ def score_tables(shown: Loaded) -> None:
         st.caption(_WINDOWS)
     line = command(shown, shown.view.separator, "separate")
     tables = {"Table": table, **({"Sources": sources} if scores else {})}
-    downloads(shown, line, tables=tables)
+    downloads(shown, line, maps, tables)
 
 
 def source_on_show(shown: Loaded) -> Loaded:

@@ -3,18 +3,20 @@
 import streamlit as st
 
 from app import cache
+from app.components.export import command, downloads
 from app.components.head import head
 from app.components.panels import (
-    CHART,
     draw_linked,
     drawn_limits,
     inferred_panel,
     injected_panel,
     mixture_panel,
+    plain_title,
     refined_panel,
     request_of,
     residual_panel,
     time_unit,
+    toolbar,
 )
 from app.components.parameters import parameter_tab
 from app.components.separation import separation_on_show
@@ -22,7 +24,7 @@ from app.components.source_scores import score_tables, source_on_show
 from app.state import Loaded
 from gwiness.core.catalogue import KIND_TITLES
 from gwiness.core.separation import Separation
-from gwiness.plots.spectrogram import DAY, spectrogram_figure
+from gwiness.plots.spectrogram import DAY, DisplayMap, spectrogram_figure
 from gwiness.plots.style import TRUTH_COLOR, color_of
 from gwiness.plots.timeseries import Trace, loud_span, overlay_figure
 
@@ -57,14 +59,16 @@ def page() -> None:
         label_visibility="collapsed",
     )
     kind = kind if kind in kinds else kinds[0]
-    _figure(source_on_show(shown) if separation is not None else shown, separation, kind)
+    maps = _figure(source_on_show(shown) if separation is not None else shown, separation, kind)
     if separation is None:
+        downloads(shown, command(shown, None, "inspect"), maps)
         return
-    score_tables(shown)
+    score_tables(shown, maps)
     _overlay(shown, separation, kind)
 
 
-def _figure(shown: Loaded, separation: Separation | None, kind: str) -> None:
+def _figure(shown: Loaded, separation: Separation | None, kind: str) -> dict[str, DisplayMap]:
+    """Draw the maps; returns them by name."""
     with st.spinner("Computing the maps …"):
         rows = [[mixture_panel(shown), injected_panel(shown, kind)]]
         if separation is not None:
@@ -83,6 +87,7 @@ def _figure(shown: Loaded, separation: Separation | None, kind: str) -> None:
             time_unit=time_unit(shown),
         )
     draw_linked(shown, figure, maps[0], "compare-figure")
+    return {plain_title(panel): panel.map for row in rows for panel in row if panel.map}
 
 
 def _overlay(shown: Loaded, separation: Separation, kind: str) -> None:
@@ -113,7 +118,7 @@ def _overlay(shown: Loaded, separation: Separation, kind: str) -> None:
     traces["inferred"] = Trace(inferred, color_of(kind))
     name = f"whitened {channel} [1]" if shown.view.processing.noise != "none" else f"TDI {channel}"
     figure = overlay_figure(traces, grid, (low * scale, high * scale), name)
-    st.plotly_chart(figure, key="overlay", config=CHART, alt="Injected and inferred in time")
+    st.plotly_chart(figure, key="overlay", config=toolbar(), alt="Injected and inferred in time")
 
 
 def _samples(shown: Loaded, source: str, kind: str = ""):  # noqa: ANN202

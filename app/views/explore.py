@@ -4,6 +4,7 @@ import streamlit as st
 
 from app.components.correlation import correlation_tab
 from app.components.head import head
+from app.components.overview import overview
 from app.components.panels import spectrogram_tab
 from app.components.parameters import parameter_tab
 
@@ -15,6 +16,7 @@ def page() -> None:
     shown = head("Explore")
     if shown is None:
         return
+    overview(shown)
     spectrogram, parameter, correlation = st.tabs(
         ["Spectrogram", "Parameter", "Correlation"],
         key="tab",

@@ -22,6 +22,8 @@ from gwiness.cli.evaluate_galactic import galactic
 from gwiness.cli.evaluate_separation import separation
 from gwiness.cli.evaluate_slotflow import slotflow
 from gwiness.cli.inspect import inspect
+from gwiness.cli.listen import listen
+from gwiness.cli.report import report
 from gwiness.cli.simulate import simulate
 from gwiness.cli.train import train_posterior, train_separator
 from gwiness.core.errors import GwinessError
@@ -44,6 +46,8 @@ app.command()(simulate)
 app.command()(separate)
 app.command()(infer)
 app.command()(analyse)
+app.command()(listen)
+app.command()(report)
 app.command("app")(dashboard)
 train.command("separator")(train_separator)
 train.command("posterior")(train_posterior)

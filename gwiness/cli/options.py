@@ -4,10 +4,21 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from gwiness.core.errors import GwinessError
+
 if TYPE_CHECKING:
     from gwiness.io.recording import ReadOptions
 
-__all__ = ["Channels", "Dataset", "Dt", "Generation", "ItemDays", "Json", "read_options"]
+__all__ = [
+    "Channels",
+    "Dataset",
+    "Dt",
+    "Generation",
+    "ItemDays",
+    "Json",
+    "one_item",
+    "read_options",
+]
 
 Dt = Annotated[float | None, typer.Option("--dt", help="Sampling interval [s] of a plain file.")]
 Channels = Annotated[
@@ -43,3 +54,20 @@ def read_options(
         item_days=item_days,
         generation=generation,
     )
+
+
+def one_item(items: str, count: int) -> int:
+    """The item that ``--items`` names, where a verb works on one.
+
+    Raises:
+        GwinessError: If it is no number, or there is no such item.
+
+    Example:
+        >>> one_item("2", 4)
+        2
+    """
+    if not items.isdecimal():
+        raise GwinessError(f"--items {items!r}: expected the number of one item, e.g. 0.")
+    if int(items) >= count:
+        raise GwinessError(f"--items {items!r}: the file holds items 0 to {count - 1}.")
+    return int(items)

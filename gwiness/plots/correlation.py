@@ -11,7 +11,13 @@ from gwiness.core.tdi import Whitened
 from gwiness.plots.style import framed
 from gwiness.signal.inner import match
 
-__all__ = ["channel_correlation", "match_matrix", "matrix_figure", "parameter_correlation"]
+__all__ = [
+    "channel_correlation",
+    "match_matrix",
+    "matrix_figure",
+    "matrix_table",
+    "parameter_correlation",
+]
 
 
 def channel_correlation(whitened: Whitened) -> Float[np.ndarray, "C C"]:
@@ -45,6 +51,19 @@ def parameter_correlation(samples: SampleSet, slot: int) -> Float[np.ndarray, "P
     matrix = covariance / np.outer(spread, spread)
     np.fill_diagonal(matrix, 1.0)
     return matrix
+
+
+def matrix_table(
+    values: Float[np.ndarray, "R S"], rows: Sequence[str], columns: Sequence[str]
+) -> dict[str, list[object]]:
+    """A matrix as columns, the first one the names of its rows.
+
+    Example:
+        >>> matrix_table(np.array([[1.0, 0.5]]), ["A"], ["A", "E"])
+        {'': ['A'], 'A': [1.0], 'E': [0.5]}
+    """
+    table: dict[str, list[object]] = {"": list(rows)}
+    return table | {name: [*map(float, values[:, i])] for i, name in enumerate(columns)}
 
 
 def matrix_figure(

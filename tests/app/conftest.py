@@ -50,7 +50,7 @@ class Compiled:
 def page(tmp_path, monkeypatch, compiled):
     """Start the app with a data folder and an engine."""
 
-    def start(file, engine, **query):
+    def start(file, engine, /, **query):
         import app.cache
         import app.state
 

@@ -1,0 +1,123 @@
+"""A link to exactly this view: every choice by its name, also where it is the usual one.
+
+The address that the browser shows leaves out what has its first value; that value may be another
+one elsewhere (another sample, other colour limits). The link leaves out nothing.
+"""
+
+from collections.abc import Mapping
+from urllib.parse import urlencode
+
+import streamlit as st
+
+from app import state
+from app.components.controls import window_label
+from app.state import Loaded
+from gwiness.core.catalogue import KIND_TITLES
+from gwiness.plots.streams import NOISE_TITLES
+from gwiness.plots.style import short_title
+
+__all__ = ["link_button", "view_link", "view_query"]
+
+_SCRIPT = """
+export default function (component) {
+  const { data, parentElement } = component
+  const button = parentElement.querySelector("button")
+  const link = () => location.origin + location.pathname + "?" + data.query
+  button.textContent = "Copy link"
+  button.onclick = async () => {
+    try {
+      await navigator.clipboard.writeText(link())
+    } catch {
+      // Without https a browser has no clipboard for pages: the older way.
+      const box = document.createElement("textarea")
+      box.value = link()
+      document.body.append(box)
+      box.select()
+      document.execCommand("copy")
+      box.remove()
+    }
+    button.textContent = "Copied"
+    setTimeout(() => { button.textContent = "Copy link" }, 1500)
+  }
+}
+"""
+_STYLE = """
+button {font:inherit; font-size:.93rem; color:var(--st-text-color); cursor:pointer;
+  background:var(--st-background-color); border:1px solid var(--st-border-color);
+  border-radius:var(--st-button-radius, 8px); padding:.25rem .75rem; min-height:2.4rem;
+  min-width:6.6rem; white-space:nowrap}
+button:hover, button:focus-visible {border-color:var(--st-primary-color);
+  color:var(--st-primary-color)}
+"""
+
+
+def view_query(shown: Loaded) -> dict[str, str | list[str]]:
+    """What the link says, by key."""
+    view, key, dt = shown.view, shown.key, shown.info.dt or 1.0
+    sinusoid = shown.info.format == "sinusoid"
+    query: dict[str, str | list[str]] = {
+        "file": state.short_path(key.path),
+        "item": str(shown.index),
+        "swin" if sinusoid else "win": window_label(view.window, dt),
+        "map": view.colormap,
+        "lim": "auto" if view.limits is None else "fixed",
+    }
+    if view.limits is not None:
+        query |= {"cmin": f"{view.limits[0]:g}", "cmax": f"{view.limits[1]:g}"}
+    if view.zoom is not None:
+        query["zoom"] = state.zoom_text(view.zoom)
+    answers = {"dt": key.dt, "days": key.item_days}
+    query |= {name: f"{value:g}" for name, value in answers.items() if value is not None}
+    if key.channels is not None:
+        query["chan"] = ",".join(key.channels)
+    return query | (_sinusoid(shown) if sinusoid else _lisa(shown)) | _page()
+
+
+def _sinusoid(shown: Loaded) -> dict[str, str | list[str]]:
+    query: dict[str, str | list[str]] = {
+        "hz": [f"{edge:g}" for edge in shown.view.processing.band]
+    }
+    return query | _named("posterior", shown.view.estimator)
+
+
+def _lisa(shown: Loaded) -> dict[str, str | list[str]]:
+    view, processing = shown.view, shown.view.processing
+    query: dict[str, str | list[str]] = {
+        "ch": processing.channel,
+        "whiten": NOISE_TITLES[processing.noise],
+        "band": [f"{edge * 1e3:g}" for edge in processing.band],
+        "sep": view.outputs,
+    }
+    if view.outputs == "Show":
+        query["src"] = [short_title(kind) for kind in view.kinds]
+    return query | _named("model", view.separator)
+
+
+def _named(key: str, model: str | None) -> Mapping[str, str]:
+    return {} if model is None else {key: model}
+
+
+def _page() -> dict[str, str]:
+    """Choices of the page itself: the tab, the class."""
+    query = {}
+    for key, label in (("tab", str), ("cls", lambda kind: KIND_TITLES.get(kind, kind))):
+        if st.session_state.get(key):
+            query[key] = label(st.session_state[key])
+        elif key in st.query_params:
+            # A page's first run: its head is drawn before what the address chooses.
+            query[key] = st.query_params[key]
+    return query
+
+
+def view_link(shown: Loaded) -> str:
+    """The link, from the question mark on."""
+    return "?" + urlencode(view_query(shown), doseq=True)
+
+
+def link_button(shown: Loaded) -> None:
+    """A button that copies the link: what stands before the question mark the browser knows."""
+    copy = st.components.v2.component(
+        "gwiness_link", html="<button type='button'>Copy link</button>", css=_STYLE, js=_SCRIPT
+    )
+    query = view_link(shown).removeprefix("?")
+    copy(key="link", data={"query": query}, width="content", height="content")

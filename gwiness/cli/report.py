@@ -1,0 +1,122 @@
+"""``gwiness report``: one item as a self-contained HTML file."""
+
+import json
+import shlex
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from gwiness.cli.listen import chosen_processing
+from gwiness.cli.options import (
+    Channels,
+    Dataset,
+    Dt,
+    Generation,
+    ItemDays,
+    Json,
+    one_item,
+    read_options,
+)
+from gwiness.cli.progress import waiting
+from gwiness.config.analysis import AnalysisConfig
+from gwiness.core.errors import GwinessError
+
+if TYPE_CHECKING:
+    from gwiness.core.card import ModelCard
+    from gwiness.core.item import Item
+    from gwiness.core.posterior import Posterior
+    from gwiness.core.separation import Separation
+
+__all__ = ["report"]
+
+_NONE = "none"
+
+
+def report(
+    file: Annotated[Path, typer.Argument(help="Data file.")],
+    out: Annotated[Path, typer.Option("--out", help="Report (HTML).")],
+    items: Annotated[str, typer.Option(help="Item.")] = "0",
+    model: Annotated[
+        str | None, typer.Option(help="Separator or posterior model, or none; chosen by the file.")
+    ] = None,
+    channel: Annotated[str | None, typer.Option(help="Channel; the first if not given.")] = None,
+    band: Annotated[
+        str | None, typer.Option(help="Frequencies [mHz], e.g. 0.1:30; all if not given.")
+    ] = None,
+    noise: Annotated[
+        str | None, typer.Option(help="Whitening: analytic, estimated, own or none.")
+    ] = None,
+    window: Annotated[
+        int | None, typer.Option(min=16, help="Window of the maps [samples].")
+    ] = None,
+    models: Annotated[Path | None, typer.Option("--models", help="Folder of checkpoints.")] = None,
+    dt: Dt = None,
+    channels: Channels = None,
+    dataset: Dataset = None,
+    item_days: ItemDays = None,
+    generation: Generation = None,
+    as_json: Json = False,
+) -> None:
+    """Write figures, tables and provenance of one item into one HTML file; it opens offline."""
+    from gwiness.io.formats import open_recording
+    from gwiness.io.results import identify
+    from gwiness.plots.item_report import Input, Look, item_origin, item_report
+
+    with open_recording(file, read_options(dt, channels, dataset, item_days, generation)) as found:
+        info = found.info
+        index = one_item(items, info.num_items)
+        item = found.item(index)
+    look = Look(
+        chosen_processing(item, channel, band, noise),
+        window or (512 if item.is_sinusoid else 4096),
+    )
+    separation, posterior, cards = _answers(item, index, model, models)
+    answers = {"--dt": dt, "--channels": channels, "--dataset": dataset, "--item-days": item_days}
+    answers |= {"--generation": generation, "--items": items, "--model": model}
+    answers |= {"--channel": channel, "--band": band, "--noise": noise, "--window": window}
+    words = ["gwiness", "report", str(file)]
+    words += [str(w) for name, each in answers.items() if each is not None for w in (name, each)]
+    inputs = [Input(each.name, each.size, each.sha256) for each in map(identify, info.paths)]
+    origin = item_origin(
+        item,
+        index,
+        info.num_items,
+        inputs,
+        look,
+        shlex.join([*words, "--out", out.name]),
+        cards,
+        separation,
+        posterior,
+    )
+    with waiting("drawing the report"):
+        text = item_report(item, index, look, origin, separation, posterior).encode()
+    try:
+        out.write_bytes(text)
+    except OSError as error:
+        raise GwinessError(f"{out}: cannot be written ({error.strerror}).") from error
+    facts = {"out": str(out), "item": index, "bytes": len(text), "models": [c.name for c in cards]}
+    print(json.dumps(facts) if as_json else f"{out}: {len(text) / 1e6:.1f} MB")
+
+
+def _answers(
+    item: "Item", index: int, model: str | None, models: Path | None
+) -> "tuple[Separation | None, Posterior | None, list[ModelCard]]":
+    """What the model says of the item, with the command line's own settings, and its card."""
+    from gwiness import store
+    from gwiness.engine import Engine
+
+    if model == _NONE:
+        return None, None, []
+    settings = AnalysisConfig()
+    engine = Engine(models or store.MODELS)
+    name = model or (settings.posterior if item.is_sinusoid else settings.separator)
+    separation = posterior = None
+    with waiting(f"item {index} through {name}"):
+        if item.is_sinusoid:
+            posterior = engine.infer(
+                item, name, settings.num_samples, settings.refine, settings.seed
+            )
+        else:
+            separation = engine.separate(item, name)
+    return separation, posterior, [card for card in engine.cards() if card.name == name]

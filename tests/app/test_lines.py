@@ -1,0 +1,104 @@
+"""Every command line that the page prints runs, and does what stands above it."""
+
+import shlex
+from functools import partial
+from pathlib import Path
+
+import pytest
+from standins import AnswersAtOnce, card, clean, write_lisa
+from typer.testing import CliRunner
+
+from gwiness.cli import app
+from gwiness.config.galactic import GalacticConfig
+
+REAL = {"separator": "scnet-lisa-fast", "slotflow": "slotflow-sinusoid"}
+OUT = {
+    "separate": "result.h5",
+    "infer": "result.h5",
+    "listen": "sound.wav",
+    "report": "report.html",
+}
+# As few sweeps of the chains of galactic binaries as show that the line runs.
+FEW = " --set galactic.sweeps=100"
+TABS = ("Spectrogram", "Parameter", "Correlation")
+
+
+class WithRealNames(AnswersAtOnce):
+    """Answers at once, under the names of models that are installed."""
+
+    def __init__(self):
+        super().__init__()
+        self._cards = [card(REAL[kind], kind) for kind in REAL]
+
+
+def lines_of(at):
+    return [code.value for code in clean(at).code if code.value.startswith("gwiness ")]
+
+
+def run(line, folder):
+    words = shlex.split(line)
+    assert words[0] == "gwiness"
+    result = CliRunner().invoke(app, words[1:])
+    assert result.exit_code == 0, f"{line}\n{result.output}\n{result.exception}"
+    out = OUT.get(words[1])
+    if out is not None:
+        path = Path(folder) / out
+        assert path.stat().st_size > 1000, line
+        path.unlink()
+
+
+def test_each_tab_of_a_lisa_file_prints_lines_that_run(page, tmp_path, monkeypatch):
+    import app.cache as kept
+
+    monkeypatch.setattr(kept, "GalacticConfig", partial(GalacticConfig, sweeps=100))
+    lisa_file = write_lisa(tmp_path / "small.h5", 2, 2**13)
+    lines = {}
+    at = None
+    for tab in TABS:
+        at = page(lisa_file, WithRealNames(), tab=tab, item="1", ch="E", band=["1", "20"])
+        lines[tab] = lines_of(at)
+    at.switch_page("views/compare.py").run()
+    lines["compare"] = lines_of(at)
+    verbs = {tab: {line.split()[1] for line in found} for tab, found in lines.items()}
+    for tab in ("Spectrogram", "Correlation", "compare"):
+        assert verbs[tab] == {"listen", "report", "separate"}, tab
+    assert verbs["Parameter"] == {"listen", "report", "infer", "inspect"}
+    for line in dict.fromkeys(line for found in lines.values() for line in found):
+        assert "--items 1" in line or " inspect " in line
+        run(line + (FEW if " --band " in line and " infer " in line else ""), tmp_path)
+
+
+def test_each_tab_of_a_sinusoid_file_prints_lines_that_run(page, sinusoid_file, tmp_path):
+    lines = {}
+    for tab in TABS:
+        lines[tab] = lines_of(page(sinusoid_file, WithRealNames(), tab=tab, item="1"))
+        assert {"listen", "report"} <= {line.split()[1] for line in lines[tab]}, tab
+    assert any(" infer " in line for line in lines["Parameter"])
+    assert any(" infer " in line for line in lines["Correlation"])
+    for line in dict.fromkeys(line for found in lines.values() for line in found):
+        run(line, tmp_path)
+
+
+def test_lines_survive_a_file_with_spaces_and_quotes(page, tmp_path):
+    path = write_lisa(tmp_path / "two 'words' $x.h5", 2, 2**13)
+    at = page(path, AnswersAtOnce(kinds=()), sep="Hide")
+    for line in lines_of(at):
+        run(line, tmp_path)
+
+
+@pytest.mark.parametrize("what", [("injected", "gb"), ("mixture", "")])
+def test_the_line_of_a_sound_makes_the_sound_of_the_page(page, lisa_file, tmp_path, what):
+    import app.cache as kept
+
+    at = page(lisa_file, AnswersAtOnce(), sep="Hide", band=["1", "10"])
+    at.selectbox(key="listen").set_value(what).run()
+    at.button(key="listen-make").click().run()
+    (line,) = [line for line in lines_of(at) if " listen " in line]
+    made = [
+        value
+        for (key, *_), value in kept._stores()["sound"]._values.items()
+        if key.path == str(lisa_file)
+    ]
+    result = CliRunner().invoke(app, shlex.split(line)[1:])
+    assert result.exit_code == 0
+    assert (tmp_path / "sound.wav").read_bytes() == made[-1][1]
