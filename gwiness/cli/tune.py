@@ -1,6 +1,7 @@
 """``gwiness tune separator|posterior``: a study of hyper-parameters; resumable."""
 
 import json
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -9,7 +10,6 @@ import typer
 from gwiness.cli.options import Json
 from gwiness.cli.progress import fraction_bar
 from gwiness.config.tuning import TuningConfig
-from gwiness.core.errors import Cancelled
 
 if TYPE_CHECKING:
     from gwiness.core.study import Study
@@ -85,10 +85,9 @@ def _tune(
     try:
         with fraction_bar("first trial") as tell:
             tune(task, config, out, storage, minutes, tell)
-    except KeyboardInterrupt as error:
-        raise Cancelled(
-            f"stopped; the study in {out} is complete up to here, and the same command goes on."
-        ) from error
+    except KeyboardInterrupt as stop:
+        print(f"stopped: the study in {out} goes on with the same command.", file=sys.stderr)
+        raise typer.Exit(130) from stop
     url = storage or storage_url(out)
     _report(read_study(url, out.resolve().name), out, url, as_json)
 

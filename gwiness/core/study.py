@@ -97,7 +97,9 @@ class Study:
         ]
 
     def _complete(self) -> list[Trial]:
-        return [each for each in self.trials if each.state == "complete" and each.value is not None]
+        return [
+            each for each in self.trials if each.state == "complete" and each.value is not None
+        ]
 
     def _better(self, trials: list[Trial]) -> Trial | None:
         choose = max if self.maximise else min

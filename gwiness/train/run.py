@@ -7,6 +7,7 @@ shipped: `gwiness.store.save` turns the best weights into a checkpoint folder.
 """
 
 import json
+import signal
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -154,6 +155,9 @@ def fit(
         maximise: True if larger is better.
         progress: Show Lightning's progress bar.
         callbacks: Further callbacks, called after the metrics of a validation are written.
+
+    Raises:
+        KeyboardInterrupt: On Ctrl-C; the run goes on from its last checkpoint.
     """
     run_dir.mkdir(parents=True, exist_ok=True)
     (run_dir / "settings.toml").write_text(settings.to_toml(), encoding="utf-8")
@@ -199,13 +203,18 @@ def fit(
         ],
     )
     last = run_dir / "last.ckpt"
-    trainer.fit(
-        module,
-        train_loader,
-        val_loader,
-        ckpt_path=str(last) if last.exists() else None,
-        weights_only=True,
-    )
+    try:
+        trainer.fit(
+            module,
+            train_loader,
+            val_loader,
+            ckpt_path=str(last) if last.exists() else None,
+            weights_only=True,
+        )
+    except SystemExit as stop:
+        # Lightning's answer to Ctrl-C, after which it would ignore further ones.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        raise KeyboardInterrupt from stop
     if trainer.is_global_zero:
         _save_atomically(trainer, last)
     return RunResult(

@@ -25,7 +25,14 @@ from gwiness.train.data import Batch, RemixedItems
 from gwiness.train.pool import DayPool
 from gwiness.train.run import Report, RunResult, Telling, fit, resume_step
 
-__all__ = ["MONITOR", "VALID_ITEMS", "SeparatorModule", "imperfect", "load_pools", "train_separator"]
+__all__ = [
+    "MONITOR",
+    "VALID_ITEMS",
+    "SeparatorModule",
+    "imperfect",
+    "load_pools",
+    "train_separator",
+]
 
 MONITOR = "valid_nsdr"
 """Chooses the best weights: median NSDR of each kind that learns, their mean [dB]."""
@@ -330,7 +337,11 @@ def train_separator(
     """
     run_dir.mkdir(parents=True, exist_ok=True)
     (run_dir / "config.toml").write_text(config.to_toml(), encoding="utf-8")
-    reading = None if progress is None else lambda _, text: progress(0.0, text)
+
+    def reading(_done: float, text: str) -> None:
+        if progress is not None:
+            progress(0.0, text)
+
     pools: list[DayPool] = []
     # Undisturbed, so that runs with and without glitches, gaps and noise off its model compare.
     held = RemixedItems(

@@ -12,7 +12,6 @@ References:
 
 import contextlib
 import os
-import signal
 import socket
 import time
 import warnings
@@ -170,11 +169,6 @@ class _Trials:
         judge = Judge(trial, self.task.objective, folder)
         try:
             result = self.task.train(values, folder, self._telling(trial), [judge])
-        except SystemExit as stop:
-            # Lightning's answer to Ctrl-C, after which it ignores further ones.
-            signal.signal(signal.SIGINT, signal.default_int_handler)
-            requeue(trial.study, trial.number, self.config)
-            raise KeyboardInterrupt from stop
         except KeyboardInterrupt:
             requeue(trial.study, trial.number, self.config)
             raise
