@@ -52,7 +52,7 @@ class _Wish:
             verb = "posterior" if self.kind == "Study of SlotFlow" else "separator"
             limits = ["--trials", str(self.amount), "--minutes", f"{self.minutes:g}"]
             return ["tune", verb, *out, *limits]
-        every = str(max(self.amount // 20, 1))
+        every = str(max(self.amount // 10, 1))
         if self.kind == "Separator":
             limits = ["--minutes", f"{self.minutes:g}", "--set", f"run.validate_every={every}"]
             return ["train", "separator", *out, *limits, "--set", f"run.max_steps={self.amount}"]

@@ -86,8 +86,8 @@ def _importance(study: Study) -> None:
     )
     few = " With so few the order is a hint, no more." if importance.num_trials < _FEW else ""
     st.caption(
-        f"{plain(importance.method)}: how much the best trials' values of a hyper-parameter depart "
-        f"from those of all {importance.num_trials} complete trials; the parts sum to 1.{few}"
+        f"{plain(importance.method)}: how much the best trials' values of a hyper-parameter "
+        f"depart from those of all {importance.num_trials} complete trials; parts sum to 1.{few}"
     )
 
 

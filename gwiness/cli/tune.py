@@ -38,7 +38,7 @@ def tune_posterior(
     storage: _Storage = None,
     as_json: Json = False,
 ) -> None:
-    """Search the hyper-parameters of SlotFlow; each trial is a training run with its metrics."""
+    """Search the hyper-parameters of SlotFlow; each trial is a run with its metrics."""
     settings = _settings(config, set_, trials)
     from gwiness.train.tune import posterior_task
 
@@ -57,7 +57,7 @@ def tune_separator(
     storage: _Storage = None,
     as_json: Json = False,
 ) -> None:
-    """Search the hyper-parameters of a separator; each trial is a training run with its metrics."""
+    """Search the hyper-parameters of a separator; each trial is a run with its metrics."""
     settings = _settings(config, set_, trials)
     from gwiness.io.bank import default_folder
     from gwiness.train.tune import separator_task

@@ -21,6 +21,7 @@ class Trial:
         started: When it began [s since 1970].
         minutes: How long it took [min].
         folder: Its run folder, below that of the study.
+        steps: Optimiser steps, at the end or at the last validation; None before there is one.
     """
 
     number: int
@@ -31,6 +32,7 @@ class Trial:
     started: float | None = None
     minutes: float | None = None
     folder: str = ""
+    steps: int | None = None
 
 
 @dataclass(frozen=True)

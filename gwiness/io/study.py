@@ -109,6 +109,7 @@ def _trial(trial: "FrozenTrial") -> Trial:
         started=trial.datetime_start.timestamp() if trial.datetime_start else None,
         minutes=duration.total_seconds() / 60 if duration is not None else None,
         folder=str(trial.user_attrs.get("folder", "")),
+        steps=trial.user_attrs.get("steps", curve[-1][0] if curve else None),
     )
 
 

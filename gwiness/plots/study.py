@@ -22,6 +22,8 @@ __all__ = [
 
 _BLUE, _ORANGE, _GREY = "#3C9BDC", "#D55E00", "#7A869A"
 _SCALE = "Viridis"
+_SHADES = ((0.0, _GREY), (0.6, _BLUE), (1.0, _ORANGE))
+"""Worst to best, readable on a light and on a dark page."""
 
 
 def _axis_title(study: Study) -> str:
@@ -105,12 +107,16 @@ def importance_figure(importance: Importance, height: int | None = None) -> go.F
             orientation="h",
             marker={"color": _BLUE},
             text=[f"{value:.3f}" for value in values],
-            textposition="auto",
+            textposition="outside",
+            cliponaxis=False,
             hovertemplate="%{y}<br>%{x:.4f}<extra></extra>",
         )
     )
     framed(figure, height or 110 + 36 * len(names), "importance")
-    figure.update_xaxes(title_text=f"importance [1], {importance.method}", rangemode="tozero")
+    figure.update_xaxes(
+        title_text=f"importance [1], {importance.method}",
+        range=[0, 1.15 * max(values, default=1.0) or 1.0],
+    )
     figure.update_yaxes(automargin=True)
     return figure
 
@@ -134,7 +140,7 @@ def trial_table(study: Study) -> dict[str, list[object]]:
     for name in study.params:
         table[name] = [trial.params.get(name) for trial in trials]
     return table | {
-        "validations": [len(trial.curve) for trial in trials],
+        "steps": [trial.steps for trial in trials],
         "minutes": [trial.minutes for trial in trials],
         "run": [trial.folder for trial in trials],
     }
@@ -219,7 +225,7 @@ def coordinates_figure(study: Study, height: int = 380) -> go.Figure:
         go.Parcoords(
             line={
                 "color": values,
-                "colorscale": _SCALE,
+                "colorscale": [list(shade) for shade in _SHADES],
                 "reversescale": not study.maximise,
                 "showscale": True,
                 "colorbar": {"title": {"text": _axis_title(study)}},

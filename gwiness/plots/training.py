@@ -24,7 +24,7 @@ __all__ = [
 ]
 
 _COLORS = ("#3C9BDC", "#D55E00", "#009E73", "#CC79A7", "#B08D57", "#8A63D2", "#7A869A")
-_TITLES = {"step": "optimiser step", "minutes": "training time [min]", "time": "time of day"}
+_TITLES = {"step": "optimiser step", "minutes": "training time [min]", "time": "time [UTC]"}
 _MEAN = "valid_nsdr"
 _LOSS, _EXACT = "valid_loss", "valid_exact_k"
 _NAMES = {_MEAN: "Mean of the classes", _LOSS: "SlotFlow", _EXACT: "SlotFlow, number of sources"}
@@ -165,7 +165,7 @@ def created_figure(runs: Sequence[RunLog], height: int = 320) -> go.Figure:
             title_text=f"{_best(metric)}, {metric} [{unit}]", row=1, col=place, automargin=True
         )
     framed(figure, height, "created")
-    figure.update_xaxes(title_text="creation time", type="date")
+    figure.update_xaxes(title_text="creation time [UTC]", type="date")
     return figure
 
 

@@ -1,10 +1,10 @@
 """A study of hyper-parameters: Optuna asks, `gwiness.train` answers, SQLite remembers.
 
-Every trial is an ordinary training run in a folder of its own, with the same ``metrics.jsonl``. The
-validation figure that chooses a run's best weights is what trials are judged by: its best is the
-objective, and each validation is told to the pruner. A study can be interrupted or killed at any
-time: trials that were running are failed and queued again, and go on from their last checkpoint.
-Several processes, on several machines, may work on one study through one storage.
+Every trial is an ordinary training run in a folder of its own, with the same ``metrics.jsonl``.
+The validation figure that chooses a run's best weights is what trials are judged by: its best is
+the objective, and each validation is told to the pruner. A study can be interrupted or killed at
+any time: trials that were running are failed and queued again, and go on from their last
+checkpoint. Several processes, on several machines, may work on one study through one storage.
 
 References:
     Akiba et al.: Optuna, 2019, https://arxiv.org/abs/1907.10902
@@ -26,6 +26,7 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from gwiness import __version__
 from gwiness.config.separator import SeparatorConfig
 from gwiness.config.slotflow import SlotFlowConfig
+from gwiness.config.training import RunSettings
 from gwiness.config.tuning import Choice, Range, TuningConfig, Value, choice_text
 from gwiness.core.errors import GwinessError
 from gwiness.core.seeds import generator
@@ -73,11 +74,15 @@ def posterior_task(config: TuningConfig) -> Task:
         return slotflow.train_slotflow(build(values), folder, False, report, callbacks)[1]
 
     text = (
-        f"Best valid_loss [nat] within {shared.training.max_steps} steps: minus the log probability "
-        f"of number, bins (a third of it) and parameters, mean over {num} held-out signals, the "
-        "same for every trial"
+        f"Best valid_loss [nat] within {_limits(shared.training)}: minus the log "
+        f"probability of number, bins (a third of it) and parameters, mean over {num} held-out "
+        "signals, the same for every trial"
     )
     return Task("posterior", slotflow.MONITOR, False, text, build, train)
+
+
+def _limits(settings: RunSettings) -> str:
+    return f"{settings.max_steps} steps or {settings.max_minutes:g} minutes"
 
 
 def separator_task(config: TuningConfig, banks: Path) -> Task:
@@ -98,8 +103,9 @@ def separator_task(config: TuningConfig, banks: Path) -> Task:
         return results[-1]
 
     text = (
-        "Best valid_nsdr [dB] of the last phase: median NSDR of each class, their mean, on "
-        f"{separator.VALID_ITEMS} mixtures of the validation days, the same for every trial"
+        f"Best valid_nsdr [dB] of the last phase within {_limits(build().run)}: median "
+        f"NSDR of each class, their mean, on {separator.VALID_ITEMS} mixtures of the validation "
+        "days, the same for every trial"
     )
     return Task("separator", separator.MONITOR, True, text, build, train)
 
@@ -328,8 +334,8 @@ def _retry(config: TuningConfig) -> Callable[[Any, Any], None]:
 def _revive(study: "optuna.Study", config: TuningConfig) -> None:
     """Queue the running trials again whose processes are gone.
 
-    On this machine that is seen at once; elsewhere, and before each trial, Optuna goes by the signs
-    of life.
+    On this machine that is seen at once; elsewhere, and before each trial, Optuna goes by the
+    signs of life.
     """
     from optuna.trial import TrialState
 
