@@ -30,13 +30,17 @@ from gwiness.core.errors import GwinessError
 from gwiness.core.grid import TimeGrid
 from gwiness.core.item import Item
 from gwiness.core.posterior import Posterior
+from gwiness.core.runs import RunLog
 from gwiness.core.scope import scope_warnings, snr_warnings
 from gwiness.core.separation import Separation
+from gwiness.core.study import Study
 from gwiness.core.tdi import Whitened, Whitener
 from gwiness.evaluate.per_source import SourceScore
 from gwiness.io.formats import open_recording
 from gwiness.io.recording import ReadOptions, Recording
 from gwiness.io.results import ResultFile, identify
+from gwiness.io.runs import read_run
+from gwiness.io.study import read_studies
 from gwiness.plots import overview
 from gwiness.plots.item_report import Input, Look, item_origin, item_report
 from gwiness.plots.scores import StemScore, per_source_scores, refined_scores, stem_scores
@@ -82,6 +86,7 @@ __all__ = [
     "panel_map",
     "recording",
     "report_made",
+    "run_log",
     "scores",
     "search_galaxy",
     "separate",
@@ -89,6 +94,7 @@ __all__ = [
     "sound_made",
     "source_scores",
     "stream",
+    "studies",
     "truth_read",
     "whole_galaxy",
 ]
@@ -403,6 +409,31 @@ def galaxy_limit(num: int, dt: float, start: float, generation: float) -> dict[s
     frequency = np.geomspace(*GalacticConfig().band_hz, 40)
     limit = galactic_limit(frequency, TimeGrid(start, dt, num), generation)
     return {"frequency": frequency, "amplitude": limit}
+
+
+# Training -------------------------------------------------------------------------------------
+
+
+@st.cache_data(max_entries=200, show_spinner=False)
+def run_log(folder: str, name: str, changed: float) -> RunLog:
+    """A training run as it was at a time.
+
+    Raises:
+        FileProblem: If its metrics cannot be read.
+    """
+    del changed  # a part of the key
+    return read_run(Path(folder), name)
+
+
+@st.cache_data(max_entries=20, show_spinner="Reading the study …")
+def studies(path: str, changed: float) -> list[Study]:
+    """The studies of a file as it was at a time.
+
+    Raises:
+        FileProblem: If it is none of Optuna's.
+    """
+    del changed
+    return read_studies(Path(path))
 
 
 # Derived streams ------------------------------------------------------------------------------

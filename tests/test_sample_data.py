@@ -6,15 +6,22 @@ from pathlib import Path
 
 import pytest
 
+from gwiness.config.slotflow import SlotFlowConfig
+from gwiness.config.tuning import TuningConfig
 from gwiness.io.formats import open_recording
+from gwiness.io.runs import read_run
 
 FOLDER = Path(__file__).resolve().parent.parent / "sample_data"
-FILES = tomllib.loads((FOLDER / "manifest.toml").read_text(encoding="utf-8"))["file"]
+MANIFEST = tomllib.loads((FOLDER / "manifest.toml").read_text(encoding="utf-8"))
+FILES, STUDIES = MANIFEST["file"], MANIFEST["study"]
 
 
 def test_manifest_lists_every_file():
     assert {entry["name"] for entry in FILES} == {path.name for path in FOLDER.glob("*.h5")}
-    assert sum(path.stat().st_size for path in FOLDER.iterdir()) <= 40 * 2**20
+    assert {entry["name"] for entry in STUDIES} == {
+        path.name for path in FOLDER.iterdir() if path.is_dir()
+    }
+    assert sum(path.stat().st_size for path in FOLDER.rglob("*")) <= 40 * 2**20
 
 
 @pytest.mark.parametrize("entry", FILES, ids=lambda entry: entry["name"])
@@ -26,3 +33,27 @@ def test_file_is_the_recorded_one_and_opens(entry):
         item = recording.item(0)
     assert item.catalogues
     assert entry["command"].startswith("gwiness simulate")
+
+
+@pytest.mark.parametrize("entry", STUDIES, ids=lambda entry: entry["name"])
+def test_study_is_the_recorded_one_and_agrees_with_its_runs(entry):
+    pytest.importorskip("optuna")
+    from gwiness.io.study import read_studies
+
+    path = FOLDER / entry["name"] / "study.db"
+    (study,) = read_studies(path)
+    assert hashlib.sha256(path.read_bytes()).hexdigest() == entry["sha256"]
+    assert {state: study.count(state) for state in entry["trials"]} == entry["trials"]
+    assert len(study.trials) == sum(entry["trials"].values())
+    assert entry["command"].startswith("gwiness tune posterior")
+    config = TuningConfig.from_toml(study.config)
+    assert config.seed == entry["seed"]
+    for trial in study.trials:
+        log = read_run(path.parent / trial.folder, trial.folder)
+        steps, losses = log.column("step"), log.column("valid_loss")
+        assert trial.curve == tuple(zip(steps, losses, strict=True))
+        if trial.state == "complete":
+            assert trial.value == min(losses)
+        # The run was set up as the trial says.
+        kept = SlotFlowConfig.load(path.parent / trial.folder / "config.toml")
+        assert kept == config.network_config(SlotFlowConfig, trial.params)

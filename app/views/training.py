@@ -1,122 +1,160 @@
-"""Training: the runs below ``runs/``, their curves, and what to type for a new one."""
+"""Training: runs and studies below ``runs/`` and the sample's, their curves, and a new run."""
 
+import time
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import streamlit as st
 
+from app import cache
 from app.components.look import facts_strip
-from app.components.panels import CHART
+from app.components.runs import comparison, curves
+from app.components.start_run import RUNS, start_panel
+from app.components.study import study_panel
 from app.components.text import plain
 from app.state import ROOT
 from gwiness.core.errors import FileProblem
-from gwiness.plots.training import (
-    RunLog,
-    class_figure,
-    class_metrics,
-    find_runs,
-    history_figure,
-    read_run,
-    run_table,
-)
+from gwiness.core.runs import RunLog
+from gwiness.core.study import Study
+from gwiness.io.runs import find_runs, last_change
+from gwiness.io.study import find_studies
 
 __all__ = ["page"]
 
-_MAX_RUNS = 40
-_COLUMNS = {"steps": "%d", "minutes": "%.1f"}
+_MAX_RUNS = 60
+_POLL_S = 3.0
+_STILL_S = 90.0
+"""A run that has written nothing for so long is taken to be over [s]."""
 
 
-def _logs() -> list[RunLog]:
-    """Every run that can be read; of another one it is said why not."""
+def _roots() -> list[Path]:
+    return list(dict.fromkeys((Path.cwd() / RUNS, ROOT / RUNS, ROOT / "sample_data")))
+
+
+def _folders() -> dict[Path, str]:
+    """Run folders and their names."""
     found: dict[Path, str] = {}
-    for root in dict.fromkeys((Path.cwd() / "runs", ROOT / "runs")):
+    for root in _roots():
         for folder in find_runs(root):
             name = str(folder.relative_to(root)) if folder != root else root.name
-            found[folder.resolve()] = name
+            found.setdefault(folder.resolve(), name)
+    return dict(list(found.items())[:_MAX_RUNS])
+
+
+def _logs(folders: dict[Path, str]) -> list[RunLog]:
+    """Every run that can be read, the latest first; of another one it is said why not."""
     logs = []
-    for folder, name in list(found.items())[:_MAX_RUNS]:
+    for folder, name in folders.items():
         try:
-            logs.append(read_run(folder, name))
+            logs.append(cache.run_log(str(folder), name, last_change(folder)))
         except FileProblem as problem:
             st.warning(plain(str(problem)), icon="⚠️")
-    return [log for log in logs if log.lines]
+    logs = [log for log in logs if log.lines]
+    # By what they say: the files of a fresh clone are all of the same age.
+    return sorted(logs, key=lambda log: log.last("time") or 0.0, reverse=True)
+
+
+def _study_files() -> dict[str, Path]:
+    return {
+        str(path.parent.relative_to(root.parent)): path
+        for root in reversed(_roots())
+        for path in find_studies(root)
+    }
 
 
 def page() -> None:
     """Draw the page."""
     head = st.container()
-    logs = _logs()
+    running = start_panel()
+    folders, files = _folders(), _study_files()
+    logs = _logs(folders)
     with head:
-        facts_strip("Training", "", {"runs": str(len(logs))})
-    if not logs:
-        st.info("No run has written its metrics below `runs/` yet. Start one with")
-        st.code(
-            "gwiness train separator --out runs/my-separator\n"
-            "gwiness train posterior --out runs/my-posterior",
-            language="bash",
-        )
+        facts_strip("Training", "", {"runs": str(len(logs)), "studies": str(len(files))})
+    if not logs and not files:
+        _nothing_yet()
         return
-    names = [log.name for log in logs]
-    chosen = st.multiselect(
-        "Runs", names, default=names[:4], key="runs", persist_state="session", format_func=plain
+    # Somebody may train from a command line: the page looks at the files, not at its own jobs.
+    live = running or any(time.time() - last_change(folder) < _STILL_S for folder in folders)
+    runs, compared, study = st.tabs(
+        ["Runs", "Comparison", "Study"], key="part", on_change="rerun", bind="query-params"
     )
-    shown = [log for log in logs if log.name in chosen]
-    if not shown:
+    if runs.open:
+        with runs:
+            _chosen_runs(logs, folders, live, curves)
+    if compared.open:
+        with compared:
+            _chosen_runs(logs, folders, live, lambda shown, _every: comparison(shown))
+    if study.open:
+        with study:
+            _chosen_study(files, live)
+
+
+def _nothing_yet() -> None:
+    st.info("No run has written its metrics below `runs/` yet. Start one above, or with")
+    st.code(
+        "gwiness train separator --out runs/my-separator\n"
+        "gwiness train posterior --out runs/my-posterior\n"
+        "gwiness tune posterior --out runs/my-study",
+        language="bash",
+    )
+
+
+def _chosen_runs(
+    logs: list[RunLog],
+    folders: dict[Path, str],
+    live: bool,
+    draw: Callable[[list[RunLog], list[RunLog]], None],
+) -> None:
+    names = [log.name for log in logs]
+    long = [log.name for log in logs if len(log.lines) > 1]
+    _take_up(names)
+    chosen = st.multiselect(
+        "Runs",
+        names,
+        default=(long or names)[:4],
+        key="runs",
+        format_func=plain,
+        bind="query-params",
+        persist_state="session",
+    )
+    if not chosen:
         st.info("Choose a run.")
         return
-    axis = st.segmented_control(
-        "Against",
-        ["step", "minutes", "time"],
-        default="step",
-        required=True,
-        key="axis",
-        bind="query-params",
-    )
-    _nsdr(shown, axis or "step")
-    st.dataframe(
-        run_table(shown),
-        hide_index=True,
-        alt="Training runs",
-        placeholder="",
-        column_config={
-            name: st.column_config.NumberColumn(
-                format=_COLUMNS.get(name, "%.2f" if "[dB]" in name else None)
-            )
-            for name in run_table(shown)
-            if name != "run"
-        },
-    )
-    _others(shown, axis or "step")
+
+    def again() -> None:
+        fresh = _logs(folders) if live else logs
+        draw([log for log in fresh if log.name in chosen], fresh)
+
+    st.fragment(again, run_every=_POLL_S if live else None)()
 
 
-def _nsdr(shown: list[RunLog], axis: str) -> None:
-    """The separators' figure of merit, for every class."""
-    if not class_metrics(shown):
+def _take_up(names: list[str]) -> None:
+    """Show the run that was started here as soon as it has something to show."""
+    wanted = st.session_state.get("_wanted_run")
+    found = [name for name in names if wanted in (name, name.split("/")[0])]
+    if wanted is not None and found:
+        del st.session_state["_wanted_run"]
+        st.session_state["runs"] = found[:4]
+
+
+def _chosen_study(files: dict[str, Path], live: bool) -> None:
+    if not files:
+        st.info("There is no study yet. `gwiness tune posterior --out runs/my-study` makes one.")
         return
-    st.plotly_chart(
-        class_figure(shown, axis),
-        key="history",
-        config=CHART,
-        alt="NSDR of each class in each run, and its best so far",
-    )
-    st.caption(
-        "Solid: each validation. Dotted: best so far. The phases of a run follow one another on "
-        "the axis; each has other stages learning, on other inputs, so that curves and bests "
-        "start anew."
-    )
+    name = st.selectbox("Study", list(files), key="study", format_func=plain, bind="query-params")
+    path = files[name or next(iter(files))]
+    st.fragment(partial(_studies, path), run_every=_POLL_S if live else None)()
 
 
-def _others(shown: list[RunLog], axis: str) -> None:
-    """Any other metric."""
-    known = set(class_metrics(shown))
-    metrics = sorted({name for log in shown for name in log.metrics if name not in known})
-    metrics = [name for name in metrics if not name.startswith("best_")]
-    if not metrics:
+def _studies(path: Path) -> None:
+    try:
+        found: list[Study] = cache.studies(str(path), path.stat().st_mtime)
+    except FileProblem as problem:
+        st.warning(plain(str(problem)), icon="⚠️")
         return
-    preferred = "valid_loss" if "valid_loss" in metrics else metrics[0]
-    metric = st.selectbox("Other metrics", metrics, index=metrics.index(preferred), key="metric")
-    st.plotly_chart(
-        history_figure(shown, metric, axis), key="other", config=CHART, alt=f"{metric} of each run"
-    )
+    for study in found:
+        study_panel(study)
 
 
 if __name__ == "__main__":

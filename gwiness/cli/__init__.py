@@ -26,6 +26,7 @@ from gwiness.cli.listen import listen
 from gwiness.cli.report import report
 from gwiness.cli.simulate import simulate
 from gwiness.cli.train import train_posterior, train_separator
+from gwiness.cli.tune import tune_posterior, tune_separator
 from gwiness.core.errors import GwinessError
 
 __all__ = ["app", "main"]
@@ -38,6 +39,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 train = typer.Typer(help="Train a network; resumes where its run folder left off.")
+tune = typer.Typer(help="Search hyper-parameters; each trial is a training run.")
 evaluate = typer.Typer(help="Compare a model's answers with injected truth.")
 benchmarks = typer.Typer(help="Speed and quality beside a peer's, in one run.")
 
@@ -51,6 +53,8 @@ app.command()(report)
 app.command("app")(dashboard)
 train.command("separator")(train_separator)
 train.command("posterior")(train_posterior)
+tune.command("separator")(tune_separator)
+tune.command("posterior")(tune_posterior)
 evaluate.command("separation")(separation)
 evaluate.command("slotflow")(slotflow)
 evaluate.command("galactic")(galactic)
@@ -61,9 +65,10 @@ benchmarks.command("response")(benchmark_response)
 benchmarks.command("slotflow")(benchmark_slotflow)
 benchmarks.command("playback")(benchmark_playback)
 benchmarks.command("train-peer")(train_peer)
-for group in (train, evaluate, benchmarks):
+for group in (train, tune, evaluate, benchmarks):
     group.info.no_args_is_help = True
 app.add_typer(train, name="train")
+app.add_typer(tune, name="tune")
 app.add_typer(evaluate, name="evaluate")
 app.add_typer(benchmarks, name="benchmark")
 app.add_typer(models.app, name="models")

@@ -1,5 +1,6 @@
 """Progress of a long verb: a bar with ETA on stderr, and ``progress.json`` where a job asks."""
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -8,6 +9,7 @@ from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
     Progress,
+    TaskProgressColumn,
     TextColumn,
     TimeElapsedColumn,
     TimeRemainingColumn,
@@ -15,7 +17,9 @@ from rich.progress import (
 
 from gwiness import jobs
 
-__all__ = ["progress_bar", "waiting"]
+__all__ = ["fraction_bar", "progress_bar", "waiting"]
+
+_REPORT_S = 0.5
 
 
 @contextmanager
@@ -45,6 +49,35 @@ def progress_bar(text: str, total: int, done: int = 0) -> Iterator[Callable[[int
                 report.update(now / max(total, 1), f"{text}: {now} of {total}")
 
         yield advance
+
+
+@contextmanager
+def fraction_bar(text: str) -> Iterator[Callable[[float, str], None]]:
+    """Show a bar for work that knows its part done; yields the function to tell it to.
+
+    Arguments:
+        text: What is being done, until more is told.
+    """
+    report = jobs.Progress.from_environment()
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TaskProgressColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+    )
+    written = 0.0
+    with Progress(*columns, console=Console(stderr=True)) as bar:
+        task = bar.add_task(text, total=1.0)
+
+        def tell(done: float, what: str) -> None:
+            nonlocal written
+            bar.update(task, completed=done, description=what)
+            if report is not None and time.monotonic() - written > _REPORT_S:
+                report.update(done, what)
+                written = time.monotonic()
+
+        yield tell
 
 
 @contextmanager

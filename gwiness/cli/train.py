@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from gwiness.cli.options import Json
-from gwiness.cli.progress import progress_bar
+from gwiness.cli.progress import fraction_bar, progress_bar
 from gwiness.core.errors import GwinessError
 
 if TYPE_CHECKING:
@@ -63,7 +63,8 @@ def train_separator(
     if make_banks:
         _make_banks(folder, workers)
     begin = _initial(settings, init) if init is not None else None
-    state, results = train(settings, folder, out, minutes, begin)
+    with fraction_bar("reading banks") as tell:
+        state, results = train(settings, folder, out, minutes, begin, tell, show_bar=False)
     if export is not None:
         resumed = f"{init.name}, its equal stages" if init is not None else ""
         export_separator(settings, state, results, export, resumed)
@@ -123,7 +124,8 @@ def train_posterior(
     from gwiness.train.slotflow import train_slotflow
 
     settings = SlotFlowConfig.load(config, set_ or [])
-    state, result = train_slotflow(settings, out)
+    with fraction_bar("first step") as tell:
+        state, result = train_slotflow(settings, out, progress=False, report=tell)
     if export is not None:
         export_slotflow(settings, state, result, export)
     _report(out, result.minutes, result.best, as_json)

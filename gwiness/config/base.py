@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from gwiness.core.errors import GwinessError
 
-__all__ = ["Config", "list_presets"]
+__all__ = ["Config", "list_presets", "merged"]
 
 
 AnyConfig = TypeVar("AnyConfig", bound="Config")
@@ -116,15 +116,15 @@ def _extended(values: dict[str, Any]) -> dict[str, Any]:
         return values
     if name not in list_presets():
         raise GwinessError(f"extends = {name!r}: expected a preset, one of {list_presets()}.")
-    return _merged(_extended(_read_toml(name)), values)
+    return merged(_extended(_read_toml(name)), values)
 
 
-def _merged(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
+def merged(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
     """Tables are merged key by key; anything else is replaced."""
     out = dict(below)
     for key, value in above.items():
         both = isinstance(value, dict) and isinstance(out.get(key), dict)
-        out[key] = _merged(out[key], value) if both else value
+        out[key] = merged(out[key], value) if both else value
     return out
 
 

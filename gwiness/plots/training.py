@@ -1,161 +1,35 @@
-"""Training runs: the metrics files of a run folder, and their curves.
+"""Training runs: their curves, their bests, and what tells their configurations apart."""
 
-A run folder holds ``metrics.jsonl``, or one in each of ``phase0``, ``phase1``, …: then steps and
-minutes of a phase go on where those of the phase before it ended, so that a run has one axis.
-Every phase learns something else, and its best is its own: curves break between phases.
-"""
-
-import json
-import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Sequence
+from datetime import UTC, datetime
 
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from gwiness.core.catalogue import KINDS
-from gwiness.core.errors import FileProblem
+from gwiness.core.runs import AXES, RunLog
 from gwiness.plots.style import framed, short_title
 
 __all__ = [
-    "RunLog",
+    "cells",
     "class_figure",
     "class_metrics",
-    "find_runs",
+    "created_figure",
+    "curve_table",
+    "difference_table",
     "history_figure",
-    "read_run",
+    "merit_metrics",
     "run_table",
+    "unit_of",
 ]
 
 _COLORS = ("#3C9BDC", "#D55E00", "#009E73", "#CC79A7", "#B08D57", "#8A63D2", "#7A869A")
-_AXES = ("step", "time", "minutes")
-_TITLES = {"step": "optimiser step", "minutes": "training time [min]", "time": "time of day"}
-_PHASE = re.compile(r"phase(\d+)")
+_TITLES = {"step": "optimiser step", "minutes": "training time [min]", "time": "time [UTC]"}
 _MEAN = "valid_nsdr"
-_FILE = "metrics.jsonl"
-
-
-@dataclass(frozen=True)
-class RunLog:
-    """One run: its name and one mapping of numbers for each validation.
-
-    Arguments:
-        name: Name of its folder.
-        lines: All validations, phase after phase, on one axis of steps and of minutes.
-        starts: Index of the first line of each phase.
-    """
-
-    name: str
-    lines: tuple[Mapping[str, float], ...]
-    starts: tuple[int, ...] = (0,)
-
-    @property
-    def metrics(self) -> list[str]:
-        """Names of everything logged but step and time."""
-        names = dict.fromkeys(name for line in self.lines for name in line)
-        return [name for name in names if name not in _AXES]
-
-    def column(self, name: str) -> list[float | None]:
-        """One value for each line; None where it was not logged."""
-        return [line.get(name) for line in self.lines]
-
-    def best(self, name: str) -> float | None:
-        """Best value of the last phase that logged it: what the weights at its end go by."""
-        values = [value for value in self.column(f"best_{name}") if value is not None]
-        return values[-1] if values else None
-
-    def last(self, name: str) -> float | None:
-        """Last value of a metric."""
-        values = [value for value in self.column(name) if value is not None]
-        return values[-1] if values else None
-
-    def curve(self, name: str, axis: str) -> tuple[list[float | None], list[float | None]]:
-        """Axis and values of the lines that have a metric; None between two phases."""
-        x: list[float | None] = []
-        y: list[float | None] = []
-        scale = 1000.0 if axis == "time" else 1.0
-        for index, line in enumerate(self.lines):
-            if index in self.starts and y and y[-1] is not None:
-                x.append(None)
-                y.append(None)
-            if name in line and axis in line:
-                x.append(line[axis] * scale)
-                y.append(line[name])
-        return x, y
-
-
-def find_runs(root: Path) -> list[Path]:
-    """Every run folder below ``root``, the latest first; phases belong to their run."""
-    latest: dict[Path, float] = {}
-    for path in root.glob(f"**/{_FILE}"):
-        folder = path.parent.parent if _PHASE.fullmatch(path.parent.name) else path.parent
-        try:
-            latest[folder] = max(latest.get(folder, 0.0), path.stat().st_mtime)
-        except OSError:  # a run that is being deleted
-            continue
-    return sorted(latest, key=lambda folder: latest[folder], reverse=True)
-
-
-def read_run(folder: Path, name: str) -> RunLog:
-    """Read a run folder; a last line that is still being written is passed over.
-
-    Raises:
-        FileProblem: If another line is no JSON object of numbers, or a file cannot be read.
-    """
-    phases = sorted(
-        (path for path in folder.glob(f"phase*/{_FILE}") if _PHASE.fullmatch(path.parent.name)),
-        key=lambda path: int(path.parent.name.removeprefix("phase")),
-    )
-    own = folder / _FILE
-    lines: list[dict[str, float]] = []
-    starts = []
-    for path in [own, *phases] if own.is_file() else phases:
-        part = _read_lines(path)
-        if part:
-            starts.append(len(lines))
-            lines += _moved(part, lines[-1] if lines else {})
-    return RunLog(name, tuple(lines), tuple(starts) or (0,))
-
-
-def _moved(part: list[dict[str, float]], before: Mapping[str, float]) -> list[dict[str, float]]:
-    """Lines of a phase, their steps and minutes counted on from the last line before.
-
-    A resumed phase does again what it had done since its last checkpoint: the later lines count.
-    """
-    kept: list[dict[str, float]] = []
-    for line in part:
-        while kept and "step" in line and kept[-1].get("step", -1.0) >= line["step"]:
-            kept.pop()
-        kept.append(line)
-    shift = {axis: before.get(axis, 0.0) for axis in ("step", "minutes")}
-    return [
-        line | {axis: line[axis] + by for axis, by in shift.items() if axis in line}
-        for line in kept
-    ]
-
-
-def _read_lines(path: Path) -> list[dict[str, float]]:
-    try:
-        text = path.read_text(encoding="utf-8", errors="replace").split("\n")
-    except OSError as error:
-        raise FileProblem(f"{path}: the file cannot be read ({error.strerror}).") from error
-    lines = []
-    for number, line in enumerate(text, start=1):
-        if not line.strip():
-            continue
-        try:
-            values = json.loads(line)
-            lines.append(
-                {str(key): float(value) for key, value in values.items() if value is not None}
-            )
-        except (ValueError, AttributeError, TypeError) as error:
-            if not any(rest.strip() for rest in text[number:]):
-                break
-            raise FileProblem(
-                f"{path}: line {number} is not a JSON object of numbers ({error})."
-            ) from error
-    return lines
+_LOSS, _EXACT = "valid_loss", "valid_exact_k"
+_NAMES = {_MEAN: "Mean of the classes", _LOSS: "SlotFlow", _EXACT: "SlotFlow, number of sources"}
+_UNITS = {_EXACT: "1", "valid_tone": "1", "train_loss": "dB"}
+"""Units where the name's beginning does not tell; a tone's error is that of an amplitude."""
 
 
 def class_metrics(runs: Sequence[RunLog]) -> list[str]:
@@ -164,6 +38,29 @@ def class_metrics(runs: Sequence[RunLog]) -> list[str]:
     known = [f"{_MEAN}_{kind}" for kind in KINDS]
     others = [name for name in names if name.startswith(f"{_MEAN}_") and name not in known]
     return [name for name in (_MEAN, *known, *others) if name in names]
+
+
+def merit_metrics(runs: Sequence[RunLog]) -> list[str]:
+    """Figures of merit that the runs logged: of separators the NSDR, of SlotFlow the loss."""
+    names = {name for run in runs for name in run.metrics}
+    return class_metrics(runs) + [name for name in (_LOSS, _EXACT) if name in names]
+
+
+def unit_of(metric: str) -> str:
+    """Unit of a metric.
+
+    Example:
+        >>> unit_of("best_nsdr_gb"), unit_of("valid_flow"), unit_of("valid_exact_k")
+        ('dB', 'nat', '1')
+    """
+    if metric in _UNITS:
+        return _UNITS[metric]
+    return "dB" if "_nsdr" in metric else "nat"
+
+
+def _best(metric: str) -> str:
+    """What the best so far of a metric is called."""
+    return f"best_{metric.removeprefix('valid_')}"
 
 
 def history_figure(
@@ -183,14 +80,14 @@ def history_figure(
             figure.add_trace(trace)
     framed(figure, height, f"{metric}-{axis}")
     figure.update_xaxes(title_text=_TITLES[axis], type="date" if axis == "time" else "linear")
-    figure.update_yaxes(title_text=metric)
+    figure.update_yaxes(title_text=f"{metric} [{unit_of(metric)}]")
     return figure
 
 
 def class_figure(
     runs: Sequence[RunLog], axis: str = "step", columns: int = 2, row_height: int = 250
 ) -> go.Figure:
-    """NSDR of the mean and of every class, a panel each: validations solid, best so far dotted.
+    """Every figure of merit, a panel each: validations solid, best so far dotted.
 
     Arguments:
         runs: The runs, a colour each.
@@ -198,18 +95,16 @@ def class_figure(
         columns: Panels side by side.
         row_height: Height of a row of panels [px].
     """
-    metrics = class_metrics(runs)
-    kinds = [name.removeprefix(_MEAN).removeprefix("_") for name in metrics]
+    metrics = merit_metrics(runs)
     columns = min(columns, len(metrics))
     rows = -(-len(metrics) // columns)
     figure = make_subplots(
         rows=rows,
         cols=columns,
         shared_xaxes="all",
-        subplot_titles=[
-            f"<b>{short_title(kind)}</b>" if kind else "<b>Mean</b>" for kind in kinds
-        ],
-        horizontal_spacing=0.08,
+        specs=cells(len(metrics), columns),
+        subplot_titles=[f"<b>{_title(metric)}</b>" for metric in metrics],
+        horizontal_spacing=0.1,
         vertical_spacing=0.14,
     )
     for place, metric in enumerate(metrics):
@@ -219,6 +114,7 @@ def class_figure(
                 # One entry a run, whatever panel it is in first.
                 trace.update(legendgroup=run.name, showlegend=False)
                 figure.add_trace(trace, **cell)
+        figure.update_yaxes(title_text=f"{metric} [{unit_of(metric)}]", **cell)
     shown: set[str] = set()
     for trace in figure.data:
         if trace.legendgroup not in shown:
@@ -227,16 +123,98 @@ def class_figure(
     framed(figure, row_height * rows + 90, f"classes-{axis}")
     figure.update_layout(margin={"t": 64}, legend={"y": 1 + 34 / (row_height * rows)})
     figure.update_xaxes(type="date" if axis == "time" else "linear")
-    figure.update_xaxes(title_text=_TITLES[axis], row=rows)
-    figure.update_yaxes(title_text="NSDR [dB]", col=1)
+    for place in range(max(len(metrics) - columns, 0), len(metrics)):
+        cell = {"row": place // columns + 1, "col": place % columns + 1}
+        figure.update_xaxes(title_text=_TITLES[axis], showticklabels=True, **cell)
     return figure
+
+
+def cells(num: int, columns: int) -> list[list[dict[str, int] | None]]:
+    """Places of ``num`` panels, row by row; the rest of the last row stays empty."""
+    rows = -(-num // columns)
+    return [
+        [{} if row * columns + column < num else None for column in range(columns)]
+        for row in range(rows)
+    ]
+
+
+def _title(metric: str) -> str:
+    """Title of a panel."""
+    return _NAMES.get(metric) or short_title(metric.removeprefix(f"{_MEAN}_"))
+
+
+def created_figure(runs: Sequence[RunLog], height: int = 320) -> go.Figure:
+    """Best and last value of each run against the time of its first validation.
+
+    Separators and SlotFlow have a panel each; the line is the best of all runs so far.
+
+    Arguments:
+        runs: The runs.
+        height: Height [px].
+    """
+    metrics = [name for name in (_MEAN, _LOSS) if name in merit_metrics(runs)]
+    figure = make_subplots(rows=1, cols=max(len(metrics), 1), horizontal_spacing=0.1)
+    for place, metric in enumerate(metrics, start=1):
+        found = [run for run in runs if run.created is not None and run.last(metric) is not None]
+        found.sort(key=lambda run: run.created or 0.0)
+        for trace in _created_traces(found, metric):
+            trace.update(showlegend=True)
+            figure.add_trace(trace, row=1, col=place)
+        unit = unit_of(metric)
+        figure.update_yaxes(
+            title_text=f"{_best(metric)}, {metric} [{unit}]", row=1, col=place, automargin=True
+        )
+    framed(figure, height, "created")
+    figure.update_xaxes(title_text="creation time [UTC]", type="date")
+    return figure
+
+
+def _created_traces(runs: Sequence[RunLog], metric: str) -> list[go.Scatter]:
+    """Best so far of all runs, the best of each, its last value."""
+    name = _best(metric)
+    x = [(run.created or 0.0) * 1000.0 for run in runs]
+    bests = [run.best(name.removeprefix("best_")) for run in runs]
+    choose = max if metric == _MEAN else min
+    so_far = [
+        choose((value for value in bests[: index + 1] if value is not None), default=None)
+        for index in range(len(bests))
+    ]
+    names = [run.name for run in runs]
+    hover = "%{text}<br>%{x}<br>%{y:.4g}"
+    return [
+        go.Scatter(
+            x=x,
+            y=so_far,
+            mode="lines",
+            name=f"{name} of all so far",
+            line={"color": _COLORS[6], "dash": "dot", "width": 1.4, "shape": "hv"},
+            hoverinfo="skip",
+        ),
+        go.Scatter(
+            x=x,
+            y=[run.last(metric) for run in runs],
+            text=names,
+            mode="markers",
+            name=f"last {metric}",
+            marker={"color": _COLORS[1], "symbol": "circle-open", "size": 8},
+            hovertemplate=hover + f"<extra>last {metric}</extra>",
+        ),
+        go.Scatter(
+            x=x,
+            y=bests,
+            text=names,
+            mode="markers",
+            name=name,
+            marker={"color": _COLORS[0], "size": 8},
+            hovertemplate=hover + f"<extra>{name}</extra>",
+        ),
+    ]
 
 
 def _traces(run: RunLog, metric: str, axis: str, color: str) -> list[go.Scatter]:
     """A metric of a run, and its best so far if that was logged."""
     traces = []
-    best = f"best_{metric.removeprefix('valid_')}"
-    for name, dash, width in ((metric, "solid", 2.0), (best, "dot", 1.4)):
+    for name, dash, width in ((metric, "solid", 2.0), (_best(metric), "dot", 1.4)):
         x, y = run.curve(name, axis)
         if not x:
             continue
@@ -255,20 +233,53 @@ def _traces(run: RunLog, metric: str, axis: str, color: str) -> list[go.Scatter]
 
 
 def run_table(runs: Sequence[RunLog]) -> dict[str, list[object]]:
-    """One row for each run: phases, steps, minutes, last and best NSDR of the mean and classes."""
+    """One row for each run: phases, steps, minutes, last and best of every figure of merit."""
     table: dict[str, list[object]] = {
         "run": [run.name for run in runs],
+        "created": [
+            None if run.created is None else datetime.fromtimestamp(run.created, UTC)
+            for run in runs
+        ],
         "phases": [len(run.starts) for run in runs],
         "steps": [run.last("step") for run in runs],
         "minutes": [run.last("minutes") for run in runs],
         "validations": [len(run.lines) for run in runs],
-        "last NSDR [dB]": [run.last(_MEAN) for run in runs],
-        "best NSDR [dB]": [run.best("nsdr") for run in runs],
     }
-    for metric in class_metrics(runs):
+    for metric in merit_metrics(runs):
+        unit = unit_of(metric)
         kind = metric.removeprefix(f"{_MEAN}_")
-        if kind != metric:
-            title = short_title(kind)
-            table[f"{title} last [dB]"] = [run.last(metric) for run in runs]
-            table[f"{title} best [dB]"] = [run.best(f"nsdr_{kind}") for run in runs]
+        if metric == _EXACT:
+            table["last exact K [1]"] = [run.last(metric) for run in runs]
+        elif metric in (_MEAN, _LOSS):
+            title = "NSDR" if metric == _MEAN else "loss"
+            table[f"last {title} [{unit}]"] = [run.last(metric) for run in runs]
+            best = metric.removeprefix("valid_")
+            table[f"best {title} [{unit}]"] = [run.best(best) for run in runs]
+        else:
+            table[f"{short_title(kind)} last [dB]"] = [run.last(metric) for run in runs]
+            table[f"{short_title(kind)} best [dB]"] = [run.best(f"nsdr_{kind}") for run in runs]
+    return table
+
+
+def curve_table(runs: Sequence[RunLog]) -> dict[str, list[object]]:
+    """Every validation of every run a row: axes, then all metrics."""
+    names = [*AXES, *dict.fromkeys(name for run in runs for name in run.metrics)]
+    table: dict[str, list[object]] = {"run": [run.name for run in runs for _ in run.lines]}
+    for name in names:
+        table[name] = [line.get(name) for run in runs for line in run.lines]
+    return table
+
+
+def difference_table(runs: Sequence[RunLog]) -> dict[str, list[object]]:
+    """Settings in which the runs differ, a row each, and a column for each run.
+
+    A setting that a run has not stands as an empty entry; runs without a configuration are left
+    out.
+    """
+    known = [run for run in runs if run.settings]
+    places = dict.fromkeys(place for run in known for place in run.settings)
+    differ = [place for place in places if len({run.settings.get(place) for run in known}) > 1]
+    table: dict[str, list[object]] = {"setting": list(differ)}
+    for run in known:
+        table[run.name] = [run.settings.get(place) for place in differ]
     return table

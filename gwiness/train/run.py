@@ -7,7 +7,9 @@ shipped: `gwiness.store.save` turns the best weights into a checkpoint folder.
 """
 
 import json
+import signal
 import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -21,7 +23,10 @@ from torch.utils.data import DataLoader
 
 from gwiness.config.training import RunSettings
 
-__all__ = ["MetricsLog", "RunResult", "best_state", "fit", "resume_step"]
+__all__ = ["MetricsLog", "Report", "RunResult", "Telling", "best_state", "fit", "resume_step"]
+
+Report = Callable[[float, str], None]
+"""Is told the part done, 0 to 1, and what is being done."""
 
 
 @dataclass(frozen=True)
@@ -85,6 +90,31 @@ class MetricsLog(Callback):
         self.best = state_dict["best"]
 
 
+class Telling(Callback):
+    """Tell how far a run is after each step: the part of whichever limit is nearer.
+
+    Arguments:
+        report: Is told.
+        monitor: Metric whose last value is told too.
+    """
+
+    def __init__(self, report: Report, monitor: str) -> None:
+        self.report, self.monitor = report, monitor
+
+    def on_train_batch_end(self, trainer: Trainer, *_: Any) -> None:
+        """Tell."""
+        done = trainer.global_step / max(trainer.max_steps, 1)
+        for callback in trainer.callbacks:  # type: ignore[attr-defined]
+            left = callback.time_remaining("train") if isinstance(callback, Timer) else None
+            if left is not None:
+                spent = callback.time_elapsed("train")
+                done = max(done, spent / max(spent + left, 1e-9))
+        value = trainer.callback_metrics.get(self.monitor)
+        text = f"step {trainer.global_step}"
+        text += "" if value is None else f", {self.monitor} {float(value):.3g}"
+        self.report(min(done, 1.0), text)
+
+
 def resume_step(run_dir: Path) -> int:
     """Steps already done in ``run_dir``; 0 for a new run. Data loaders seed with it."""
     last = run_dir / "last.ckpt"
@@ -111,6 +141,7 @@ def fit(
     monitor: str = "valid_nsdr",
     maximise: bool = True,
     progress: bool = True,
+    callbacks: Sequence[Callback] = (),
 ) -> RunResult:
     """Train until a limit of the settings, from where ``run_dir`` left off.
 
@@ -123,6 +154,10 @@ def fit(
         monitor: Metric that chooses the best weights.
         maximise: True if larger is better.
         progress: Show Lightning's progress bar.
+        callbacks: Further callbacks, called after the metrics of a validation are written.
+
+    Raises:
+        KeyboardInterrupt: On Ctrl-C; the run goes on from its last checkpoint.
     """
     run_dir.mkdir(parents=True, exist_ok=True)
     (run_dir / "settings.toml").write_text(settings.to_toml(), encoding="utf-8")
@@ -164,16 +199,22 @@ def fit(
                 save_top_k=1,
                 enable_version_counter=False,
             ),
+            *callbacks,
         ],
     )
     last = run_dir / "last.ckpt"
-    trainer.fit(
-        module,
-        train_loader,
-        val_loader,
-        ckpt_path=str(last) if last.exists() else None,
-        weights_only=True,
-    )
+    try:
+        trainer.fit(
+            module,
+            train_loader,
+            val_loader,
+            ckpt_path=str(last) if last.exists() else None,
+            weights_only=True,
+        )
+    except SystemExit as stop:
+        # Lightning's answer to Ctrl-C, after which it would ignore further ones.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        raise KeyboardInterrupt from stop
     if trainer.is_global_zero:
         _save_atomically(trainer, last)
     return RunResult(

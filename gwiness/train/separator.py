@@ -10,7 +10,7 @@ from pathlib import Path
 
 import torch
 from jaxtyping import Float
-from lightning.pytorch import LightningModule
+from lightning.pytorch import Callback, LightningModule
 from lightning.pytorch.callbacks import Timer
 from pytorch_optimizer import Muon
 from torch import Tensor
@@ -23,13 +23,23 @@ from gwiness.nn.cascade import Cascade
 from gwiness.nn.losses import log_error_db, nsdr_db, ratio_mask_loss
 from gwiness.train.data import Batch, RemixedItems
 from gwiness.train.pool import DayPool
-from gwiness.train.run import RunResult, fit, resume_step
+from gwiness.train.run import Report, RunResult, Telling, fit, resume_step
 
-__all__ = ["SeparatorModule", "imperfect", "load_pools", "train_separator"]
+__all__ = [
+    "MONITOR",
+    "VALID_ITEMS",
+    "SeparatorModule",
+    "imperfect",
+    "load_pools",
+    "train_separator",
+]
+
+MONITOR = "valid_nsdr"
+"""Chooses the best weights: median NSDR of each kind that learns, their mean [dB]."""
 
 _WARM_UP = 50
 _LATE_SCALE = 0.02
-_VALID_ITEMS = 24
+VALID_ITEMS = 24
 
 
 def imperfect(
@@ -279,6 +289,14 @@ def _phase_settings(config: SeparatorConfig, phase: PhaseConfig, minutes: float)
     return config.run.model_copy(update={"max_minutes": minutes * phase.share / total})
 
 
+def _part(config: SeparatorConfig, number: int, report: Report) -> Report:
+    """What a phase is told to: its part of the whole schedule."""
+    shares = [phase.share for phase in config.phases]
+    before, own, total = sum(shares[:number]), shares[number], sum(shares)
+    title = f"phase {number + 1} of {len(shares)}"
+    return lambda done, text: report((before + done * own) / total, f"{title}, {text}")
+
+
 def _learnt(folder: Path, phase: PhaseConfig) -> dict[str, Tensor]:
     """Averaged weights at the end of a phase, of the stages that learnt in it.
 
@@ -298,6 +316,7 @@ def train_separator(
     init: dict[str, Tensor] | None = None,
     progress: Callable[[float, str], None] | None = None,
     show_bar: bool = True,
+    callbacks: Sequence[Callback] = (),
 ) -> tuple[dict[str, Tensor], list[RunResult]]:
     """Train all phases; a run that was interrupted goes on where it stopped.
 
@@ -307,21 +326,29 @@ def train_separator(
         run_dir: Folder of the run, one subfolder a phase.
         minutes: Total time; None takes that of the configuration.
         init: Weights to begin with, by `transplanted`; None begins from nothing.
-        progress: Called with a fraction and a text while the banks are read.
+        progress: Is told the part done and what is being done; nothing of the part while the
+            banks are read.
         show_bar: Show Lightning's progress bar.
+        callbacks: Further callbacks of Lightning, in the last phase: the others' validations are
+            of other stages, on other inputs.
 
     Returns:
         Weights of the cascade, averaged, and what each phase came to.
     """
     run_dir.mkdir(parents=True, exist_ok=True)
     (run_dir / "config.toml").write_text(config.to_toml(), encoding="utf-8")
+
+    def reading(_done: float, text: str) -> None:
+        if progress is not None:
+            progress(0.0, text)
+
     pools: list[DayPool] = []
     # Undisturbed, so that runs with and without glitches, gaps and noise off its model compare.
     held = RemixedItems(
-        load_pools(banks, "valid", config, progress),
+        load_pools(banks, "valid", config, reading),
         config,
         config.run.seed + 1,
-        num=_VALID_ITEMS,
+        num=VALID_ITEMS,
         disturbed=False,
     )
     valid_loader: DataLoader = DataLoader(list(held), batch_size=1)  # type: ignore[arg-type]
@@ -333,10 +360,15 @@ def train_separator(
         module = SeparatorModule(config, phase)
         module.load_state_dict(state, strict=False)
         # Banks may still be growing: every phase takes what there is.
-        pools = load_pools(banks, "train", config, progress, pools)
+        pools = load_pools(banks, "train", config, reading, pools)
         first = resume_step(folder) * settings.batch_size
         items = RemixedItems(pools, config, config.run.seed + 100 * (number + 1), first)
         loader = DataLoader(items, batch_size=settings.batch_size, num_workers=settings.workers)
-        results.append(fit(module, loader, valid_loader, settings, folder, progress=show_bar))
+        more = list(callbacks) if number == len(config.phases) - 1 else []
+        if progress is not None:
+            more.append(Telling(_part(config, number, progress), MONITOR))
+        results.append(
+            fit(module, loader, valid_loader, settings, folder, progress=show_bar, callbacks=more)
+        )
         state |= _learnt(folder, phase)
     return {name.removeprefix("net."): value for name, value in state.items()}, results

@@ -8,14 +8,14 @@ share a bin.
 """
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int
-from lightning.pytorch import LightningModule
+from lightning.pytorch import Callback, LightningModule
 from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, IterableDataset
@@ -27,9 +27,11 @@ from gwiness.nn.candidates import find_candidates, recount
 from gwiness.nn.slotflow import Encoding, LocalFrame, SlotFlow
 from gwiness.nn.slots import nearest_bin, to_local
 from gwiness.simulate.sinusoid import draw_batch
-from gwiness.train.run import RunResult, best_state, fit, resume_step
+from gwiness.train.run import Report, RunResult, Telling, best_state, fit, resume_step
 
 __all__ = [
+    "MONITOR",
+    "NUM_VALID",
     "Draw",
     "SignalBatches",
     "SlotFlowModule",
@@ -37,6 +39,12 @@ __all__ = [
     "slotflow_loaders",
     "train_slotflow",
 ]
+
+MONITOR = "valid_loss"
+"""Chooses the best weights: negative log probability of number, bins and parameters [nat]."""
+
+NUM_VALID = 8
+"""Batches of a validation."""
 
 _TAME = 20.0
 """Negative log density of a source [nat] beyond which it counts less."""
@@ -79,7 +87,7 @@ class SignalBatches(IterableDataset):
 
 
 def slotflow_loaders(
-    draw: Draw, settings: RunSettings, first: int = 0, num_valid: int = 8
+    draw: Draw, settings: RunSettings, first: int = 0, num_valid: int = NUM_VALID
 ) -> tuple[DataLoader, DataLoader]:
     """Endless training batches from batch ``first`` on, and ``num_valid`` fixed ones."""
     train = SignalBatches(draw, settings.batch_size, settings.seed, first)
@@ -213,7 +221,11 @@ def network_state(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def train_slotflow(
-    config: SlotFlowConfig, run_dir: Path, progress: bool = True
+    config: SlotFlowConfig,
+    run_dir: Path,
+    progress: bool = True,
+    report: Report | None = None,
+    callbacks: Sequence[Callback] = (),
 ) -> tuple[dict[str, Tensor], RunResult]:
     """Train in a run folder, from where it left off.
 
@@ -221,6 +233,8 @@ def train_slotflow(
         config: Law of the data, network, training.
         run_dir: Folder of the run, made if missing.
         progress: Show Lightning's progress bar.
+        report: Is told how far the run is.
+        callbacks: Further callbacks of Lightning.
 
     Returns:
         Weights of the network at the best validation, and what the run came to.
@@ -236,8 +250,9 @@ def train_slotflow(
         valid,
         config.training,
         run_dir,
-        monitor="valid_loss",
+        monitor=MONITOR,
         maximise=False,
         progress=progress,
+        callbacks=[*([Telling(report, MONITOR)] if report else []), *callbacks],
     )
     return network_state(best_state(run_dir)), result

@@ -75,7 +75,7 @@ def test_training_page_joins_phases_and_passes_over_a_broken_run(
     assert table["steps"].tolist() == [20]
     assert table["GB best [dB]"].tolist() == [3.0]
     titles = [note["text"] for note in figures(at)[0]["layout"]["annotations"]]
-    assert titles == ["<b>Mean</b>", "<b>MBHB</b>", "<b>GB</b>"]
+    assert titles == ["<b>Mean of the classes</b>", "<b>MBHB</b>", "<b>GB</b>"]
     assert "line 1 is not a JSON object" in at.warning[0].value.replace("\\", "")
 
 

@@ -11,6 +11,8 @@ from hypothesis import strategies as st
 from gwiness.core.catalogue import SPACES, Catalogue
 from gwiness.core.errors import FileProblem
 from gwiness.core.grid import TimeGrid
+from gwiness.core.runs import RunLog
+from gwiness.io.runs import find_runs, read_run
 from gwiness.plots.style import KIND_COLORS, color_of, with_alpha
 from gwiness.plots.tables import catalogue_table, source_title, span_text
 from gwiness.plots.timeseries import (
@@ -21,12 +23,12 @@ from gwiness.plots.timeseries import (
     spectrum_figure,
 )
 from gwiness.plots.training import (
-    RunLog,
     class_figure,
     class_metrics,
-    find_runs,
+    created_figure,
+    curve_table,
+    difference_table,
     history_figure,
-    read_run,
     run_table,
 )
 
@@ -177,10 +179,52 @@ def test_every_class_has_a_panel_and_every_run_one_entry(tmp_path):
         logs.append(read_run(tmp_path / name, name))
     figure = class_figure([*logs, RunLog("empty", ())], "minutes")
     titles = [note.text for note in figure.layout.annotations]
-    assert titles == ["<b>Mean</b>", "<b>MBHB</b>", "<b>GB</b>"]
+    assert titles == ["<b>Mean of the classes</b>", "<b>MBHB</b>", "<b>GB</b>"]
     # Valid and best of two runs in three panels.
     assert len(figure.data) == 12
     assert [trace.name for trace in figure.data if trace.showlegend] == ["one", "two"]
+
+
+def test_runs_of_slotflow_have_their_loss_and_exact_number_beside_separators(tmp_path):
+    write_phases(tmp_path / "separator", PHASES)
+    for number, losses in enumerate(((3.0, 1.0, 2.0), (0.5,))):
+        folder = tmp_path / f"slotflow{number}"
+        folder.mkdir()
+        (folder / "config.toml").write_text(
+            f"seed = 1\n[network]\nwidth = {16 + number}\n[[stages]]\nsize = [1, {number}]\n"
+        )
+        lines = [
+            {
+                "step": 10 * index,
+                "time": 1e9 + 100 * number + index,
+                "valid_loss": loss,
+                "best_loss": min(losses[:index]),
+                "valid_exact_k": 0.5,
+            }
+            for index, loss in enumerate(losses, start=1)
+        ]
+        (folder / "metrics.jsonl").write_text("\n".join(map(json.dumps, lines)))
+    names = ("separator", "slotflow0", "slotflow1")
+    logs = [read_run(tmp_path / name, name) for name in names]
+    table = run_table(logs)
+    assert table["best loss [nat]"] == [None, 1.0, 0.5]
+    assert table["last loss [nat]"] == [None, 2.0, 0.5]
+    assert table["last exact K [1]"] == [None, 0.5, 0.5]
+    titles = [axis.title.text for axis in class_figure(logs).select_yaxes()]
+    assert titles[0] == "valid_nsdr [dB]"
+    assert titles[-2:] == ["valid_loss [nat]", "valid_exact_k [1]"]
+    # Best so far of all, last, best; of separators and of SlotFlow.
+    so_far, last, best = created_figure(logs).data[3:]
+    assert (so_far.y, last.y, best.y) == ((1.0, 0.5), (2.0, 0.5), (1.0, 0.5))
+    assert best.x == (1e12 + 1e3, 1e12 + 101e3)
+    assert difference_table(logs) == {
+        "setting": ["network.width", "stages.0.size"],
+        "slotflow0": ["16", "[1, 0]"],
+        "slotflow1": ["17", "[1, 1]"],
+    }
+    curves = curve_table(logs)
+    assert curves["run"] == ["separator"] * 7 + ["slotflow0"] * 3 + ["slotflow1"]
+    assert curves["best_loss"][7:] == [3.0, 1.0, 1.0, 0.5]
 
 
 def test_steps_done_again_after_a_resumption_count_once(tmp_path):

@@ -1,0 +1,141 @@
+"""A small training run, or a study, as a job of this machine: start, watch, cancel."""
+
+import re
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import streamlit as st
+
+from app.components.text import plain
+from gwiness import jobs
+
+__all__ = ["RUNS", "start_panel"]
+
+RUNS = "runs"
+"""Folder of runs, below the working directory."""
+
+_PRESETS = {
+    "SlotFlow": ("slotflow-sinusoid", "slotflow-nominal", "slotflow-hard"),
+    "Separator": ("separator-fast", "separator-cascade", "separator-scnet"),
+    "Study of SlotFlow": ("tune-posterior-brief", "tune-posterior"),
+    "Study of a separator": ("tune-separator",),
+}
+_NEEDS_BANKS = (
+    "It learns from banks of sources; `gwiness train separator --make-banks` makes them."
+)
+
+
+@dataclass(frozen=True)
+class _Wish:
+    """What is to be run.
+
+    Arguments:
+        kind: One of `_PRESETS`.
+        preset: Preset.
+        name: Name of the run folder.
+        minutes: Limit [min].
+        amount: Steps of a run, trials of a study.
+    """
+
+    kind: str
+    preset: str
+    name: str
+    minutes: float
+    amount: int
+
+    @property
+    def argv(self) -> list[str]:
+        """The command line."""
+        out = ["--config", self.preset, "--out", f"{RUNS}/{self.name}"]
+        if self.kind.startswith("Study"):
+            verb = "posterior" if self.kind == "Study of SlotFlow" else "separator"
+            limits = ["--trials", str(self.amount), "--minutes", f"{self.minutes:g}"]
+            return ["tune", verb, *out, *limits]
+        every = str(max(self.amount // 10, 1))
+        if self.kind == "Separator":
+            limits = ["--minutes", f"{self.minutes:g}", "--set", f"run.validate_every={every}"]
+            return ["train", "separator", *out, *limits, "--set", f"run.max_steps={self.amount}"]
+        changes = {
+            "max_steps": str(self.amount),
+            "max_minutes": f"{self.minutes:g}",
+            "validate_every": every,
+            "threads": "1",
+        }
+        sets = [part for key, value in changes.items() for part in _set(key, value)]
+        return ["train", "posterior", *out, *sets]
+
+
+def _set(key: str, value: str) -> tuple[str, str]:
+    return "--set", f"training.{key}={value}"
+
+
+def _folder() -> Path:
+    return jobs.default_folder() / "training"
+
+
+def start_panel() -> bool:
+    """The button, and the job that is going on; True while one is."""
+    job = jobs.latest(_folder())
+    running = job is not None and job.exit_code is None
+    with st.popover("Start a run", disabled=running):
+        _form()
+    if job is None:
+        return False
+    if running:
+        _watch(job)
+    elif job.exit_code not in (0, 130) and st.session_state.get("_started") == job.started:
+        st.warning(f"The run stopped: {plain(job.message())}", icon="⚠️")
+    return running
+
+
+def _form() -> None:
+    """What to run; nothing is started before the button."""
+    kind = st.selectbox("What", list(_PRESETS), key="start-kind") or "SlotFlow"
+    preset = st.selectbox("Preset", _PRESETS[kind], key=f"start-preset-{kind}")
+    study = kind.startswith("Study")
+    left, right = st.columns(2)
+    with left:
+        amount = st.number_input(
+            "Trials" if study else "Steps",
+            *(1, 200, 8) if study else (20, 100_000, 200),
+            key=f"start-amount-{study}",
+        )
+    with right:
+        minutes = st.number_input("Minutes at most", 0.5, 600.0, 5.0, 0.5, key="start-minutes")
+    suggested = time.strftime("page-%Y%m%d-%H%M")
+    name = st.text_input("Name", suggested, key="start-name", help="A name that is there goes on.")
+    if kind in ("Separator", "Study of a separator"):
+        st.caption(_NEEDS_BANKS)
+    if not re.fullmatch(r"[A-Za-z0-9][\w.-]{0,60}", name):
+        st.error("A name has letters, digits, dots, dashes and underlines, 61 at most.")
+        return
+    wish = _Wish(kind, str(preset), name, float(minutes), int(amount))
+    st.code("gwiness " + " ".join(wish.argv), language="bash", wrap_lines=True)
+    if st.button("Start", key="start", type="primary"):
+        stamp = time.strftime("%Y%m%d-%H%M%S")
+        job = jobs.submit(wish.argv, _folder() / f"{stamp}-{time.monotonic_ns()}")
+        st.session_state["_started"] = job.started
+        st.session_state["_wanted_run"] = name
+        st.rerun()
+
+
+@st.fragment(run_every=1.0)
+def _watch(job: jobs.Job) -> None:
+    """Progress of the job; the whole page is drawn anew once it ends."""
+    if job.exit_code is not None:
+        st.rerun(scope="app")
+    state, left = job.progress(), job.eta()
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        text = plain(state.text) + (f", {_span(left)} left" if left is not None else "")
+        st.progress(state.fraction, text)
+        if st.button("Cancel", key="run-cancel", help="What is finished is kept."):
+            with st.spinner("Stopping …"):
+                job.cancel(grace=15.0)
+            st.rerun(scope="app")
+    st.code(job.command, language="bash", wrap_lines=True)
+
+
+def _span(seconds: float) -> str:
+    """A time to wait, to read."""
+    return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"
