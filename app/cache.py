@@ -31,6 +31,7 @@ from gwiness.core.scope import scope_warnings, snr_warnings
 from gwiness.core.separation import Separation
 from gwiness.core.tdi import Whitened, Whitener
 from gwiness.evaluate.per_source import SourceScore
+from gwiness.io import probe
 from gwiness.io.formats import open_recording
 from gwiness.io.recording import ReadOptions, Recording
 from gwiness.io.results import ResultFile
@@ -55,6 +56,7 @@ __all__ = [
     "cards",
     "compiling",
     "device",
+    "first_look",
     "galaxy_folder",
     "galaxy_found",
     "galaxy_limit",
@@ -122,6 +124,12 @@ def _stores() -> dict[str, Store]:
         "injected": Store(6),
         "whitener": Store(24),
     }
+
+
+@st.cache_resource(show_spinner=False)
+def first_look() -> None:
+    """Start the process that opens files before this one does."""
+    probe.start()
 
 
 @st.cache_resource(max_entries=8, show_spinner=False, on_release=lambda opened: opened.close())

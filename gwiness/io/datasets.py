@@ -38,7 +38,7 @@ _UNPACKED = 64
 """Times its file's size that an item may need; samples of noise pack to half at best."""
 _CLAIMED = 1024
 """Times its file's size that a dataset may have: gzip packs zeros so."""
-_MAX_CHUNKS = 100_000
+_MAX_CHUNKS = 20_000
 """Most chunks of an item: each costs a look-up of some microseconds."""
 _KIND_NAMES = {"f": "real", "i": "integer", "u": "integer", "V": "compound", "b": "boolean"}
 

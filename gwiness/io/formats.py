@@ -17,10 +17,15 @@ from gwiness.io.recording import ReadOptions, Recording, RecordingInfo
 from gwiness.io.result_reader import SCHEMA as RESULT_SCHEMA
 from gwiness.io.result_reader import ResultFile
 
-__all__ = ["describe", "open_recording", "recognise"]
+__all__ = ["IsResult", "describe", "open_recording", "recognise"]
 
 _SINUSOID_SCHEMA = "sinusoid-1"
 _SCHEMAS = {LISA_SCHEMA: "native", _SINUSOID_SCHEMA: "sinusoid", RESULT_SCHEMA: "result"}
+
+
+class IsResult(FileProblem):
+    """The file holds results, not data."""
+
 
 _Opener = Callable[[h5py.File, Path, ReadOptions], Recording]
 
@@ -106,7 +111,7 @@ def _dispatch(files: list[h5py.File], paths: list[Path], options: ReadOptions) -
             f"{paths[odd].name} is {_ARTICLES[kinds[odd]]}; open it alone."
         )
     if kinds[0] == "result":
-        raise FileProblem(
+        raise IsResult(
             f"{paths[0].name}: this is a result of gwiness, not data; open the data file that it "
             "was made from and load the result beside it."
         )

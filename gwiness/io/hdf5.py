@@ -130,6 +130,30 @@ def check_path(path: Path) -> None:
         raise FileProblem(f"{path}: the file is empty (0 bytes); expected an HDF5 file.")
 
 
+def open_h5(path: Path) -> h5py.File:
+    """Open a file for reading.
+
+    Raises:
+        FileProblem: If there is no file, it may not be read, it is empty, not HDF5, or truncated.
+    """
+    check_path(path)
+    try:
+        return h5py.File(path, "r")
+    except _H5_FAULTS as error:
+        text = _one_line(error)
+        _check_signature(path)
+        if "truncated" in text:
+            raise FileProblem(
+                f"{path}: the HDF5 file is truncated; it holds {path.stat().st_size} bytes and "
+                "says that it is longer: copy or download it again."
+            ) from error
+        if "lock" in text:
+            raise FileProblem(
+                f"{path}: another program is writing this file; try again when it is finished."
+            ) from error
+        raise FileProblem(f"{path}: HDF5 cannot open this file ({text}).") from error
+
+
 def _check_signature(path: Path) -> None:
     try:
         with path.open("rb") as stream:
@@ -144,30 +168,6 @@ def _check_signature(path: Path) -> None:
             f"{path}: this is not an HDF5 file (it begins with {head!r}); expected the HDF5 "
             "signature."
         )
-
-
-def open_h5(path: Path) -> h5py.File:
-    """Open a file for reading.
-
-    Raises:
-        FileProblem: If there is no file, it may not be read, it is empty, not HDF5, or truncated.
-    """
-    check_path(path)
-    _check_signature(path)
-    try:
-        return h5py.File(path, "r")
-    except _H5_FAULTS as error:
-        text = _one_line(error)
-        if "truncated" in text:
-            raise FileProblem(
-                f"{path}: the HDF5 file is truncated; it holds {path.stat().st_size} bytes and "
-                "says that it is longer: copy or download it again."
-            ) from error
-        if "lock" in text:
-            raise FileProblem(
-                f"{path}: another program is writing this file; try again when it is finished."
-            ) from error
-        raise FileProblem(f"{path}: HDF5 cannot open this file ({text}).") from error
 
 
 def printable(text: str) -> str:

@@ -12,6 +12,7 @@ Root attributes: ``dt`` [s], ``num_items``, ``channels`` ("AET"), ``tdi_generati
 ``scale``, ``config`` (TOML), ``seed``, ``created``.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -42,6 +43,7 @@ from gwiness.io.recording import (
     guarded,
     known_generation,
     parse_channels,
+    plain_names,
 )
 from gwiness.io.rows import (
     catalogue_from_columns,
@@ -145,7 +147,7 @@ class NativeRecording(BaseRecording):
                 f"{where(self._mixture)}: the dataset has {count} channels, but the file names "
                 f"{list(channels or ())}; expected one name for each."
             )
-        return channels
+        return plain_names(channels, f"{where(self._file)}: channels")
 
     def _open_stem(self, path: str) -> h5py.Dataset:
         return need_dataset(self._file, path, shape=self._mixture.shape)
@@ -154,10 +156,8 @@ class NativeRecording(BaseRecording):
         sources = find_node(self._file, "sources")
         if not isinstance(sources, h5py.Group):
             return {}
-        return {
-            kind: self._open_stem(f"sources/{kind}")
-            for kind in _ordered(member_names(sources, MAX_KINDS))
-        }
+        kinds = plain_names(member_names(sources, MAX_KINDS), where(sources))
+        return {kind: self._open_stem(f"sources/{kind}") for kind in _ordered(kinds)}
 
     def _open_seed(self, num_items: int) -> h5py.Dataset | None:
         if find_node(self._file, "seed") is None:
@@ -169,9 +169,9 @@ class NativeRecording(BaseRecording):
         if not isinstance(group, h5py.Group):
             return {}
         tables = {}
-        for kind in _ordered(
-            [n for n in member_names(group, 2 * MAX_KINDS) if not n.endswith("_offset")]
-        ):
+        members = member_names(group, 2 * MAX_KINDS)
+        kinds = [name for name in members if not name.endswith("_offset")]
+        for kind in _ordered(plain_names(kinds, where(group))):
             table = need_dataset(group, kind, rank=1, kinds="V")
             offsets = read_offsets(group, f"{kind}_offset", num_items, len(table))
             tables[kind] = _Table(table, offsets, column_units(table))
@@ -243,6 +243,6 @@ class NativeRecording(BaseRecording):
         )
 
 
-def _ordered(names: list[str]) -> list[str]:
+def _ordered(names: Sequence[str]) -> list[str]:
     """The project's kinds first, in their order, then others by name."""
     return [k for k in KINDS if k in names] + sorted(n for n in names if n not in KINDS)

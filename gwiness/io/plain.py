@@ -32,6 +32,7 @@ from gwiness.io.recording import (
     guarded,
     known_generation,
     parse_channels,
+    plain_names,
 )
 
 __all__ = ["PlainRecording", "find_plain_dataset"]
@@ -148,7 +149,9 @@ class PlainRecording(BaseRecording):
                 f"{where(self._data)}: the dataset has {count} channels, but {len(channels)} "
                 f"names {list(channels)} are given; expected one name for each."
             )
-        return channels
+        return (
+            None if channels is None else plain_names(channels, f"{where(self._data)}: channels")
+        )
 
     @guarded
     def mixture(self, index: int) -> TDI:

@@ -30,15 +30,15 @@ from typing import TYPE_CHECKING, Any
 
 from gwiness.core.errors import FileProblem, UnknownFormat
 from gwiness.io.datasets import ITEM_LIMIT, allowance
-from gwiness.io.hdf5 import TooLarge, check_path, open_h5
+from gwiness.io.hdf5 import TooLarge, check_path
 
 if TYPE_CHECKING:
     from gwiness.io.recording import ReadOptions
 
 __all__ = ["look", "serve", "start"]
 
-_OPENING_SECONDS, _MOST_SECONDS = 0.5, 60.0
-"""Processor time for opening a file and reading an item [s]: beside that for its size, at most."""
+_STEP_SECONDS, _MOST_SECONDS = 0.3, 60.0
+"""Processor time for opening a file, or reading an item [s]: beside that for its size; at most."""
 _BYTES_PER_SECOND = 20e6
 _READING_SECONDS = 0.3
 """Processor time after which no further item is read [s]."""
@@ -238,14 +238,14 @@ def _answer(request: dict[str, Any]) -> _Answer:
     options = dict(request["options"])
     if options.get("channels") is not None:
         options["channels"] = tuple(options["channels"])
-    seconds = _OPENING_SECONDS + request["size"] / _BYTES_PER_SECOND
+    seconds = min(_STEP_SECONDS + request["size"] / _BYTES_PER_SECOND, _MOST_SECONDS)
     # The signal ends the process in the middle of whatever loop of C it is in.
-    signal.setitimer(signal.ITIMER_PROF, min(seconds, _MOST_SECONDS))
+    signal.setitimer(signal.ITIMER_PROF, seconds)
     try:
         if request["kind"] == "result":
-            _read_result(paths[0])
+            _read_result(paths[0], seconds)
         else:
-            _read_recording(paths, ReadOptions(**options))
+            _read_recording(paths, ReadOptions(**options), seconds)
     except UnknownFormat as problem:
         return _Answer("unknown", str(problem))
     except FileProblem as problem:
@@ -258,22 +258,21 @@ def _answer(request: dict[str, Any]) -> _Answer:
     return _Answer("fine")
 
 
-def _read_recording(paths: Sequence[Path], options: "ReadOptions") -> None:
-    from gwiness.io.formats import open_recording, recognise
+def _read_recording(paths: Sequence[Path], options: "ReadOptions", seconds: float) -> None:
+    from gwiness.io.formats import IsResult, open_recording
 
-    if len(paths) == 1:
-        with open_h5(paths[0]) as file:
-            is_result = recognise(file) == "result"
-        if is_result:
-            _read_result(paths[0])
-            return
-    with open_recording(paths, options) as recording:
+    try:
+        opened = open_recording(paths, options)
+    except IsResult:
+        _read_result(paths[0], seconds)
+        return
+    with opened as recording:
         if not recording.info.needs:
             indices = _spread(recording.info.num_items)
-            _while_time([partial(recording.item, index) for index in indices])
+            _while_time([partial(recording.item, index) for index in indices], seconds)
 
 
-def _read_result(path: Path) -> None:
+def _read_result(path: Path, seconds: float) -> None:
     from gwiness.io.result_reader import ResultFile
 
     with ResultFile(path) as result:
@@ -282,13 +281,14 @@ def _read_result(path: Path) -> None:
             reads.append(partial(result.separation, result.items[place]))
         for place in _spread(len(result.posterior_items)):
             reads.append(partial(result.posterior, result.posterior_items[place]))
-        _while_time(reads)
+        _while_time(reads, seconds)
 
 
-def _while_time(reads: Sequence[Callable[[], object]]) -> None:
+def _while_time(reads: Sequence[Callable[[], object]], seconds: float) -> None:
     """Call in turn while there is time. An item's own problem is told when it is asked for."""
     begin = time.process_time()
     for read in reads:
+        signal.setitimer(signal.ITIMER_PROF, seconds)
         try:
             read()
         except TooLarge:

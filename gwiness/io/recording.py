@@ -21,7 +21,7 @@ from gwiness.core.errors import FileProblem, GwinessError
 from gwiness.core.item import Item
 from gwiness.core.tdi import FRACTIONAL_FREQUENCY, TDI
 from gwiness.io.closing import Closing
-from gwiness.io.hdf5 import contradictions, h5_errors
+from gwiness.io.hdf5 import contradictions, h5_errors, short
 
 __all__ = [
     "DEFAULT_ITEM_SAMPLES",
@@ -35,6 +35,7 @@ __all__ = [
     "guarded",
     "known_generation",
     "parse_channels",
+    "plain_names",
 ]
 
 DEFAULT_ITEM_SAMPLES = 2**18
@@ -282,6 +283,25 @@ def parse_channels(text: str) -> tuple[str, ...]:
     if len(parts) == 1:
         parts = re.findall(r"[A-Za-z]\d*", parts[0])
     return tuple(part for part in parts if part)
+
+
+def plain_names(names: Sequence[str], what: str) -> tuple[str, ...]:
+    """``names``, if they are words that may stand in figures and addresses as they are.
+
+    Arguments:
+        names: Of channels or kinds, from a file.
+        what: Whose names they are, for the sentence.
+
+    Raises:
+        FileProblem: If one of them holds anything but letters, digits, and ``. + - _``.
+    """
+    for name in names:
+        if not re.fullmatch(r"[\w.+-]{1,40}", name):
+            raise FileProblem(
+                f"{what}: the name {short(name)!r} is odd; expected letters, digits, and . + - _ "
+                "only."
+            )
+    return tuple(names)
 
 
 def known_generation(value: float | None) -> float | None:

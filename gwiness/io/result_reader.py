@@ -49,7 +49,7 @@ from gwiness.io.hdf5 import (
     where,
 )
 from gwiness.io.probe import look
-from gwiness.io.recording import RecordingInfo, file_facts, parse_channels
+from gwiness.io.recording import RecordingInfo, file_facts, parse_channels, plain_names
 from gwiness.io.rows import catalogue_from_columns
 
 __all__ = [
@@ -126,7 +126,7 @@ class ResultFile(Closing):
                 f"{self.path.name}: dt is {dt} and the channels are {list(channels)}; expected "
                 f"a value above zero [s] and {self._mixture.shape[1]} channels."
             )
-        self._dt, self._channels = dt, channels
+        self._dt, self._channels = dt, plain_names(channels, f"{self.path.name}: channels")
 
     def _describe(self) -> RecordingInfo:
         size, modified = file_facts([self.path])
@@ -305,7 +305,7 @@ def _kinds(file: h5py.File, name: str) -> tuple[str, ...]:
             f"{where(file)}: the attribute {name!r} lists {len(kinds)} kinds; the limit is "
             f"{MAX_KINDS}."
         )
-    return kinds
+    return plain_names(kinds, f"{where(file)}: {name}")
 
 
 def _read_all(group: h5py.Group, path: str, kinds: str, rank: int) -> np.ndarray:

@@ -47,16 +47,9 @@ _OUTSIDE = 1.0
 
 def _native(path: Path) -> None:
     rng = np.random.default_rng(1)
-    items = [lisa_item(index, rng, 16, gaps=index == 1) for index in range(2)]
-    few = [
-        replace(
-            item,
-            sources={"gb": item.sources["gb"]},
-            catalogues={"gb": item.catalogues["gb"]},
-        )
-        for item in items
-    ]
-    write_items(path, few, config_text='preset = "test"\n', seed=1)
+    item = lisa_item(1, rng, 16, gaps=True)
+    one = {"sources": {"gb": item.sources["gb"]}, "catalogues": {"gb": item.catalogues["gb"]}}
+    write_items(path, [replace(item, **one)], config_text='preset = "test"\n', seed=1)
 
 
 LAYOUTS: dict[str, Callable[[Path], object]] = {
@@ -68,6 +61,18 @@ LAYOUTS: dict[str, Callable[[Path], object]] = {
     "sinusoid": lambda path: write_sinusoid(path, 2),
     "result": lambda path: write_result(path, 1, 16),
 }
+
+
+SHARES = {
+    "plain": 0.35,
+    "sinusoid": 0.22,
+    "mojito": 0.18,
+    "native": 0.1,
+    "sangria": 0.05,
+    "spritz": 0.05,
+    "result": 0.05,
+}
+"""Part of all cases by layout: those that are read fast have more."""
 
 
 @dataclass
@@ -251,14 +256,15 @@ def run(layout: str, num: int, seed: int, folder: Path) -> Tally:
             if number == num:
                 break
             outcome, text, seconds, grown = reader.read(path)
-            if seconds > MOST_SECONDS:
-                # Others use this machine: once more, under a name that nothing remembers.
+            for _ in range(3 if seconds > MOST_SECONDS else 0):
+                # Others use this machine: once more, as a file that nothing remembers.
                 other = path.rename(path.with_suffix(".again"))
                 shutil.copyfile(other, path)
                 other.unlink()
-                outcome, text, seconds, again = reader.read(path)
-                grown = max(grown, again)
-                outcome = "slow" if seconds > MOST_SECONDS else outcome
+                outcome, text, again, more = reader.read(path)
+                seconds, grown = min(seconds, again), max(grown, more)
+            if seconds > MOST_SECONDS:
+                outcome = "slow"
             if grown > MOST_BYTES:
                 outcome = "large"
             if cases.was_read():
@@ -281,12 +287,11 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--layouts", nargs="+", default=list(LAYOUTS), choices=list(LAYOUTS))
     chosen = parser.parse_args()
-    each = -(-chosen.num // len(chosen.layouts))
-    result = {"num": each * len(chosen.layouts), "seed": chosen.seed}
+    result: dict[str, object] = {"num": chosen.num, "seed": chosen.seed}
     for layout in chosen.layouts:
         start = time.perf_counter()
         with tempfile.TemporaryDirectory(dir=memory_folder()) as folder:
-            tally = run(layout, each, chosen.seed, Path(folder))
+            tally = run(layout, round(SHARES[layout] * chosen.num), chosen.seed, Path(folder))
         result[layout] = {**tally.as_dict(), "took_s": round(time.perf_counter() - start, 1)}
         print(json.dumps({layout: result[layout]}), file=sys.stderr)
     print(json.dumps(result, indent=1))

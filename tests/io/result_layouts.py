@@ -53,6 +53,12 @@ def posterior(seed: int) -> Posterior:
     )
 
 
+def _few(found: Posterior) -> Posterior:
+    """With the samples of one number of sources only."""
+    amortised = None if found.amortised is None else _few(found.amortised)
+    return replace(found, sets={1: found.sets[1]}, amortised=amortised)
+
+
 def write_result(path: Path, num_items: int = 2, num: int = 32) -> None:
     """A result with separations, posteriors and catalogues of every item."""
     writer = ResultWriter(path, HEADER)
@@ -61,5 +67,5 @@ def write_result(path: Path, num_items: int = 2, num: int = 32) -> None:
         found = posterior(index)
         sources = replace(random_catalogue("gb", 2, rng), extra={}, extra_units={})
         writer.put(index, catalogue=sources, part=0)
-        writer.put(index, separation(0, num=num), (replace(found, kind="sinusoid"),))
+        writer.put(index, separation(0, num=num), (_few(found),))
     writer.finish()
