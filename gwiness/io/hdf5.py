@@ -108,11 +108,14 @@ def contradictions(what: str) -> Iterator[None]:
         raise FileProblem(f"{what}: the file contradicts itself ({_one_line(error)}).") from error
 
 
-def check_path(path: Path) -> None:
-    """Refuse what is no regular file, before anything opens it.
+def check_path(path: Path) -> bytes:
+    """Refuse what is no regular file, before HDF5 opens it.
+
+    Returns:
+        Its first bytes (8).
 
     Raises:
-        FileProblem: If there is no file, or it is a folder, a device or empty.
+        FileProblem: If there is no file, it is a folder, a device or empty, or may not be read.
     """
     try:
         status = path.stat()
@@ -128,6 +131,13 @@ def check_path(path: Path) -> None:
         raise FileProblem(f"{path}: this is a device or pipe; expected an HDF5 file.")
     if status.st_size == 0:
         raise FileProblem(f"{path}: the file is empty (0 bytes); expected an HDF5 file.")
+    try:
+        with path.open("rb") as stream:
+            return stream.read(8)
+    except PermissionError as error:
+        raise FileProblem(f"{path}: you may not read this file (permission denied).") from error
+    except OSError as error:
+        raise FileProblem(f"{path}: the file cannot be read ({_one_line(error)}).") from error
 
 
 def open_h5(path: Path) -> h5py.File:
@@ -136,12 +146,12 @@ def open_h5(path: Path) -> h5py.File:
     Raises:
         FileProblem: If there is no file, it may not be read, it is empty, not HDF5, or truncated.
     """
-    check_path(path)
+    head = check_path(path)
     try:
         return h5py.File(path, "r")
     except _H5_FAULTS as error:
         text = _one_line(error)
-        _check_signature(path)
+        _check_signature(path, head)
         if "truncated" in text:
             raise FileProblem(
                 f"{path}: the HDF5 file is truncated; it holds {path.stat().st_size} bytes and "
@@ -154,15 +164,8 @@ def open_h5(path: Path) -> h5py.File:
         raise FileProblem(f"{path}: HDF5 cannot open this file ({text}).") from error
 
 
-def _check_signature(path: Path) -> None:
-    try:
-        with path.open("rb") as stream:
-            head = stream.read(8)
-    except PermissionError as error:
-        raise FileProblem(f"{path}: you may not read this file (permission denied).") from error
-    except OSError as error:
-        raise FileProblem(f"{path}: the file cannot be read ({_one_line(error)}).") from error
-    # is_hdf5 also finds a signature behind a user block.
+def _check_signature(path: Path, head: bytes) -> None:
+    # It also finds a signature behind a user block.
     if not h5py.is_hdf5(str(path)):
         raise FileProblem(
             f"{path}: this is not an HDF5 file (it begins with {head!r}); expected the HDF5 "
