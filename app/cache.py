@@ -36,6 +36,7 @@ from gwiness.core.separation import Separation
 from gwiness.core.study import Study
 from gwiness.core.tdi import Whitened, Whitener
 from gwiness.evaluate.per_source import SourceScore
+from gwiness.io import probe
 from gwiness.io.formats import open_recording
 from gwiness.io.recording import ReadOptions, Recording
 from gwiness.io.results import ResultFile, identify
@@ -67,6 +68,7 @@ __all__ = [
     "channels_of",
     "compiling",
     "device",
+    "first_look",
     "galaxy_folder",
     "galaxy_found",
     "galaxy_limit",
@@ -151,6 +153,12 @@ def _stores() -> dict[str, Store]:
         "nsdr": Store(16),
         "report": Store(4),
     }
+
+
+@st.cache_resource(show_spinner=False)
+def first_look() -> None:
+    """Start the process that opens files before this one does."""
+    probe.start()
 
 
 @st.cache_resource(max_entries=8, show_spinner=False, on_release=lambda opened: opened.close())

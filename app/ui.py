@@ -27,6 +27,7 @@ def main() -> None:
     )
     st.logo(str(_ASSETS / "logo.svg"), size="large")
     look.apply()
+    cache.first_look()
     page = st.navigation(
         [
             st.Page("views/explore.py", title="Explore", default=True),

@@ -140,6 +140,7 @@ def _lisa_processing(info: RecordingInfo) -> Processing:
         "Channel",
         info.channels,
         default=info.channels[0],
+        format_func=plain,
         required=True,
         key="ch",
         bind="query-params",

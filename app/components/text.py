@@ -13,7 +13,9 @@ def plain(text: str) -> str:
         >>> plain("a_b [x](y) $z$")
         'a\\_b \\[x\\]\\(y\\) \\$z\\$'
     """
-    return re.sub(r"([\\`*_{}\[\]()<>#+!|~$:])", r"\\\1", text)
+    text = re.sub(r"([\\`*_{}\[\]()<>#+!|~$:@&])", r"\\\1", text)
+    # Markdown also makes links of what begins so.
+    return re.sub(r"(?i)\b(www)\.", r"\1\\.", text)
 
 
 def escaped(text: object) -> str:

@@ -23,6 +23,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import TypeVar
 
 import h5py
 import numpy as np
@@ -32,7 +33,19 @@ from gwiness.core.axes import ChannelSeries
 from gwiness.core.catalogue import Catalogue
 from gwiness.core.errors import FileProblem
 from gwiness.core.grid import TimeGrid
-from gwiness.io.hdf5 import open_h5
+from gwiness.io.datasets import MAX_KINDS, need_dataset, read_rows
+from gwiness.io.hdf5 import (
+    attr_float,
+    attr_int,
+    attr_label,
+    attr_text,
+    contradictions,
+    find_node,
+    h5_errors,
+    member_names,
+    open_h5,
+    where,
+)
 from gwiness.io.rows import catalogue_from_columns, column_units, columns_from_rows
 from gwiness.signal.heterodyne import PaddedGrid, sum_blocks
 
@@ -46,6 +59,10 @@ __all__ = [
 
 SCHEMA = "bank-1"
 _DAY = 86400.0
+_BANK_LIMIT = 8 * 2**30
+"""Most memory for a table or the blocks of one bank [bytes]."""
+
+Fact = TypeVar("Fact")
 
 
 def default_folder() -> Path:
@@ -58,8 +75,19 @@ def day_file(folder: Path, day0: int) -> Path:
     return folder / f"day{day0:04d}.h5"
 
 
-def _catalogue(kind: str, table: h5py.Dataset) -> Catalogue:
-    return catalogue_from_columns(kind, columns_from_rows(table[:]), column_units(table))
+def _catalogue(kind: str, file: h5py.File) -> Catalogue:
+    table = need_dataset(file, f"{kind}/catalogue", rank=1, kinds="V")
+    return catalogue_from_columns(kind, columns_from_rows(_whole(table)), column_units(table))
+
+
+def _whole(dataset: h5py.Dataset) -> np.ndarray:
+    return read_rows(dataset, 0, len(dataset), _BANK_LIMIT)
+
+
+def _need(value: Fact | None, node: h5py.Group, name: str) -> Fact:
+    if value is None:
+        raise FileProblem(f"{where(node)}: the attribute {name!r} is missing; expected a value.")
+    return value
 
 
 @dataclass(frozen=True)
@@ -91,40 +119,46 @@ class DayBank:
         Raises:
             FileProblem: If it is not a bank.
         """
-        with open_h5(path) as file:
-            attributes = dict(file.attrs)
-        found = attributes.get("gwiness_schema")
-        if found != SCHEMA:
-            raise FileProblem(f"{path}: schema {found!r} found, {SCHEMA!r} expected.")
-        day0 = int(attributes["day0"])
-        grid = TimeGrid(day0 * _DAY, float(attributes["dt"]), int(attributes["num"]))
-        return cls(
-            path=path,
-            split=str(attributes["split"]),
-            day0=day0,
-            grid=grid,
-            channels=tuple(str(attributes["channels"])),
-            scale=float(attributes["scale"]),
-            config_text=str(attributes["config"]),
-        )
+        with open_h5(path) as file, contradictions(path.name):
+            found = attr_label(file, "gwiness_schema")
+            if found != SCHEMA:
+                raise FileProblem(f"{path}: schema {found!r} found, {SCHEMA!r} expected.")
+            day0, num = (_need(attr_int(file, name), file, name) for name in ("day0", "num"))
+            dt, scale = (_need(attr_float(file, name), file, name) for name in ("dt", "scale"))
+            return cls(
+                path=path,
+                split=_need(attr_label(file, "split"), file, "split"),
+                day0=day0,
+                grid=TimeGrid(day0 * _DAY, dt, num),
+                channels=tuple(_need(attr_label(file, "channels"), file, "channels")),
+                scale=scale,
+                config_text=_need(attr_text(file, "config"), file, "config"),
+            )
 
     @cached_property
     def _tables(self) -> dict[str, Catalogue]:
-        with h5py.File(self.path, "r") as file:
-            return {kind: _catalogue(kind, file[kind]["catalogue"]) for kind in file}
+        with open_h5(self.path) as file, contradictions(self.path.name):
+            kinds = member_names(file, MAX_KINDS)
+            return {kind: _catalogue(kind, file) for kind in kinds}
 
     @cached_property
     def _grams(self) -> dict[str, np.ndarray]:
-        with h5py.File(self.path, "r") as file:
-            return {kind: file[kind]["gram"][:] for kind in file if "gram" in file[kind]}
+        with open_h5(self.path) as file:
+            kinds = [k for k in member_names(file, MAX_KINDS) if find_node(file, f"{k}/gram")]
+            return {
+                kind: _whole(need_dataset(file, f"{kind}/gram", shape=(None, 2, 2)))
+                for kind in kinds
+            }
 
     @cached_property
     def _galactic(self) -> tuple[np.ndarray, np.ndarray, PaddedGrid]:
-        with h5py.File(self.path, "r") as file:
-            group = file["gb"]
-            lead, total = int(group.attrs["lead"]), int(group.attrs["total"])
+        with open_h5(self.path) as file, contradictions(self.path.name):
+            blocks = need_dataset(file, "gb/blocks", rank=3, kinds="c")
+            start_bin = need_dataset(file, "gb/start_bin", shape=(len(blocks),), kinds="iu")
+            group = blocks.parent
+            lead, total = (_need(attr_int(group, n), group, n) for n in ("lead", "total"))
             padded = PaddedGrid(self.grid.num, lead, total, self.grid.dt)
-            return group["blocks"][:], group["start_bin"][:], padded
+            return _whole(blocks), _whole(start_bin), padded
 
     @property
     def kinds(self) -> tuple[str, ...]:
@@ -177,8 +211,9 @@ class DayBank:
         total = np.zeros((len(wanted), self.grid.num))
         if not len(rows):
             return total
-        with h5py.File(self.path, "r") as file:
-            data = file[kind]["tdi"]
+        with open_h5(self.path) as file, h5_errors(self.path.name):
+            shape = (None, 2, len(self.channels), self.grid.num)
+            data = need_dataset(file, f"{kind}/tdi", shape=shape)
             for row, pair in zip(rows, coefficients, strict=True):
                 for basis, coefficient in enumerate(pair):
                     total += coefficient * data[row, basis, wanted]

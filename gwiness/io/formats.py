@@ -6,20 +6,26 @@ from pathlib import Path
 import h5py
 
 from gwiness.core.errors import FileProblem, UnknownFormat
-from gwiness.io.hdf5 import attr_text, h5_errors, open_h5
+from gwiness.io.hdf5 import attr_label, contradictions, h5_errors, open_h5
 from gwiness.io.ldc import LdcRecording, is_ldc
 from gwiness.io.mojito import MojitoRecording, is_mojito
 from gwiness.io.native import SCHEMA as LISA_SCHEMA
 from gwiness.io.native import NativeRecording
 from gwiness.io.plain import PlainRecording
+from gwiness.io.probe import look
 from gwiness.io.recording import ReadOptions, Recording, RecordingInfo
 from gwiness.io.result_reader import SCHEMA as RESULT_SCHEMA
 from gwiness.io.result_reader import ResultFile
 
-__all__ = ["describe", "open_recording", "recognise"]
+__all__ = ["IsResult", "describe", "open_recording", "recognise"]
 
 _SINUSOID_SCHEMA = "sinusoid-1"
 _SCHEMAS = {LISA_SCHEMA: "native", _SINUSOID_SCHEMA: "sinusoid", RESULT_SCHEMA: "result"}
+
+
+class IsResult(FileProblem):
+    """The file holds results, not data."""
+
 
 _Opener = Callable[[h5py.File, Path, ReadOptions], Recording]
 
@@ -30,7 +36,7 @@ def recognise(file: h5py.File) -> str:
     Raises:
         UnknownFormat: If the file names a schema that this version does not read.
     """
-    schema = attr_text(file, "gwiness_schema")
+    schema = attr_label(file, "gwiness_schema")
     if schema in _SCHEMAS:
         return _SCHEMAS[schema]
     if schema is not None:
@@ -81,11 +87,12 @@ def open_recording(
         FileProblem: One sentence: what was found, what was expected.
     """
     listed, options = _as_paths(paths), options or ReadOptions()
+    look("recording", listed, options)
     files: list[h5py.File] = []
     try:
         for path in listed:
             files.append(open_h5(path))
-        with h5_errors(listed[0].name):
+        with contradictions(listed[0].name), h5_errors(listed[0].name):
             return _dispatch(files, listed, options)
     except BaseException:
         for file in files:
@@ -104,7 +111,7 @@ def _dispatch(files: list[h5py.File], paths: list[Path], options: ReadOptions) -
             f"{paths[odd].name} is {_ARTICLES[kinds[odd]]}; open it alone."
         )
     if kinds[0] == "result":
-        raise FileProblem(
+        raise IsResult(
             f"{paths[0].name}: this is a result of gwiness, not data; open the data file that it "
             "was made from and load the result beside it."
         )
@@ -129,6 +136,7 @@ def describe(
         FileProblem: One sentence: what was found, what was expected.
     """
     listed = _as_paths(paths)
+    look("recording", listed, options)
     if len(listed) == 1:
         with open_h5(listed[0]) as file:
             is_result = recognise(file) == "result"

@@ -10,6 +10,7 @@ import secrets
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -19,34 +20,41 @@ import numpy as np
 from gwiness.core.errors import FileProblem
 
 __all__ = [
-    "ITEM_LIMIT",
+    "TooLarge",
     "atomic_h5",
     "attr_float",
+    "attr_int",
+    "attr_label",
     "attr_text",
     "attributes_as_text",
+    "check_path",
     "contradictions",
     "find_node",
     "h5_errors",
+    "leads_out",
     "member_names",
-    "need_dataset",
-    "need_fits",
     "open_h5",
     "printable",
-    "read_rows",
-    "walk_datasets",
+    "short",
     "where",
 ]
 
-ITEM_LIMIT = 2 * 2**30
-"""Default bound on the memory of one read [bytes]."""
 _H5_FAULTS = (OSError, RuntimeError, KeyError, ValueError, TypeError, MemoryError, OverflowError)
-_MAX_LINKS = 16
-_KIND_NAMES = {"f": "real", "i": "integer", "u": "integer", "V": "compound"}
+_CONTRADICTIONS = (
+    *(ValueError, TypeError, LookupError, AttributeError, ArithmeticError),
+    RecursionError,
+)
+_MAX_LINKS, _MAX_STEPS = 16, 256
+_MAX_MEMBERS = 100_000
+_MAX_ELEMENTS = 1024
+_MAX_TEXT = 2**20
+_ATTRIBUTE_CLASSES = (h5py.h5t.INTEGER, h5py.h5t.FLOAT, h5py.h5t.STRING, h5py.h5t.ENUM)
 
 
 def _one_line(error: BaseException) -> str:
     text = str(error).strip().strip("'\"")
-    return text.splitlines()[0].rstrip(".") if text else type(error).__name__
+    # The text may quote the file.
+    return printable(text.splitlines()[0])[:300].rstrip(". ") if text else type(error).__name__
 
 
 def _is_from_h5py(error: BaseException) -> bool:
@@ -60,8 +68,12 @@ def _is_from_h5py(error: BaseException) -> bool:
 
 
 @contextmanager
-def h5_errors(what: str) -> Iterator[None]:
-    """Turn what h5py raises on damaged files into a `FileProblem` that names ``what``."""
+def h5_errors(what: Any) -> Iterator[None]:
+    """Turn what h5py raises on damaged files into a `FileProblem` that names ``what``.
+
+    Arguments:
+        what: Text, or a group or dataset.
+    """
     try:
         yield
     except FileProblem:
@@ -69,9 +81,18 @@ def h5_errors(what: str) -> Iterator[None]:
     except _H5_FAULTS as error:
         if not _is_from_h5py(error):
             raise
-        raise FileProblem(
-            f"{what} cannot be read, the file may be damaged or incomplete ({_one_line(error)})."
-        ) from error
+        raise _unreadable(what if isinstance(what, str) else where(what), error) from error
+
+
+class TooLarge(FileProblem):
+    """Reading needs more memory than there is."""
+
+
+def _unreadable(what: str, error: BaseException) -> FileProblem:
+    reason = _one_line(error)
+    if isinstance(error, MemoryError) or "allocation failed" in reason:
+        return TooLarge(f"{what} needs more memory than there is; expected less ({reason}).")
+    return FileProblem(f"{what} cannot be read, the file may be damaged or incomplete ({reason}).")
 
 
 @contextmanager
@@ -81,11 +102,21 @@ def contradictions(what: str) -> Iterator[None]:
         yield
     except FileProblem:
         raise
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
+    except MemoryError as error:
+        raise _unreadable(what, error) from error
+    except _CONTRADICTIONS as error:
         raise FileProblem(f"{what}: the file contradicts itself ({_one_line(error)}).") from error
 
 
-def _check_regular(path: Path) -> None:
+def check_path(path: Path) -> bytes:
+    """Refuse what is no regular file, before HDF5 opens it.
+
+    Returns:
+        Its first bytes (8).
+
+    Raises:
+        FileProblem: If there is no file, it is a folder, a device or empty, or may not be read.
+    """
     try:
         status = path.stat()
     except FileNotFoundError as error:
@@ -100,22 +131,13 @@ def _check_regular(path: Path) -> None:
         raise FileProblem(f"{path}: this is a device or pipe; expected an HDF5 file.")
     if status.st_size == 0:
         raise FileProblem(f"{path}: the file is empty (0 bytes); expected an HDF5 file.")
-
-
-def _check_signature(path: Path) -> None:
     try:
         with path.open("rb") as stream:
-            head = stream.read(8)
+            return stream.read(8)
     except PermissionError as error:
         raise FileProblem(f"{path}: you may not read this file (permission denied).") from error
     except OSError as error:
         raise FileProblem(f"{path}: the file cannot be read ({_one_line(error)}).") from error
-    # is_hdf5 also finds a signature behind a user block.
-    if not h5py.is_hdf5(str(path)):
-        raise FileProblem(
-            f"{path}: this is not an HDF5 file (it begins with {head!r}); expected the HDF5 "
-            "signature."
-        )
 
 
 def open_h5(path: Path) -> h5py.File:
@@ -124,12 +146,12 @@ def open_h5(path: Path) -> h5py.File:
     Raises:
         FileProblem: If there is no file, it may not be read, it is empty, not HDF5, or truncated.
     """
-    _check_regular(path)
-    _check_signature(path)
+    head = check_path(path)
     try:
         return h5py.File(path, "r")
     except _H5_FAULTS as error:
         text = _one_line(error)
+        _check_signature(path, head)
         if "truncated" in text:
             raise FileProblem(
                 f"{path}: the HDF5 file is truncated; it holds {path.stat().st_size} bytes and "
@@ -142,20 +164,43 @@ def open_h5(path: Path) -> h5py.File:
         raise FileProblem(f"{path}: HDF5 cannot open this file ({text}).") from error
 
 
+def _check_signature(path: Path, head: bytes) -> None:
+    # It also finds a signature behind a user block.
+    if not h5py.is_hdf5(str(path)):
+        raise FileProblem(
+            f"{path}: this is not an HDF5 file (it begins with {head!r}); expected the HDF5 "
+            "signature."
+        )
+
+
 def printable(text: str) -> str:
     """``text`` on one line and without control characters, which a terminal would obey."""
     return "".join(char if char.isprintable() else " " for char in text)
 
 
+def short(text: str, most: int = 120) -> str:
+    """``text`` cut to ``most`` characters, for sentences."""
+    return text if len(text) <= most else text[: most - 3] + "..."
+
+
 def where(node: Any) -> str:
     """File and path of a group or dataset, for sentences."""
-    name = printable(str(node.name).lstrip("/"))
-    return f"{Path(node.file.filename).name}: {name}" if name else Path(node.file.filename).name
+    file = printable(Path(node.file.filename).name)
+    name = short(printable(str(node.name).lstrip("/")))
+    return f"{file}: {name}" if name else file
 
 
-def member_names(group: h5py.Group) -> list[str]:
-    """Names of what a group holds; those that are not valid text are left out."""
-    with h5_errors(where(group)):
+def member_names(group: h5py.Group, limit: int = _MAX_MEMBERS) -> list[str]:
+    """Names of what a group holds; those that are not valid text are left out.
+
+    Raises:
+        FileProblem: If there are more than ``limit``.
+    """
+    with h5_errors(group):
+        if len(group) > limit:
+            raise FileProblem(
+                f"{where(group)}: the group has {len(group)} members; the limit is {limit}."
+            )
         return [name for name in group if isinstance(name, str)]
 
 
@@ -165,135 +210,90 @@ def find_node(group: h5py.Group, path: str) -> h5py.Group | h5py.Dataset | None:
     Raises:
         FileProblem: If the path leads out of the file, or in circles.
     """
-    with h5_errors(f"{where(group)}: {path}"):
-        return _follow(group, path, _MAX_LINKS)
+    with h5_errors(group):
+        return _follow(group, path, [_MAX_LINKS, _MAX_STEPS])
 
 
-def _follow(group: h5py.Group, path: str, links: int) -> h5py.Group | h5py.Dataset | None:
+def _follow(group: h5py.Group, path: str, left: list[int]) -> h5py.Group | h5py.Dataset | None:
+    """Node at ``path``; ``left`` counts the links and steps that may still be taken in all."""
     node: Any = group.file["/"] if path.startswith("/") else group
     for name in (part for part in path.split("/") if part not in ("", ".")):
         if not isinstance(node, h5py.Group):
             return None
         link = node.get(name, getlink=True)
+        left[0] -= isinstance(link, h5py.SoftLink)
+        left[1] -= 1
+        if min(left) < 0:
+            raise FileProblem(f"{where(node)}: {short(name)!r} is a chain of too many links.")
         if isinstance(link, h5py.ExternalLink):
             raise FileProblem(
-                f"{where(node)}: {name!r} is a link to another file ({link.filename!r}); "
+                f"{where(node)}: {short(name)!r} is a link to another file "
+                f"({short(link.filename)!r}); "
                 "expected data inside this file."
             )
         if isinstance(link, h5py.SoftLink):
-            if links <= 0:
-                raise FileProblem(f"{where(node)}: {name!r} is a chain of too many links.")
-            node = _follow(node, link.path, links - 1)
+            node = _follow(node, link.path, left)
         else:
             node = node[name] if link is not None else None
         if node is None:
             return None
     if not isinstance(node, h5py.Group | h5py.Dataset):
         return None
-    if isinstance(node, h5py.Dataset):
-        _check_inside(node)
+    problem = leads_out(node) if isinstance(node, h5py.Dataset) else None
+    if problem is not None:
+        raise FileProblem(problem)
     return node
 
 
-def _check_inside(dataset: h5py.Dataset) -> None:
-    if dataset.external:
-        raise FileProblem(
-            f"{where(dataset)}: the data lie in another file ({dataset.external[0][0]!r}); "
-            "expected data inside this file."
-        )
-    if dataset.is_virtual:
-        raise FileProblem(
+def leads_out(dataset: h5py.Dataset) -> str | None:
+    """Sentence, if the data do not lie in the file itself: not even their shape may be asked."""
+    created = dataset.id.get_create_plist()
+    if created.get_layout() == h5py.h5d.VIRTUAL:
+        return (
             f"{where(dataset)}: this is a virtual dataset, put together from other datasets; "
             "expected data inside this file (h5repack copies it)."
         )
-
-
-def need_dataset(
-    group: h5py.Group,
-    path: str,
-    *,
-    rank: int | None = None,
-    kinds: str = "f",
-    shape: tuple[int | None, ...] | None = None,
-) -> h5py.Dataset:
-    """Dataset at ``path``, of the expected rank, type and shape.
-
-    Arguments:
-        group: Where to look.
-        path: Path below it.
-        rank: Number of axes, if it matters.
-        kinds: Letters of numpy's ``dtype.kind`` that will do.
-        shape: Expected length of each axis, None where any will do.
-
-    Raises:
-        FileProblem: If it is missing or differs; the sentence gives both.
-    """
-    node = find_node(group, path)
-    if not isinstance(node, h5py.Dataset):
-        found = "a group" if node is not None else "nothing"
-        raise FileProblem(f"{where(group)}: there is {found} at {path!r}; expected a dataset.")
-    with h5_errors(where(node)):
-        dtype, found_shape = node.dtype, node.shape
-    if found_shape is None:
-        raise FileProblem(f"{where(node)}: the dataset is null; expected an array.")
-    if dtype.kind not in kinds:
-        wanted = " or ".join(dict.fromkeys(_KIND_NAMES.get(kind, kind) for kind in kinds))
-        raise FileProblem(f"{where(node)}: the type is {dtype}; expected {wanted} values.")
-    rank = len(shape) if shape is not None else rank
-    if rank is not None and len(found_shape) != rank:
-        raise FileProblem(
-            f"{where(node)}: the shape is {found_shape}; expected {rank} "
-            f"{'axis' if rank == 1 else 'axes'}."
+    if created.get_external_count():
+        name = short(str(dataset.external[0][0]))
+        return (
+            f"{where(dataset)}: the data lie in another file ({name!r}); expected data inside "
+            "this file."
         )
-    if shape is not None and any(
-        want is not None and want != got for want, got in zip(shape, found_shape, strict=True)
-    ):
-        text = "(" + ", ".join("any" if want is None else str(want) for want in shape) + ")"
-        raise FileProblem(f"{where(node)}: the shape is {found_shape}; expected {text}.")
-    return node
-
-
-def need_fits(dataset: h5py.Dataset, rows: int, limit: int = ITEM_LIMIT, copies: int = 1) -> None:
-    """Refuse a read of ``rows`` rows, held ``copies`` times, that needs more than ``limit`` bytes.
-
-    Raises:
-        FileProblem: With need and limit.
-    """
-    width = max(dataset.dtype.itemsize, 8)  # real samples become float64
-    need = copies * rows * width * math.prod(dataset.shape[1:])
-    if dataset.chunks:
-        # HDF5 unpacks whole chunks, however small the slice.
-        need = max(need, width * math.prod(dataset.chunks))
-    if need > limit:
-        raise FileProblem(
-            f"{where(dataset)}: an item of {rows} x {dataset.shape[1:]} values would need "
-            f"{need / 2**30:.3g} GiB of memory; the limit is {limit / 2**30:.3g} GiB."
-        )
-
-
-def read_rows(dataset: h5py.Dataset, first: int, last: int, limit: int = ITEM_LIMIT) -> np.ndarray:
-    """Rows ``first`` to ``last`` (exclusive) along the first axis, as stored.
-
-    Raises:
-        FileProblem: If they need more memory than ``limit`` [bytes], or cannot be read.
-    """
-    with h5_errors(where(dataset)):
-        need_fits(dataset, last - first, limit)
-        return np.asarray(dataset[first:last])
+    return None
 
 
 def _attr(node: Any, name: str) -> Any:
-    with suppress(*_H5_FAULTS):
-        value = node.attrs.get(name)
-        if isinstance(value, np.ndarray) and value.size == 1:
-            value = value.reshape(-1)[0]
-        return value
-    return None
+    """Value, None if it is missing or too odd or long to be what is looked for.
+
+    Raises:
+        FileProblem: If it is there and cannot be read.
+    """
+    try:
+        if name not in node.attrs:
+            return None
+        stored = node.attrs.get_id(name)
+        # Of what HDF5 calls an object only text is wanted: no references, no ragged arrays.
+        if stored.get_type().get_class() not in _ATTRIBUTE_CLASSES:
+            return None
+        if math.prod(stored.shape or ()) > _MAX_ELEMENTS or stored.get_storage_size() > _MAX_TEXT:
+            return None
+        value = node.attrs[name]
+    except (OSError, MemoryError) as error:
+        what = f"{where(node)}: the attribute {short(name)!r}"
+        raise _unreadable(what, error) from error
+    except _H5_FAULTS:
+        return None
+    if isinstance(value, np.ndarray) and value.size == 1:
+        value = value.reshape(-1)[0]
+    return value
 
 
 def attr_float(node: Any, name: str) -> float | None:
     """Attribute as a finite number; None if it is missing or something else."""
-    value = _attr(node, name)
+    return _as_float(_attr(node, name))
+
+
+def _as_float(value: Any) -> float | None:
     if isinstance(value, bytes):
         value = value.decode("utf-8", "replace")
     if not isinstance(value, str | int | float | np.number):
@@ -304,6 +304,12 @@ def attr_float(node: Any, name: str) -> float | None:
     return None
 
 
+def attr_int(node: Any, name: str) -> int | None:
+    """Attribute as a whole number; None if it is missing or something else."""
+    value = _attr(node, name)
+    return int(value) if isinstance(value, int | np.integer) else None
+
+
 def _clean(value: object) -> str:
     """Text without what UTF-8 cannot hold (h5py marks damaged bytes by surrogates)."""
     text = value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
@@ -312,10 +318,19 @@ def _clean(value: object) -> str:
 
 def attr_text(node: Any, name: str) -> str | None:
     """Attribute as text (an array of strings is joined by commas); None if missing or odd."""
-    value = _attr(node, name)
+    return _as_text(_attr(node, name))
+
+
+def _as_text(value: Any) -> str | None:
     if isinstance(value, np.ndarray) and value.dtype.kind in "SUO" and value.ndim == 1:
-        return ",".join(_clean(part) for part in value[:64])
-    return _clean(value) if isinstance(value, str | bytes) else None
+        return ",".join(_clean(part) for part in value[:64])[:_MAX_TEXT]
+    return _clean(value)[:_MAX_TEXT] if isinstance(value, str | bytes) else None
+
+
+def attr_label(node: Any, name: str) -> str | None:
+    """Attribute as a short text on one line, for names, units and the like."""
+    text = attr_text(node, name)
+    return None if text is None else printable(text[:200])
 
 
 def attributes_as_text(node: Any, limit: int = 40) -> dict[str, str]:
@@ -323,36 +338,15 @@ def attributes_as_text(node: Any, limit: int = 40) -> dict[str, str]:
     result: dict[str, str] = {}
     names: list[str] = []
     with suppress(*_H5_FAULTS):
-        names = [name for name in node.attrs if isinstance(name, str)][:limit]
+        names = [name for name in islice(node.attrs, limit) if isinstance(name, str)]
     for name in names:
-        number, text = attr_float(node, name), attr_text(node, name)
+        value = _attr(node, name)
+        number, text = _as_float(value), _as_text(value)
         if text is None and number is not None:
             text = f"{number:.10g}"
         if text is not None:
-            short = text if len(text) <= 200 else text[:197] + "..."
-            result[printable(name)] = printable(short)
+            result[printable(short(name))] = printable(short(text, 200))
     return result
-
-
-def walk_datasets(group: h5py.Group, limit: int = 1000) -> Iterator[tuple[str, h5py.Dataset]]:
-    """Paths and datasets below ``group``, by hard links only, at most ``limit`` nodes."""
-    stack: list[tuple[str, Any]] = [("", group)]
-    seen = 0
-    while stack:
-        path, node = stack.pop()
-        with h5_errors(f"{where(group)}: {path or '/'}"):
-            names = member_names(node) if len(node) <= limit else []
-            for name in names:
-                seen += 1
-                if seen > limit:
-                    return
-                if not isinstance(node.get(name, getlink=True), h5py.HardLink):
-                    continue
-                child = node[name]
-                if isinstance(child, h5py.Dataset):
-                    yield f"{path}/{name}".lstrip("/"), child
-                elif isinstance(child, h5py.Group):
-                    stack.append((f"{path}/{name}", child))
 
 
 @contextmanager

@@ -20,16 +20,8 @@ from gwiness.core.grid import TimeGrid
 from gwiness.core.item import Item
 from gwiness.core.tdi import TDI, Gaps
 from gwiness.io.channels import aet_from_xyz
-from gwiness.io.hdf5 import (
-    attr_float,
-    find_node,
-    member_names,
-    need_dataset,
-    need_fits,
-    printable,
-    read_rows,
-    where,
-)
+from gwiness.io.datasets import need_dataset, need_fits, read_rows
+from gwiness.io.hdf5 import attr_float, find_node, member_names, printable, where
 from gwiness.io.ldc_catalogue import (
     binaries_from_ldc,
     is_binary_table,
@@ -45,6 +37,7 @@ from gwiness.io.recording import (
     cut_stream,
     file_facts,
     finite_or_problem,
+    guarded,
     known_generation,
 )
 from gwiness.io.rows import columns_from_rows, read_columns
@@ -136,10 +129,10 @@ class LdcRecording(BaseRecording):
         total = self._obs.shape[0]
         self._start, dt = _sampling(self._obs, options)
         num_items, num, notes = cut_stream(total, dt, options)
-        # Rows of t, X, Y, Z are read, then A, E, T made from them.
-        need_fits(self._obs, num, self._limit, copies=2)
         self._spritz = any(find_node(file, p) for p in ("clean/tdi", "noisefree/tdi", "sky/tdi"))
         self._stems, self._tables = self._open_sky(file, total)
+        # Rows of t, X, Y, Z are read, then A, E, T made from them; of each kind, and of the noise.
+        need_fits(self._obs, num, self._limit, copies=4 + len(self._stems))
         self._clean, self._sky = None, None
         if find_node(file, "clean/tdi") and find_node(file, "sky/tdi"):
             self._clean = _need_stream(file, "clean/tdi", total)
@@ -185,6 +178,7 @@ class LdcRecording(BaseRecording):
             table = find_node(file, f"{place}/cat")
             kind = _POPULATIONS.get(population)
             if isinstance(table, h5py.Dataset):
+                table = need_dataset(file, f"{place}/cat", kinds="V")
                 kind = _kind_of(table)
                 tables.setdefault(kind, {})[population] = table
             if kind is not None and find_node(file, f"{place}/tdi") is not None:
@@ -222,20 +216,20 @@ class LdcRecording(BaseRecording):
             data[:, missing] = 0.0
         return self._tdi(data, grid, f"{where(self._obs)}, item {index}"), gaps
 
+    @guarded
     def mixture(self, index: int) -> TDI:
         """The observed stream of item ``index``; gaps are zero."""
-        self.check_index(index)
         return self._mixture(index)[0]
 
+    @guarded
     def bare_item(self, index: int) -> Item:
         """The observed stream of item ``index`` and its gaps."""
-        self.check_index(index)
         mixture, gaps = self._mixture(index)
         return Item(mixture, gaps=gaps)
 
+    @guarded
     def item(self, index: int) -> Item:
         """Item ``index`` with streams and tables of all populations; see `Recording`."""
-        self.check_index(index)
         mixture, gaps = self._mixture(index)
         grid = mixture.grid
         sources = {}

@@ -19,15 +19,8 @@ from gwiness.core.grid import TimeGrid
 from gwiness.core.item import Item
 from gwiness.core.tdi import TDI, Gaps
 from gwiness.io.channels import aet_from_xyz
-from gwiness.io.hdf5 import (
-    attr_float,
-    attr_text,
-    find_node,
-    need_dataset,
-    need_fits,
-    read_rows,
-    where,
-)
+from gwiness.io.datasets import need_dataset, need_fits, read_rows
+from gwiness.io.hdf5 import attr_float, attr_label, find_node, where
 from gwiness.io.mojito_noise import has_noise_estimate, read_noise_psd
 from gwiness.io.recording import (
     BaseRecording,
@@ -36,6 +29,7 @@ from gwiness.io.recording import (
     cut_stream,
     file_facts,
     finite_or_problem,
+    guarded,
 )
 
 __all__ = ["MojitoRecording", "brick_kind", "is_mojito"]
@@ -84,7 +78,7 @@ class _Brick:
             )
         self.laser = laser
         self.noise_file = file if has_noise_estimate(file) else None
-        self.pipeline = attr_text(file, "pipeline_name") or ""
+        self.pipeline = attr_label(file, "pipeline_name") or ""
         sampling = find_node(file, "tdis/sampling")
         t0, dt = attr_float(sampling, "t0"), attr_float(sampling, "dt")
         if t0 is None or dt is None or dt <= 0:
@@ -204,7 +198,6 @@ class MojitoRecording(BaseRecording):
         return notes
 
     def _span(self, index: int) -> tuple[int, int, TimeGrid]:
-        self.check_index(index)
         start, num = index * self.info.num, self.info.num
         first = self._bricks[0]
         return start, start + num, TimeGrid(first.t0 + start * first.dt, first.dt, num)
@@ -217,6 +210,7 @@ class MojitoRecording(BaseRecording):
     def _tdi(self, data: np.ndarray, grid: TimeGrid) -> TDI:
         return TDI(data, grid, _CHANNELS, _GENERATION)
 
+    @guarded
     def mixture(self, index: int) -> TDI:
         """Sum of all bricks in item ``index``; gaps are zero."""
         start, stop, grid = self._span(index)
@@ -226,6 +220,7 @@ class MojitoRecording(BaseRecording):
             data += brick.read(start, stop, self._limit)
         return self._tdi(data * valid, grid)
 
+    @guarded
     def bare_item(self, index: int) -> Item:
         """The sum of all bricks, its gaps and the noise estimate."""
         start, stop, grid = self._span(index)
@@ -241,6 +236,7 @@ class MojitoRecording(BaseRecording):
         ]
         return np.sum(psds, axis=0) if psds else None
 
+    @guarded
     def item(self, index: int) -> Item:
         """Item ``index`` with the stems of bricks that say what they hold; see `Recording`."""
         start, stop, grid = self._span(index)

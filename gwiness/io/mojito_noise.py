@@ -5,7 +5,8 @@ import numpy as np
 
 from gwiness.core.axes import ChannelSpectrum, Spectrum
 from gwiness.core.errors import FileProblem
-from gwiness.io.hdf5 import attr_float, find_node, need_dataset, read_rows, where
+from gwiness.io.datasets import need_dataset, read_rows
+from gwiness.io.hdf5 import attr_float, find_node, where
 
 __all__ = ["has_noise_estimate", "read_noise_psd"]
 
@@ -41,7 +42,7 @@ def read_noise_psd(file: h5py.File, laser: float, freqs: Spectrum, limit: int) -
             f"{where(file)}: {_SAMPLING} gives fmin = {low}, fmax = {high}; expected two "
             "frequencies above zero, ascending."
         )
-    covariance = read_rows(dataset, 0, len(dataset), limit)
+    covariance = read_rows(dataset, 0, len(dataset), limit, copies=2)
     psd = np.diagonal(covariance, axis1=2, axis2=3).real.mean(axis=0).T / laser**2
     if psd.shape[1] < 2 or not (np.isfinite(psd).all() and (psd > 0).all()):
         raise FileProblem(

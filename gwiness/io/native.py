@@ -12,7 +12,9 @@ Root attributes: ``dt`` [s], ``num_items``, ``channels`` ("AET"), ``tdi_generati
 ``scale``, ``config`` (TOML), ``seed``, ``created``.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import h5py
 import numpy as np
@@ -22,15 +24,13 @@ from gwiness.core.errors import FileProblem
 from gwiness.core.grid import TimeGrid
 from gwiness.core.item import Item
 from gwiness.core.tdi import FRACTIONAL_FREQUENCY, TDI, Gaps
+from gwiness.io.datasets import MAX_KINDS, need_dataset, need_fits, read_rows
 from gwiness.io.hdf5 import (
     attr_float,
-    attr_text,
+    attr_label,
     attributes_as_text,
     find_node,
     member_names,
-    need_dataset,
-    need_fits,
-    read_rows,
     where,
 )
 from gwiness.io.native_writer import DEFAULT_SCALE, SCHEMA, write_items
@@ -40,8 +40,10 @@ from gwiness.io.recording import (
     RecordingInfo,
     file_facts,
     finite_or_problem,
+    guarded,
     known_generation,
     parse_channels,
+    plain_names,
 )
 from gwiness.io.rows import (
     catalogue_from_columns,
@@ -51,6 +53,14 @@ from gwiness.io.rows import (
 )
 
 __all__ = ["DEFAULT_SCALE", "SCHEMA", "NativeRecording", "write_items"]
+
+
+class _Table(NamedTuple):
+    """Catalogue of all items: rows, first row of each item (I+1,), units by column."""
+
+    rows: h5py.Dataset
+    offsets: np.ndarray
+    units: dict[str, str]
 
 
 class NativeRecording(BaseRecording):
@@ -75,11 +85,12 @@ class NativeRecording(BaseRecording):
                 f"{where(self._mixture)}: the shape is {self._mixture.shape}; expected at least "
                 "one item, channel and sample."
             )
-        need_fits(self._mixture, 1, self._limit)
         stored = attr_float(file, "scale")
         self._scale = 1.0 if stored is None else stored
         self._stems = self._open_stems()
         self._noise = self._open_stem("noise") if find_node(file, "noise") is not None else None
+        # The streams of an item, and what one of them needs while it is read.
+        need_fits(self._mixture, 1, self._limit, copies=3 + len(self._stems))
         self._t0 = (
             need_dataset(file, "t0", shape=(num_items,))
             if find_node(file, "t0") is not None
@@ -104,7 +115,7 @@ class NativeRecording(BaseRecording):
             dt=self._need_dt(options),
             channels=self._need_channels(options),
             tdi_generation=generation or 1.5,
-            unit=attr_text(file, "unit") or FRACTIONAL_FREQUENCY,
+            unit=attr_label(file, "unit") or FRACTIONAL_FREQUENCY,
             truth=tuple(self._stems),
             catalogues=tuple(self._tables),
             has_noise=self._noise is not None,
@@ -128,7 +139,7 @@ class NativeRecording(BaseRecording):
         return dt
 
     def _need_channels(self, options: ReadOptions) -> tuple[str, ...]:
-        text = attr_text(self._file, "channels")
+        text = attr_label(self._file, "channels")
         channels = parse_channels(text) if text is not None else options.channels
         count = self._mixture.shape[1]
         if channels is None or len(channels) != count or len(set(channels)) != count:
@@ -136,7 +147,7 @@ class NativeRecording(BaseRecording):
                 f"{where(self._mixture)}: the dataset has {count} channels, but the file names "
                 f"{list(channels or ())}; expected one name for each."
             )
-        return channels
+        return plain_names(channels, f"{where(self._file)}: channels")
 
     def _open_stem(self, path: str) -> h5py.Dataset:
         return need_dataset(self._file, path, shape=self._mixture.shape)
@@ -145,25 +156,25 @@ class NativeRecording(BaseRecording):
         sources = find_node(self._file, "sources")
         if not isinstance(sources, h5py.Group):
             return {}
-        return {
-            kind: self._open_stem(f"sources/{kind}") for kind in _ordered(member_names(sources))
-        }
+        kinds = plain_names(member_names(sources, MAX_KINDS), where(sources))
+        return {kind: self._open_stem(f"sources/{kind}") for kind in _ordered(kinds)}
 
     def _open_seed(self, num_items: int) -> h5py.Dataset | None:
         if find_node(self._file, "seed") is None:
             return None
         return need_dataset(self._file, "seed", shape=(num_items,), kinds="iu")
 
-    def _open_tables(self, num_items: int) -> dict[str, tuple[h5py.Dataset, np.ndarray]]:
+    def _open_tables(self, num_items: int) -> dict[str, _Table]:
         group = find_node(self._file, "catalogue")
         if not isinstance(group, h5py.Group):
             return {}
         tables = {}
-        for kind in _ordered(
-            [name for name in member_names(group) if not name.endswith("_offset")]
-        ):
+        members = member_names(group, 2 * MAX_KINDS)
+        kinds = [name for name in members if not name.endswith("_offset")]
+        for kind in _ordered(plain_names(kinds, where(group))):
             table = need_dataset(group, kind, rank=1, kinds="V")
-            tables[kind] = (table, read_offsets(group, f"{kind}_offset", num_items, len(table)))
+            offsets = read_offsets(group, f"{kind}_offset", num_items, len(table))
+            tables[kind] = _Table(table, offsets, column_units(table))
         return tables
 
     def _open_gaps(self, num_items: int) -> tuple[h5py.Dataset, np.ndarray] | None:
@@ -200,27 +211,28 @@ class NativeRecording(BaseRecording):
         info = self.info
         return TDI(data, grid, info.channels, info.tdi_generation or 1.5, info.unit)
 
+    @guarded
     def mixture(self, index: int) -> TDI:
         """The mixture of item ``index``; gaps are zero."""
-        self.check_index(index)
         return self._stream(self._mixture, index, self._grid(index), self._item_gaps(index))
 
+    @guarded
     def bare_item(self, index: int) -> Item:
         """The mixture of item ``index`` and its gaps: a quarter of what a full item reads."""
-        self.check_index(index)
         gaps = self._item_gaps(index)
         mixture = self._stream(self._mixture, index, self._grid(index), gaps)
         return Item(mixture, gaps=gaps, label=f"item {index}")
 
     def catalogue(self, kind: str, index: int) -> Catalogue:
         """Injected sources of ``kind`` in item ``index``."""
-        table, offsets = self._tables[kind]
-        columns = read_columns(table, int(offsets[index]), int(offsets[index + 1]), self._limit)
-        return catalogue_from_columns(kind, columns, column_units(table))
+        table = self._tables[kind]
+        first, last = (int(row) for row in table.offsets[index : index + 2])
+        columns = read_columns(table.rows, first, last, self._limit // len(self._tables))
+        return catalogue_from_columns(kind, columns, table.units)
 
+    @guarded
     def item(self, index: int) -> Item:
         """Item ``index`` with everything the file holds; see `Recording`."""
-        self.check_index(index)
         grid, gaps = self._grid(index), self._item_gaps(index)
         # Truth is whole: only the mixture was interrupted by the gaps.
         whole = Gaps.none()
@@ -238,6 +250,6 @@ class NativeRecording(BaseRecording):
         )
 
 
-def _ordered(names: list[str]) -> list[str]:
+def _ordered(names: Sequence[str]) -> list[str]:
     """The project's kinds first, in their order, then others by name."""
     return [k for k in KINDS if k in names] + sorted(n for n in names if n not in KINDS)

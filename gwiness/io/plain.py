@@ -13,15 +13,14 @@ from gwiness.core.errors import FileProblem, UnknownFormat
 from gwiness.core.grid import TimeGrid
 from gwiness.core.item import Item
 from gwiness.core.tdi import FRACTIONAL_FREQUENCY, TDI
+from gwiness.io.datasets import need_dataset, need_fits, read_rows, walk_datasets
 from gwiness.io.hdf5 import (
     attr_float,
-    attr_text,
+    attr_label,
     attributes_as_text,
-    need_dataset,
-    need_fits,
+    leads_out,
     printable,
-    read_rows,
-    walk_datasets,
+    short,
     where,
 )
 from gwiness.io.recording import (
@@ -30,8 +29,10 @@ from gwiness.io.recording import (
     RecordingInfo,
     file_facts,
     finite_or_problem,
+    guarded,
     known_generation,
     parse_channels,
+    plain_names,
 )
 
 __all__ = ["PlainRecording", "find_plain_dataset"]
@@ -48,7 +49,9 @@ def find_plain_dataset(file: h5py.File, options: ReadOptions) -> h5py.Dataset:
     """
     if options.dataset is not None:
         return need_dataset(file, options.dataset, rank=3, kinds=_REAL)
-    found = dict(walk_datasets(file))
+    walked = dict(walk_datasets(file))
+    outside = [problem for node in walked.values() if (problem := leads_out(node)) is not None]
+    found = {path: node for path, node in walked.items() if leads_out(node) is None}
     cubes = [path for path, dataset in found.items() if len(dataset.shape or ()) == 3]
     real = [path for path in cubes if found[path].dtype.kind in _REAL]
     if len(real) == 1:
@@ -58,7 +61,11 @@ def find_plain_dataset(file: h5py.File, options: ReadOptions) -> h5py.Dataset:
             f"{where(file)}: {len(real)} datasets have three axes ({_names(real)}); "
             "say which one to read with --dataset."
         )
-    shapes = [f"{path} {found[path].shape} {found[path].dtype}" for path in sorted(found)]
+    if outside:
+        raise FileProblem(outside[0])
+    shapes = [
+        f"{path} {found[path].shape} {short(str(found[path].dtype))}" for path in sorted(found)
+    ]
     raise UnknownFormat(
         f"{where(file)}: the layout is unknown ({_names(shapes) or 'there is no dataset'}); "
         "expected GWINESS items, LDC Sangria or Spritz, Mojito L1, or a real dataset of shape "
@@ -67,7 +74,7 @@ def find_plain_dataset(file: h5py.File, options: ReadOptions) -> h5py.Dataset:
 
 
 def _names(names: list[str]) -> str:
-    text = ", ".join(name if len(name) < 120 else name[:117] + "..." for name in names[:6])
+    text = ", ".join(short(name) for name in names[:6])
     return printable(text) + (", ..." if len(names) > 6 else "")
 
 
@@ -92,7 +99,7 @@ class PlainRecording(BaseRecording):
                 f"{where(self._data)}: the shape is {self._data.shape}; expected at least one "
                 "item, channel and sample."
             )
-        need_fits(self._data, 1, self._limit)
+        need_fits(self._data, 1, self._limit, copies=3)
         dt = options.dt or attr_float(self._data, "dt") or attr_float(file, "dt")
         if dt is not None and dt <= 0:
             raise FileProblem(f"{where(self._data)}: dt is {dt}; expected a value above zero [s].")
@@ -103,7 +110,7 @@ class PlainRecording(BaseRecording):
         )
         size, modified = file_facts([path])
         generation = options.generation or known_generation(attr_float(file, "tdi_generation"))
-        unit = attr_text(self._data, "unit") or attr_text(file, "unit")
+        unit = attr_label(self._data, "unit") or attr_label(file, "unit")
         problems = [_ASK[name].format(count=num_channels) for name in needs]
         if generation is None:
             problems.append("The file does not give the TDI generation: 1.5 is assumed.")
@@ -122,9 +129,9 @@ class PlainRecording(BaseRecording):
             size_bytes=size,
             modified=modified,
             attributes={
-                "dataset": str(self._data.name),
+                "dataset": short(printable(str(self._data.name))),
                 "shape": str(self._data.shape),
-                "dtype": str(self._data.dtype),
+                "dtype": short(str(self._data.dtype)),
                 **attributes_as_text(file),
                 **attributes_as_text(self._data),
             },
@@ -135,22 +142,24 @@ class PlainRecording(BaseRecording):
 
     def _channels(self, options: ReadOptions) -> tuple[str, ...] | None:
         count = self._data.shape[1]
-        text = attr_text(self._data, "channels") or attr_text(self._data.file, "channels")
+        text = attr_label(self._data, "channels") or attr_label(self._data.file, "channels")
         channels = options.channels or (parse_channels(text) if text else None)
         if channels is not None and len(channels) != count:
             raise FileProblem(
                 f"{where(self._data)}: the dataset has {count} channels, but {len(channels)} "
                 f"names {list(channels)} are given; expected one name for each."
             )
-        return channels
+        return (
+            None if channels is None else plain_names(channels, f"{where(self._data)}: channels")
+        )
 
+    @guarded
     def mixture(self, index: int) -> TDI:
         """Item ``index``.
 
         Raises:
             FileProblem: If options are missing, or the samples are not finite.
         """
-        self.check_index(index)
         info = self.info
         if info.needs or info.dt is None:
             asked = " and ".join(f"--{name}" for name in info.needs)

@@ -7,12 +7,13 @@ A *recording* is one open file (or several bricks that are summed). Opening read
 
 import re
 from abc import abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import wraps
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 
@@ -20,6 +21,7 @@ from gwiness.core.errors import FileProblem, GwinessError
 from gwiness.core.item import Item
 from gwiness.core.tdi import FRACTIONAL_FREQUENCY, TDI
 from gwiness.io.closing import Closing
+from gwiness.io.hdf5 import contradictions, h5_errors, short
 
 __all__ = [
     "DEFAULT_ITEM_SAMPLES",
@@ -30,8 +32,10 @@ __all__ = [
     "cut_stream",
     "file_facts",
     "finite_or_problem",
+    "guarded",
     "known_generation",
     "parse_channels",
+    "plain_names",
 ]
 
 DEFAULT_ITEM_SAMPLES = 2**18
@@ -208,6 +212,25 @@ class Recording(Protocol):
     ) -> None: ...
 
 
+Result = TypeVar("Result")
+
+
+def guarded(
+    read: Callable[["BaseRecording", int], Result],
+) -> Callable[["BaseRecording", int], Result]:
+    """A method that reads an item: whatever a damaged file provokes becomes one sentence."""
+
+    @wraps(read)
+    def reading(recording: "BaseRecording", index: int) -> Result:
+        what = f"{recording.info.name}: item {index}"
+        # Values that overflow are found by `finite_or_problem`.
+        with contradictions(what), h5_errors(what), np.errstate(over="ignore", invalid="ignore"):
+            recording.check_index(index)
+            return read(recording, index)
+
+    return reading
+
+
 class BaseRecording(Closing):
     """Shared by the readers: facts, handles and closing.
 
@@ -268,6 +291,25 @@ def parse_channels(text: str) -> tuple[str, ...]:
     if len(parts) == 1:
         parts = re.findall(r"[A-Za-z]\d*", parts[0])
     return tuple(part for part in parts if part)
+
+
+def plain_names(names: Sequence[str], what: str) -> tuple[str, ...]:
+    """``names``, if they are words that may stand in figures and addresses as they are.
+
+    Arguments:
+        names: Of channels or kinds, from a file.
+        what: Whose names they are, for the sentence.
+
+    Raises:
+        FileProblem: If one of them holds anything but letters, digits, and ``. + - _``.
+    """
+    for name in names:
+        if not re.fullmatch(r"[\w.+-]{1,40}", name):
+            raise FileProblem(
+                f"{what}: the name {short(name)!r} is odd; expected letters, digits, and . + - _ "
+                "only."
+            )
+    return tuple(names)
 
 
 def known_generation(value: float | None) -> float | None:

@@ -35,20 +35,21 @@ from gwiness.core.posterior import Posterior, SampleSet
 from gwiness.core.separation import Separation
 from gwiness.core.tdi import Whitened, Whitener
 from gwiness.io.closing import Closing
+from gwiness.io.datasets import MAX_COLUMNS, MAX_KINDS, need_dataset, need_fits, read_rows
 from gwiness.io.hdf5 import (
     attr_float,
+    attr_label,
     attr_text,
     attributes_as_text,
     contradictions,
     find_node,
     h5_errors,
     member_names,
-    need_dataset,
     open_h5,
-    read_rows,
     where,
 )
-from gwiness.io.recording import RecordingInfo, file_facts, parse_channels
+from gwiness.io.probe import look
+from gwiness.io.recording import RecordingInfo, file_facts, parse_channels, plain_names
 from gwiness.io.rows import catalogue_from_columns
 
 __all__ = [
@@ -61,6 +62,9 @@ __all__ = [
 ]
 
 SCHEMA = "result-1"
+_MAX_SETS = 256
+"""Most numbers of sources that a posterior has samples for."""
+_MAX_DIGITS, _MAX_LIST = 16, 4096
 _SETS = ("log_q", "log_target", "log_weight")
 
 
@@ -76,6 +80,7 @@ class ResultFile(Closing):
 
     def __init__(self, path: Path) -> None:
         self.path = Path(path)
+        look("result", [self.path])
         self._file = open_h5(self.path)
         try:
             with contradictions(self.path.name), h5_errors(self.path.name):
@@ -96,7 +101,8 @@ class ResultFile(Closing):
             self._open_separation()
         group = find_node(file, "posterior")
         names = member_names(group) if isinstance(group, h5py.Group) else []
-        self.posterior_items = tuple(sorted(int(name) for name in names if name.isdigit()))
+        numbers = (int(name) for name in names if name.isdecimal() and len(name) < _MAX_DIGITS)
+        self.posterior_items = tuple(sorted(numbers))
         self.info = self._describe()
 
     def _open_separation(self) -> None:
@@ -104,21 +110,23 @@ class ResultFile(Closing):
         self._mixture = need_dataset(file, "separation/mixture", rank=3)
         count = len(self._mixture)
         items = need_dataset(file, "items", shape=(count,), kinds="iu")
-        self.items = tuple(int(index) for index in read_rows(items, 0, count))
-        self.stems = tuple(part for part in (attr_text(file, "stems") or "").split(",") if part)
-        refined = (attr_text(file, "refined") or "").split(",")
-        self.refined = tuple(part for part in refined if part)
+        # A number of Python takes several times the eight bytes of a stored one.
+        self.items = tuple(int(index) for index in read_rows(items, 0, count, copies=8))
+        self.stems, self.refined = _kinds(file, "stems"), _kinds(file, "refined")
+        # The streams of an item, whitened, and what one of them needs while it is read.
+        copies = 4 + len(self.stems) + len(self.refined)
+        need_fits(self._mixture, 1, copies=copies)
         for name in ("residual", *self.stems, *(f"refined/{kind}" for kind in self.refined)):
             need_dataset(file, f"separation/{name}", shape=self._mixture.shape)
         need_dataset(file, "separation/valid", shape=(count, self._mixture.shape[2]), kinds="b")
         need_dataset(file, "separation/t0", shape=(count,))
-        dt, channels = attr_float(file, "dt"), parse_channels(attr_text(file, "channels") or "")
+        dt, channels = attr_float(file, "dt"), parse_channels(attr_label(file, "channels") or "")
         if dt is None or dt <= 0 or len(channels) != self._mixture.shape[1]:
             raise FileProblem(
                 f"{self.path.name}: dt is {dt} and the channels are {list(channels)}; expected "
                 f"a value above zero [s] and {self._mixture.shape[1]} channels."
             )
-        self._dt, self._channels = dt, channels
+        self._dt, self._channels = dt, plain_names(channels, f"{self.path.name}: channels")
 
     def _describe(self) -> RecordingInfo:
         size, modified = file_facts([self.path])
@@ -127,7 +135,7 @@ class ResultFile(Closing):
         return RecordingInfo(
             paths=(self.path,),
             format="result",
-            title=f"GWINESS result of {attr_text(self._file, 'verb') or 'an unknown verb'}",
+            title=f"GWINESS result of {attr_label(self._file, 'verb') or 'an unknown verb'}",
             num_items=len(self.items) if has else len(self.posterior_items),
             num=0 if self._mixture is None else self._mixture.shape[2],
             dt=self._dt if has else None,
@@ -167,11 +175,13 @@ class ResultFile(Closing):
                 for kind in self.refined
             }
             return Separation(
-                mixture, stems, residual, self._text("model"), self._warnings(row), refined
+                mixture,
+                stems,
+                residual,
+                attr_label(self._file, "model") or "",
+                self._warnings(row),
+                refined,
             )
-
-    def _text(self, name: str) -> str:
-        return attr_text(self._file, name) or ""
 
     def _stream(self, name: str, row: int) -> np.ndarray:
         dataset = need_dataset(self._file, f"separation/{name}", rank=3)
@@ -249,8 +259,10 @@ class ResultFile(Closing):
             return Catalogue.empty(kind)
         what = f"{self.path.name}: catalogue of item {index}"
         with contradictions(what), h5_errors(what):
-            columns = {name: _read_all(group, name, "fiu", 1) for name in member_names(group)}
-            units = {name: attr_text(group[name], "unit") or "" for name in columns}
+            names = member_names(group, MAX_COLUMNS)
+            columns = {name: _read_all(group, name, "fiu", 1) for name in names}
+            units = {n: attr_label(need_dataset(group, n, kinds="fiu"), "unit") for n in names}
+            units = {name: unit or "" for name, unit in units.items()}
             return catalogue_from_columns(kind, columns, units)
 
     def close(self) -> None:
@@ -284,9 +296,21 @@ def space_from_json(text: str) -> ParameterSpace:
     return ParameterSpace(tuple(Parameter(**entry) for entry in entries))
 
 
+def _kinds(file: h5py.File, name: str) -> tuple[str, ...]:
+    """Kinds that a root attribute lists."""
+    text = attr_text(file, name) or ""
+    kinds = tuple(dict.fromkeys(part for part in text[:_MAX_LIST].split(",") if part))
+    if len(kinds) > MAX_KINDS:
+        raise FileProblem(
+            f"{where(file)}: the attribute {name!r} lists {len(kinds)} kinds; the limit is "
+            f"{MAX_KINDS}."
+        )
+    return plain_names(kinds, f"{where(file)}: {name}")
+
+
 def _read_all(group: h5py.Group, path: str, kinds: str, rank: int) -> np.ndarray:
     dataset = need_dataset(group, path, rank=rank, kinds=kinds)
-    return read_rows(dataset, 0, len(dataset))
+    return read_rows(dataset, 0, len(dataset), copies=3)
 
 
 def _read_set(group: h5py.Group, name: str) -> SampleSet:
@@ -298,15 +322,19 @@ def _read_set(group: h5py.Group, name: str) -> SampleSet:
     return SampleSet(theta=theta, mask=mask, **logs)
 
 
-def posterior_of(group: Any) -> Posterior:
+def posterior_of(group: Any, depth: int = 0) -> Posterior:
     """Posterior in an open group of a result.
+
+    Arguments:
+        group: The group.
+        depth: Posteriors that this one is part of.
 
     Raises:
         FileProblem: If it contradicts itself.
     """
     space = space_from_json(attr_text(group, "space") or "[]")
     sets_group = find_node(group, "sets")
-    numbers = member_names(sets_group) if isinstance(sets_group, h5py.Group) else []
+    numbers = member_names(sets_group, _MAX_SETS) if isinstance(sets_group, h5py.Group) else []
     sets = {int(name): _read_set(sets_group, name) for name in sorted(numbers, key=int)}
     for number, samples in sets.items():
         if samples.theta.shape[1:] != (number, len(space)):
@@ -314,16 +342,17 @@ def posterior_of(group: Any) -> Posterior:
                 f"{where(group)}: the samples for {number} sources have shape "
                 f"{samples.theta.shape}; expected (n, {number}, {len(space)})."
             )
-    amortised = find_node(group, "amortised")
+    # One level: what a proposal was refined from is not itself refined, but links may go round.
+    amortised = find_node(group, "amortised") if depth == 0 else None
     return Posterior(
         log_p_num=_read_all(group, "log_p_num", "f", 1),
         sets=sets,
         space=space,
-        model=attr_text(group, "model") or "",
-        kind=attr_text(group, "kind") or "",
+        model=attr_label(group, "model") or "",
+        kind=attr_label(group, "kind") or "",
         notes=_sentences(attr_text(group, "notes")),
-        label=attr_text(group, "label") or "",
-        amortised=None if amortised is None else posterior_of(amortised),
+        label=attr_label(group, "label") or "",
+        amortised=None if amortised is None else posterior_of(amortised, depth + 1),
     )
 
 

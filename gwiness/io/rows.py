@@ -12,7 +12,8 @@ import numpy as np
 from gwiness.core.catalogue import SPACES, Catalogue
 from gwiness.core.errors import FileProblem
 from gwiness.core.parameters import ParameterSpace
-from gwiness.io.hdf5 import ITEM_LIMIT, attr_text, need_dataset, read_rows, where
+from gwiness.io.datasets import ITEM_LIMIT, need_dataset, read_rows
+from gwiness.io.hdf5 import attr_label, where
 
 __all__ = [
     "Columns",
@@ -64,12 +65,13 @@ def columns_from_rows(rows: np.ndarray) -> Columns:
 
 def read_columns(table: h5py.Dataset, first: int, last: int, limit: int = ITEM_LIMIT) -> Columns:
     """Columns of the rows ``first`` to ``last`` of a compound dataset."""
-    return columns_from_rows(read_rows(table, first, last, limit))
+    # Rows and columns; text takes four bytes a character, and objects are larger than they say.
+    return columns_from_rows(read_rows(table, first, last, limit, copies=6))
 
 
 def column_units(table: h5py.Dataset) -> dict[str, str]:
     """Units by column, from the attributes named after them; a column may have none."""
-    units = {name: attr_text(table, name) for name in table.dtype.names or ()}
+    units = {name: attr_label(table, name) for name in table.dtype.names or ()}
     return {name: unit for name, unit in units.items() if unit}
 
 

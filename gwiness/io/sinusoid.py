@@ -29,6 +29,20 @@ from gwiness.core.grid import TimeGrid
 from gwiness.core.item import Item
 from gwiness.core.tdi import TDI, Gaps
 from gwiness.io.closing import Closing
+from gwiness.io.datasets import ITEM_LIMIT, need_dataset, need_fits, read_rows
+from gwiness.io.hdf5 import (
+    attr_float,
+    attr_int,
+    attr_label,
+    attr_text,
+    contradictions,
+    find_node,
+    h5_errors,
+    open_h5,
+    where,
+)
+from gwiness.io.recording import finite_or_problem
+from gwiness.io.rows import read_offsets
 
 __all__ = ["SCHEMA", "SinusoidReader", "SinusoidWriter", "open_sinusoid"]
 
@@ -126,89 +140,83 @@ class SinusoidReader(Closing):
 
     Arguments:
         path: HDF5 file with ``gwiness_schema = "sinusoid-1"``.
+        limit: Most memory for an item [bytes].
 
     Raises:
         FileProblem: If the file cannot be opened, or a dataset is missing or of a wrong shape.
     """
 
-    def __init__(self, path: Path) -> None:
-        self.path = Path(path)
+    def __init__(self, path: Path, limit: int = ITEM_LIMIT) -> None:
+        self.path, self._limit = Path(path), limit
+        self._file = open_h5(self.path)
         try:
-            self._file = h5py.File(self.path, "r")
-        except OSError as error:
-            raise FileProblem(f"{self.path}: this is not a readable HDF5 file.") from error
-        try:
-            self._check()
-        except FileProblem:
+            with contradictions(self.path.name), h5_errors(self.path.name):
+                self._open()
+        except BaseException:
             self._file.close()
             raise
 
-    def _check(self) -> None:
-        schema = self._file.attrs.get("gwiness_schema", "none")
+    def _open(self) -> None:
+        file = self._file
+        schema = attr_label(file, "gwiness_schema")
         if schema != SCHEMA:
-            raise FileProblem(f"{self.path}: the schema is {schema!r}, expected {SCHEMA!r}.")
-        for name in ("long", "short"):
-            found = self._file.get(name)
-            if not isinstance(found, h5py.Dataset) or found.ndim != 2 or found.shape[1] < 2:
-                shape = getattr(found, "shape", None)
+            raise FileProblem(f"{self.path}: the schema is {schema!r}; expected {SCHEMA!r}.")
+        self._streams = {name: need_dataset(file, name, rank=2) for name in ("long", "short")}
+        num_items = len(self._streams["long"])
+        for name, stream in self._streams.items():
+            if num_items < 1 or len(stream) != num_items or stream.shape[1] < 2:
                 raise FileProblem(
-                    f"{self.path}: /{name} has shape {shape}, expected (items, samples)."
+                    f"{where(stream)}: the shape is {stream.shape}; expected as many items in "
+                    "/long and /short, one at least, of two samples or more."
                 )
-        if len(self._file["long"]) != len(self._file["short"]):
-            raise FileProblem(
-                f"{self.path}: /long holds {len(self._file['long'])} items and /short "
-                f"{len(self._file['short'])}, expected the same number."
-            )
-        self._check_gaps()
-        self._check_truth()
-
-    def _check_gaps(self) -> None:
-        gaps, offsets = self._file.get("gaps"), self._file.get("gaps_offset")
-        self._has_gaps = gaps is not None
-        if not self._has_gaps:
-            return
-        for name, found, shape in (
-            ("gaps", gaps, (None, 2)),
-            ("gaps_offset", offsets, (self.num_items + 1,)),
-        ):
-            have = found.shape if isinstance(found, h5py.Dataset) else None
-            fits = have is not None and len(have) == len(shape)
-            if not fits or any(
-                b not in (None, a) for a, b in zip(have or (), shape, strict=False)
-            ):
+            need_fits(stream, 1, self._limit, copies=4)
+            duration = attr_float(file, f"{name}_duration_s")
+            if duration is not None and duration <= 0:
                 raise FileProblem(
-                    f"{self.path}: /{name} has shape {have}, expected "
-                    f"{tuple('any' if size is None else size for size in shape)}."
+                    f"{where(file)}: {name}_duration_s is {duration}; expected seconds above zero."
                 )
+        self._gaps = self._open_rows("gaps", (None, 2), "f")
+        self._table = self._open_rows("catalogue/sinusoid", (None,), "V")
+        if self._table is not None:
+            names = self._table[0].dtype.names or ()
+            if not set(_SPACE.names) <= set(names):
+                raise FileProblem(
+                    f"{where(self._table[0])}: the columns are {list(names)[:20]}; expected "
+                    f"{list(_SPACE.names)}."
+                )
+        self._sigma: h5py.Dataset | None = None
+        if find_node(file, "noise_sigma") is not None:
+            self._sigma = need_dataset(file, "noise_sigma", shape=(num_items,))
 
-    def _check_truth(self) -> None:
-        catalogue = self._file.get("catalogue")
-        self._has_catalogue = catalogue is not None and "sinusoid" in catalogue
-        if not self._has_catalogue:
-            return
-        names = self._file["catalogue/sinusoid"].dtype.names or ()
-        missing = [name for name in _SPACE.names if name not in names]
-        if missing:
-            raise FileProblem(
-                f"{self.path}: /catalogue/sinusoid has columns {list(names)}, "
-                f"expected {list(_SPACE.names)}."
-            )
-        offsets = self._file.get("catalogue/sinusoid_offset")
-        if offsets is None or offsets.shape != (self.num_items + 1,):
-            raise FileProblem(
-                f"{self.path}: /catalogue/sinusoid_offset has shape "
-                f"{getattr(offsets, 'shape', None)}, expected ({self.num_items + 1},)."
-            )
+    def _open_rows(
+        self, path: str, shape: tuple[int | None, ...], kinds: str
+    ) -> tuple[h5py.Dataset, np.ndarray] | None:
+        """Rows of all items and the first row of each, if they are there."""
+        if find_node(self._file, path) is None:
+            return None
+        rows = need_dataset(self._file, path, shape=shape, kinds=kinds)
+        return rows, read_offsets(self._file, f"{path}_offset", self.num_items, len(rows))
 
     @property
     def num_items(self) -> int:
         """Number of signals."""
-        return int(self._file["long"].shape[0])
+        return len(self._streams["long"])
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Signals, and samples of the long and of the short stream."""
+        long, short = self._streams["long"], self._streams["short"]
+        return len(long), long.shape[1], short.shape[1]
+
+    @property
+    def has_catalogue(self) -> bool:
+        """True if the sources of each signal are known."""
+        return self._table is not None
 
     @property
     def config(self) -> str:
         """TOML text that regenerates the file, or an empty text."""
-        return str(self._file.attrs.get("config", ""))
+        return attr_text(self._file, "config") or ""
 
     def item(self, index: int) -> Item:
         """Signal ``index``.
@@ -220,48 +228,53 @@ class SinusoidReader(Closing):
             raise FileProblem(
                 f"{self.path}: there is no item {index}, expected 0 to {self.num_items - 1}."
             )
-        sigma = self._file.get("noise_sigma")
-        seed = self._file.attrs.get("seed")
-        return Item(
-            mixture=self._stream("long", index, 300.0),
-            short=self._stream("short", index, 10.0),
-            catalogues=self._catalogues(index),
-            noise_sigma=None if sigma is None else float(sigma[index]),
-            gaps=self._item_gaps(index),
-            seed=None if seed is None else int(seed),
-            label=f"signal {index}",
-        )
+        what = f"{self.path.name}: item {index}"
+        with contradictions(what), h5_errors(what), np.errstate(over="ignore", invalid="ignore"):
+            return Item(
+                mixture=self._stream("long", index, 300.0),
+                short=self._stream("short", index, 10.0),
+                catalogues=self._catalogues(index),
+                noise_sigma=self._noise_sigma(index),
+                gaps=self._item_gaps(index),
+                seed=attr_int(self._file, "seed"),
+                label=f"signal {index}",
+            )
 
     def _stream(self, name: str, index: int, default_duration: float) -> TDI:
-        data = np.asarray(self._file[name][index], dtype=np.float64)[None]
-        if not np.isfinite(data).all():
-            raise FileProblem(
-                f"{self.path}: /{name} of item {index} holds NaN or infinite values, "
-                "expected finite numbers."
-            )
-        duration = float(self._file.attrs.get(f"{name}_duration_s", default_duration))
+        stream = self._streams[name]
+        data = read_rows(stream, index, index + 1).astype(np.float64)
+        finite_or_problem(data, f"{where(stream)}, item {index}")
+        duration = attr_float(self._file, f"{name}_duration_s") or default_duration
         grid = TimeGrid(0.0, duration / (data.shape[1] - 1), data.shape[1])
         return TDI(data, grid, channels=(name,), unit="1")
 
+    def _noise_sigma(self, index: int) -> float | None:
+        if self._sigma is None:
+            return None
+        sigma = float(read_rows(self._sigma, index, index + 1)[0])
+        if not np.isfinite(sigma):
+            raise FileProblem(f"{where(self._sigma)}, item {index}: the value is not finite.")
+        return sigma
+
     def _item_gaps(self, index: int) -> Gaps:
-        if not self._has_gaps:
+        if self._gaps is None:
             return Gaps.none()
-        first, last = (int(edge) for edge in self._file["gaps_offset"][index : index + 2])
-        intervals = np.asarray(self._file["gaps"][max(first, 0) : max(last, 0)], dtype=np.float64)
+        rows, offsets = self._gaps
+        intervals = read_rows(rows, int(offsets[index]), int(offsets[index + 1]), copies=4)
+        if not np.isfinite(intervals).all():
+            raise FileProblem(f"{where(rows)}, item {index}: gaps must be finite; expected [s].")
         try:
-            if not np.isfinite(intervals).all():
-                raise ValueError("gaps must be finite")
-            return Gaps(intervals)
+            return Gaps(intervals.astype(np.float64))
         except ValueError as error:
             raise FileProblem(
-                f"{self.path}: /gaps of item {index}: {error}, expected start < end [s]."
+                f"{where(rows)}, item {index}: {error}, expected start < end [s]."
             ) from error
 
     def _catalogues(self, index: int) -> dict[str, Catalogue]:
-        if not self._has_catalogue:
+        if self._table is None:
             return {}
-        first, last = self._file["catalogue/sinusoid_offset"][index : index + 2]
-        rows = self._file["catalogue/sinusoid"][int(first) : int(last)]
+        table, offsets = self._table
+        rows = read_rows(table, int(offsets[index]), int(offsets[index + 1]), copies=4)
         theta = np.stack([rows[name].astype(np.float64) for name in _SPACE.names], axis=1)
         return {"sinusoid": Catalogue("sinusoid", _SPACE, theta)}
 
@@ -270,6 +283,6 @@ class SinusoidReader(Closing):
         self._file.close()
 
 
-def open_sinusoid(path: Path) -> SinusoidReader:
+def open_sinusoid(path: Path, limit: int = ITEM_LIMIT) -> SinusoidReader:
     """Open a ``sinusoid-1`` file; see `SinusoidReader`."""
-    return SinusoidReader(path)
+    return SinusoidReader(path, limit)

@@ -1,15 +1,9 @@
-from dataclasses import replace
-
 import h5py
 import numpy as np
 import pytest
+from result_layouts import HEADER, posterior, separation
 
-from gwiness.core.catalogue import SPACES
 from gwiness.core.errors import FileProblem
-from gwiness.core.grid import TimeGrid
-from gwiness.core.posterior import Posterior, SampleSet
-from gwiness.core.separation import Separation
-from gwiness.core.tdi import Whitened, Whitener
 from gwiness.io.formats import describe, open_recording
 from gwiness.io.results import (
     ResultFile,
@@ -19,42 +13,6 @@ from gwiness.io.results import (
     read_posterior,
     read_separation,
 )
-
-HEADER = ResultHeader("separate", (), 'a = "b"\n', {"scnet": 'name = "scnet"\n'})
-
-
-def separation(seed, level=1.0, num=64):
-    rng = np.random.default_rng(seed)
-    grid = TimeGrid(1e5 * seed, 10.0, num)
-    generation = None if level == 1.0 else 1.5
-    whitener = Whitener(np.full((2, num // 2 + 1), level), (1e-4, 4e-2), 4, "analytic", generation)
-    valid = np.ones(num, dtype=bool)
-    valid[:4] = False
-    mixture = Whitened(rng.standard_normal((2, num)), grid, ("A", "E"), whitener, valid)
-    stems = {kind: rng.standard_normal((2, num)) for kind in ("mbhb", "emri", "gb")}
-    plain = Separation.from_estimates(mixture, stems, "scnet v1", ("Outside its band.",))
-    return replace(plain, refined={"gb": mixture.with_data(rng.standard_normal((2, num)))})
-
-
-def samples(num_sources, rng, count=20):
-    space = SPACES["sinusoid"]
-    return SampleSet(
-        theta=rng.uniform(size=(count, num_sources, len(space))),
-        mask=np.ones((count, num_sources), dtype=bool),
-        log_q=rng.standard_normal(count),
-        log_target=np.full(count, np.nan),
-        log_weight=np.zeros(count),
-    )
-
-
-def posterior(seed):
-    rng = np.random.default_rng(seed)
-    log_p = np.log([0.1, 0.7, 0.2])
-    sets = {number: samples(number, rng) for number in (0, 1, 2)}
-    plain = Posterior(log_p, sets, SPACES["sinusoid"], "slotflow v1")
-    return Posterior(
-        log_p + 1, sets, SPACES["sinusoid"], "slotflow v1", "sinusoid", ("Poor.",), plain
-    )
 
 
 def same_separation(found, expected):
