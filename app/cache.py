@@ -57,6 +57,7 @@ if TYPE_CHECKING:
     from gwiness.engine import Engine
 
 __all__ = [
+    "BAND_ROUNDS",
     "BandRequest",
     "GalaxyFound",
     "MapRequest",
@@ -100,6 +101,9 @@ __all__ = [
     "truth_read",
     "whole_galaxy",
 ]
+
+BAND_ROUNDS = 3
+"""Most rounds of sampling for a band that somebody waits for."""
 
 Value = TypeVar("Value")
 Progress = Callable[[float, str], None]
@@ -308,15 +312,15 @@ def band_inferred(key: FileKey, index: int, request: BandRequest) -> "BandPoster
 
 
 def infer_band(key: FileKey, index: int, request: BandRequest) -> "BandPosterior":
-    """Posterior of the galactic binaries in one band, as the command line's, with one round."""
+    """Posterior of the galactic binaries in one band, as the command line's with fewer rounds."""
     from gwiness.engine import infer_band as sample
 
     _compilation().wait()
 
     def make() -> "BandPosterior":
         near = (request.frequency, request.frequency * (1 + 1e-12))
-        # One round, so that the page answers in seconds; its R-hat stands beside it.
-        config = GalacticConfig(data=request.data, band_hz=near, rounds=1)
+        # Few rounds, so that the page answers in seconds; its R-hat stands beside it.
+        config = GalacticConfig(data=request.data, band_hz=near, rounds=BAND_ROUNDS)
         separation = None
         if request.data != "mixture":
             separation = separate(key, index, str(request.model), lambda *_: None)

@@ -180,7 +180,7 @@ def _show(shown: Loaded, found: "BandPosterior", truth: Catalogue | None) -> Non
     )
     band = f"--band {found.band.low * 1e3:.6f}:{found.band.high * 1e3:.6f}"
     line = line.replace("gwiness inspect", "gwiness infer") + (
-        f" --items {shown.index} {band} --set galactic.rounds=1"
+        f" --items {shown.index} {band} --set galactic.rounds={cache.BAND_ROUNDS}"
         " --out result.h5 --catalogue sources.csv"
     )
     downloads(shown, line, tables={"Sources": table}, posterior=posterior, truth=truth)

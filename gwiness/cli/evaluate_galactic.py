@@ -209,8 +209,9 @@ def _record(
             config=job.config.to_toml(),
             num_items=bands // _BANDS,
             seed=job.seed,
-            text="Bands of 32 bins with 0 to 10 binaries of the population each, f₀ uniform, SNR "
-            "8 to 200 log-uniform; noise drawn in the time domain, its model known.",
+            text="Bands of 32 bins. Population: all binaries of a Galaxy that can be seen there; "
+            "crowded: 0 to 10 of its kind, f₀ uniform. SNR 8 to 200 log-uniform; noise drawn in "
+            "the time domain, its model known.",
         ),
         training=TrainingCard(device="none", minutes=0.0, steps=0),
         metrics=metrics,
@@ -250,6 +251,9 @@ def galactic(
         Path | None, typer.Argument(help="LISA file with its truth; simulated items if not given.")
     ] = None,
     items: Annotated[int, typer.Option(min=1, help="Items to score; eight bands each.")] = 10,
+    crowded: Annotated[
+        bool, typer.Option("--crowded", help="Simulated bands hold 0 to 10 binaries, uniform.")
+    ] = False,
     days: Annotated[float, typer.Option(min=10, max=370, help="Days of a simulated item.")] = 30.0,
     seed: Annotated[int, typer.Option(min=0, help="Seed of simulated items and chains.")] = 1000,
     workers: Annotated[int, typer.Option(min=1, help="Processes.")] = 1,
@@ -266,8 +270,9 @@ def galactic(
 ) -> None:
     """Count, find, measure: posteriors of galactic binaries against the injected ones.
 
-    Simulated items hold eight neighbouring bands of 32 bins with 0 to 10 binaries each, of SNR 8
-    to 200, at a random place between 1 and 10 mHz.
+    Simulated items hold eight neighbouring bands of 32 bins at a random place between 1 and 10
+    mHz, with the binaries of a Galaxy that can be seen in that time, or --crowded, of SNR 8 to
+    200.
     """
     from gwiness.evaluate.galactic import BandScore, report
     from gwiness.infer.compile import compile_galactic
@@ -283,7 +288,7 @@ def galactic(
     if rows is not None:
         rows.mkdir(parents=True, exist_ok=True)
     compile_galactic()
-    job, scores = _Job(file, settings, days, seed, rows), dict[int, list[BandScore]]()
+    job, scores = _Job(file, settings, crowded, days, seed, rows), dict[int, list[BandScore]]()
     with progress_bar("items", items) as advance:
         for index, found in shared_out(partial(_measure, job), range(items), workers, 1):
             scores[index] = found

@@ -22,9 +22,9 @@ class GalacticConfig(Config):
     """Most sources in a band and its margins."""
     snr: tuple[float, float] = (8.0, 1000.0)
     """Smallest and largest SNR of a source in these data, log-uniform between."""
-    sweeps: int = Field(default=500, ge=100)
+    sweeps: int = Field(default=200, ge=50)
     """Kept states of each of two ensembles in a round."""
-    rounds: PositiveInt = 4
+    rounds: PositiveInt = 10
     """Most rounds; there are no more once the ensembles agree, R-hat below 1.01."""
 
     @model_validator(mode="after")

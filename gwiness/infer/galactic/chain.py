@@ -29,12 +29,14 @@ from gwiness.infer.galactic.template import template, true_frequency
 
 __all__ = ["MOVES", "advance", "derivative", "log_amplitude_prior", "make", "nonlinear_prior"]
 
-MOVES = ("step", "sky", "jump", "orientation", "pair", "birth", "death", "learnt")
+MOVES = ("step", "sky", "jump", "orientation", "pair", "birth", "death", "learnt", "spread")
 """Kinds of move, as counted."""
 _PLACES = 4
 _ORIENTATION_STEPS = 4
 _LEARNT_KICKS = 0.5
 """Share of learnt places among those a neighbour moves to when a source is born or dies."""
+_SURE_SNR2 = 200.0
+"""Squared SNR of a source that is proposed to die half as often as a faint one."""
 _LIBRARY_REACH = 1.0
 """Largest distance in frequency between a learnt place and what is drawn from it [bins]."""
 
@@ -262,9 +264,9 @@ def learnt(births: Any, place: Any, low: float, high: float) -> tuple[float, int
 @no_type_check
 def born(rng: Any, births: Any, out: Any) -> None:
     """Places of a new source; sometimes nowhere, which is a sine of latitude of 2."""
-    table, total, numbers, centres, _, _ = births
+    table, total, numbers = births[0], births[1], births[2]
     if rng.random() < numbers[2]:
-        drawn_near(rng, births, int(len(centres) * rng.random()), out)
+        drawn_near(rng, births, int(len(births[3]) * rng.random()), out)
         return
     num_lon, num_lat = table.shape[1], table.shape[2]
     cell = np.searchsorted(total, rng.random() * total[-1], side="right")
@@ -281,7 +283,7 @@ def born(rng: Any, births: Any, out: Any) -> None:
 @no_type_check
 def log_born(births: Any, place: Any) -> float:
     """Log density of `born`; −inf where it never lands."""
-    table, _, numbers, centres, _, _ = births
+    table, numbers = births[0], births[2]
     density = 0.0
     g = math.floor((place[0] - numbers[0]) / numbers[1])
     if 0 <= g < table.shape[0]:
@@ -292,7 +294,7 @@ def log_born(births: Any, place: Any) -> float:
         density = (1 - numbers[2]) * table[g, i, j] / area * normal
     if numbers[2] > 0:
         total, _ = learnt(births, place, place[0] - _LIBRARY_REACH, place[0] + _LIBRARY_REACH)
-        density += numbers[2] * total / len(centres)
+        density += numbers[2] * total / len(births[3])
     return math.log(density) if density > 0 else -np.inf
 
 
@@ -419,8 +421,8 @@ def propose_places(
 ) -> float:
     """Other places by jumps; log of the density back over ahead, prior of the sky included.
 
-    Kinds: 0 sky of the prior, 1 frequency, 2 mirrored latitude or turned longitude, 3 as a birth,
-    4 about a learnt place of like frequency.
+    Kinds: 0 sky of the prior, 1 frequency, 2 mirrored latitude or turned longitude or both,
+    3 as a birth, 4 about a learnt place of like frequency.
     """
     for i in range(_PLACES):
         out[i] = place[i]
@@ -441,12 +443,16 @@ def propose_places(
             return 0.5 * (out[1] ** 2 - place[1] ** 2)
         return 0.0
     if kind == 2:
-        if rng.random() < 0.7:
+        # Both at once lead to the antipode, which sees the same but for the sense of rotation.
+        which = rng.random()
+        if which < 0.7:
             out[3] = -out[3]
-        else:
+        if which > 0.35:
             out[2] += math.pi
-        out[2] = (out[2] + 0.1 * rng.standard_normal()) % (2 * math.pi)
-        out[3] += 0.1 * rng.standard_normal()
+        size = 10 ** (-2.2 + 1.5 * rng.random())
+        out[0] += size * rng.standard_normal()
+        out[2] = (out[2] + size * rng.standard_normal()) % (2 * math.pi)
+        out[3] += size * rng.standard_normal()
         return 0.0
     if kind == 4:
         centres, near = births[3], _LIBRARY_REACH / 2
@@ -466,6 +472,68 @@ def propose_places(
     if abs(out[3]) >= 1:
         return -np.inf
     return log_born(births, place) - log_born(births, out)
+
+
+@njit(cache=True)
+@no_type_check
+def propose_spread(
+    rng: Any, history: Any, place: Any, beside: Any, both: bool, out: Any, out_beside: Any
+) -> bool:
+    """Places moved by a difference of two remembered states; whether the way back is as likely.
+
+    Differential evolution with a frozen memory: steps have the posterior's own shape, and lead
+    from one mode to another where the two states are in different ones.
+
+    References:
+        ter Braak, Vrugt: Differential evolution Markov chain with snooker updater and fewer
+        chains, Stat. Comput. 18, 435 (2008).
+    """
+    numbers, remembered = history
+    if len(numbers) < 2:
+        return False
+    one, other = int(len(numbers) * rng.random()), int(len(numbers) * rng.random())
+    if one == other:
+        return False
+    scale = 1.0 if rng.random() < 0.3 else 10 ** (-1.2 + 1.3 * rng.random())
+    first = nearest(remembered[one], numbers[one], place[0], -1)
+    second = nearest(remembered[other], numbers[other], place[0], -1)
+    if first < 0 or second < 0:
+        return False
+    moved(remembered[one, first], remembered[other, second], scale, place, out)
+    if nearest(remembered[one], numbers[one], out[0], -1) != first:
+        return False
+    if nearest(remembered[other], numbers[other], out[0], -1) != second:
+        return False
+    if both:
+        third = nearest(remembered[one], numbers[one], beside[0], first)
+        fourth = nearest(remembered[other], numbers[other], beside[0], second)
+        if third < 0 or fourth < 0:
+            return False
+        moved(remembered[one, third], remembered[other, fourth], scale, beside, out_beside)
+        if nearest(remembered[one], numbers[one], out_beside[0], first) != third:
+            return False
+        if nearest(remembered[other], numbers[other], out_beside[0], second) != fourth:
+            return False
+    return True
+
+
+@njit(cache=True, inline="always")
+@no_type_check
+def moved(one: Any, other: Any, scale: float, place: Any, out: Any) -> None:
+    """Place plus a scaled difference of two; longitudes by the shorter way."""
+    for i in range(_PLACES):
+        delta = one[i] - other[i]
+        if i == 2:
+            delta -= 2 * math.pi * math.floor(delta / (2 * math.pi) + 0.5)
+        out[i] = place[i] + scale * delta
+    out[2] %= 2 * math.pi
+
+
+@njit(cache=True, inline="always")
+@no_type_check
+def mortality(snr2: float) -> float:
+    """How often a source is proposed to die, relative to others: loud ones are sure."""
+    return 0.02 + 1 / (1 + (snr2 / _SURE_SNR2) ** 2)
 
 
 @njit(cache=True, inline="always")
@@ -490,6 +558,7 @@ def advance(
     sky: Any,
     sky_sum: Any,
     births: Any,
+    history: Any,
     metric: Any,
     counts: Any,
 ) -> None:
@@ -509,8 +578,9 @@ def advance(
         births: Table of births, its cumulative sum; its first frequency, step and the share of
             births at learnt places; those, in order of frequency, with the factors of their
             precisions and the logs of their determinants.
+        history: Remembered states: numbers (M,) and places (M, K_max, 4).
         metric: Precision of places for unit SNR on a table of the sky, and of the prior.
-        counts: Proposed and accepted (7, 2) of each of `MOVES`, added to.
+        counts: Proposed and accepted (9, 2) of each of `MOVES`, added to.
     """
     number, places, amplitudes, pairs, residual = state
     length = len(residual)
@@ -525,6 +595,10 @@ def advance(
     z = np.empty(4, dtype=np.complex128)
     place, other_place = np.zeros(5), np.zeros(5)
     num_max = int(law[0])
+    deaths = np.zeros(num_max)
+    for k in range(number[0]):
+        single(pairs[k], residual, gram[:2, :2], b[:2])
+        deaths[k] = mortality(squared_snr(gram, amplitudes[k, 0], amplitudes[k, 1]))
     for _ in range(num_moves):
         num = number[0]
         chosen = rng.random()
@@ -542,7 +616,7 @@ def advance(
                 index = num
                 neighbour = nearest(places, num, place[0], -1)
             else:
-                index = int(num * rng.random())
+                index = drawn_from(rng, deaths, num)
                 place[:4] = places[index]
                 neighbour = nearest(places, num, place[0], index)
             if joint and neighbour < 0:
@@ -569,16 +643,21 @@ def advance(
                     p, q = best[0] + z[0], best[1] + z[1]
                 else:
                     p, q = amplitudes[index, 0], amplitudes[index, 1]
-                change += log_amplitude_prior(p, q, squared_snr(gram, p, q), law)
+                snr2 = squared_snr(gram, p, q)
+                change += log_amplitude_prior(p, q, snr2, law)
+                mortal = mortality(snr2)
+                change += log_chosen(deaths, num, mortal, 0.0, birth)
                 if math.log(rng.random()) < (change if birth else -change):
                     counts[move, 1] += 1
                     if birth:
+                        deaths[num] = mortal
                         places[num], pairs[num] = place[:4], trial[0]
                         amplitudes[num, 0], amplitudes[num, 1] = p, q
                         add(residual, trial[0], -p, -q)
                         number[0] = num + 1
                     else:
                         residual[:] = rest
+                        deaths[index] = deaths[num - 1]
                         remove(state, index)
                 continue
             add(rest, pairs[neighbour], amplitudes[neighbour, 0], amplitudes[neighbour, 1])
@@ -639,21 +718,25 @@ def advance(
                 new_best[0], new_best[1] = new_best[0] + z[0], new_best[1] + z[1]
                 best[0], best[1] = amplitudes[index, 0], amplitudes[index, 1]
                 best[2], best[3] = amplitudes[neighbour, 0], amplitudes[neighbour, 1]
-            change += log_amplitude_prior(
-                best[0], best[1], squared_snr(gram[:2, :2], best[0], best[1]), law
-            )
-            change += log_amplitude_prior(
-                best[2], best[3], squared_snr(gram[2:, 2:], best[2], best[3]), law
-            )
-            change -= log_amplitude_prior(
-                new_best[0], new_best[1], squared_snr(new_gram, new_best[0], new_best[1]), law
-            )
+            snr2 = squared_snr(gram[:2, :2], best[0], best[1])
+            change += log_amplitude_prior(best[0], best[1], snr2, law)
+            mortal = mortality(snr2)
+            snr2 = squared_snr(gram[2:, 2:], best[2], best[3])
+            change += log_amplitude_prior(best[2], best[3], snr2, law)
+            # What the neighbour's mortality is with the source there, and without.
+            mortal_with = mortality(snr2)
+            snr2 = squared_snr(new_gram, new_best[0], new_best[1])
+            change -= log_amplitude_prior(new_best[0], new_best[1], snr2, law)
+            mortal_without = mortality(snr2)
+            more = mortal_with - deaths[neighbour] if birth else 0.0
+            change += log_chosen(deaths, num, mortal, more, birth)
             if math.log(rng.random()) < (change if birth else -change):
                 counts[move, 1] += 1
                 residual[:] = rest
                 places[neighbour] = other_place[:4]
                 pairs[neighbour] = trial[1]
                 if birth:
+                    deaths[num], deaths[neighbour] = mortal, mortal_with
                     places[num], pairs[num] = place[:4], trial[0]
                     amplitudes[num, 0], amplitudes[num, 1] = best[0], best[1]
                     amplitudes[neighbour, 0], amplitudes[neighbour, 1] = best[2], best[3]
@@ -664,6 +747,8 @@ def advance(
                     amplitudes[neighbour, 0] = new_best[0]
                     amplitudes[neighbour, 1] = new_best[1]
                     add(residual, trial[1], -new_best[0], -new_best[1])
+                    deaths[neighbour] = mortal_without
+                    deaths[index] = deaths[num - 1]
                     remove(state, index)
             continue
         index = int(num * rng.random())
@@ -693,13 +778,22 @@ def advance(
         old += nonlinear_prior(arrays, law, sky, places[index])
         change = 0.0
         ahead = 0.0
-        if chosen < 0.4:
+        # Both places move: of the source and of its neighbour.
+        twice = False
+        possible = True
+        if chosen < 0.2:
             move = 0
             ahead = take_step(rng, metric, places[index], snr2, beta, place)
         elif chosen < 0.45:
+            move = 8
+            twice = neighbour >= 0
+            possible = propose_spread(
+                rng, history, places[index], places[neighbour], twice, place, other_place
+            )
+        elif chosen < 0.49:
             move = 1
             change = propose_places(rng, 0, sky, sky_sum, births, places[index], place)
-        elif chosen < 0.55:
+        elif chosen < 0.57:
             move = 2
             kind = 1 + int(3 * rng.random())
             change = propose_places(rng, kind, sky, sky_sum, births, places[index], place)
@@ -711,13 +805,23 @@ def advance(
             move = 3 if neighbour < 0 else 4
             place[:4] = places[index]
         counts[move, 0] += 1
-        placed = move < 3 or move == 7
+        placed = move < 3 or move >= 7
         accepted = False
-        prior = nonlinear_prior(arrays, law, sky, place) if placed else 0.0
+        prior = 0.0
+        if not possible:
+            prior = -np.inf
+        elif placed:
+            prior = nonlinear_prior(arrays, law, sky, place)
+            if twice and prior > -np.inf:
+                prior += nonlinear_prior(arrays, law, sky, other_place)
+                change -= nonlinear_prior(arrays, law, sky, places[neighbour])
         if prior > -np.inf:
             if placed:
                 make(arrays, law[8], place, trial[0])
-                if neighbour >= 0:
+                if twice:
+                    make(arrays, law[8], other_place, trial[1])
+                    double(trial[0], trial[1], rest, new_gram, new_b)
+                elif neighbour >= 0:
                     double(trial[0], pairs[neighbour], rest, new_gram, new_b)
                 else:
                     single(trial[0], rest, new_gram[:2, :2], new_b[:2])
@@ -731,7 +835,7 @@ def advance(
                 new = linear(
                     new_lower[:size, :size], new_log_det, new_b[:size], beta, new_best[:size]
                 )
-                if move == 0:
+                if move == 0 or move == 8:
                     # The same deviation from the optimum, in units of its width.
                     z[0], z[1] = p - best[0], q - best[1]
                     if neighbour >= 0:
@@ -752,12 +856,14 @@ def advance(
                         law,
                     )
                 new += prior if placed else nonlinear_prior(arrays, law, sky, place)
-                if (
-                    neighbour >= 0
-                    and placed
-                    and nearest(places, num, place[0], index) != neighbour
-                ):
-                    new = -np.inf
+                if neighbour >= 0 and placed:
+                    if twice:
+                        old_apparent = places[neighbour, 0]
+                        places[neighbour, 0] = other_place[0]
+                    if nearest(places, num, place[0], index) != neighbour:
+                        new = -np.inf
+                    if twice:
+                        places[neighbour, 0] = old_apparent
                 if move == 0 and new > -np.inf:
                     change = step_back(metric, place, places[index], new_snr2, beta) - ahead
                 accepted = math.log(rng.random()) < new - old + change
@@ -768,6 +874,10 @@ def advance(
                 places[index], pairs[index] = place[:4], trial[0]
             if neighbour >= 0:
                 amplitudes[neighbour, 0], amplitudes[neighbour, 1] = new_best[2], new_best[3]
+                snr2 = squared_snr(new_gram[2:, 2:], new_best[2], new_best[3])
+                deaths[neighbour] = mortality(snr2)
+            if twice:
+                places[neighbour], pairs[neighbour] = other_place[:4], trial[1]
             gram[:2, :2] = new_gram[:2, :2]
         amplitudes[index, 0], amplitudes[index, 1] = p, q
         if neighbour >= 0:
@@ -776,8 +886,40 @@ def advance(
         elif accepted:
             b[:2] = new_b[:2]
         walk_orientation(rng, law, gram, b, beta, amplitudes[index], _ORIENTATION_STEPS)
+        snr2 = squared_snr(gram, amplitudes[index, 0], amplitudes[index, 1])
+        deaths[index] = mortality(snr2)
         residual[:] = rest
         add(residual, pairs[index], -amplitudes[index, 0], -amplitudes[index, 1])
+
+
+@njit(cache=True)
+@no_type_check
+def drawn_from(rng: Any, weights: Any, num: int) -> int:
+    """One of the first ``num``, by weight."""
+    rest = rng.random() * weights[:num].sum()
+    for k in range(num):
+        rest -= weights[k]
+        if rest < 0:
+            return k
+    return num - 1
+
+
+@njit(cache=True)
+@no_type_check
+def log_chosen(deaths: Any, num: int, mortal: float, more: float, birth: bool) -> float:
+    """Log probability that the source is the one to die, over that of an equal choice.
+
+    Arguments:
+        deaths: Mortalities now.
+        num: Sources now.
+        mortal: Mortality of the source in question.
+        more: What the neighbour's will be over what it is now, at a birth.
+        birth: Whether the source is still to come.
+    """
+    total = deaths[:num].sum()
+    if birth:
+        return math.log((num + 1) * mortal / (total + mortal + more))
+    return math.log(num * mortal / total)
 
 
 @njit(cache=True)

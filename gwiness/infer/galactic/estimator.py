@@ -19,7 +19,7 @@ from gwiness.infer.galactic.sampler import (
     Sampling,
     Window,
     loudest,
-    sample_window,
+    rounds_of_samples,
     split_r_hat,
 )
 from gwiness.infer.galactic.window import CHANNELS
@@ -33,6 +33,8 @@ _QUIET = 12.0
 """Gain of the log likelihood by one source below which a band is called quiet: a source of the
 smallest SNR, 8, gains 32, and 12 if the noise works against it by three standard deviations."""
 _DETECTED = 0.5
+_AGREEMENT = 1.01
+"""Largest R̂ that is called so: there is no further round."""
 _MEAN_OF = 200
 """Samples whose signals are averaged."""
 _AGREE = ("amplitude", "frequency", "frequency_derivative", "ecliptic_latitude", "inclination")
@@ -67,18 +69,20 @@ class GalacticEstimator:
             band: The band itself.
             rng: Generator.
         """
-        chains = sample_window(window, self.law, self.sampling, rng)
-        sources = _inside(label_sources(window, chains), band)
-        num = _num_inside(window, chains, band)
-        r_hat = _r_hat(chains, num, sources)
+        for chains in rounds_of_samples(window, self.law, self.sampling, rng):
+            sources = _inside(label_sources(window, chains), band)
+            num = _num_inside(window, chains, band)
+            r_hat = _r_hat(chains, num, sources)
+            if r_hat < _AGREEMENT:
+                break
         share = np.bincount(num, minlength=self.law.num_max + 1) / len(num)
         with np.errstate(divide="ignore"):
             log_p_num = np.log(share)
         notes = []
-        if r_hat > self.sampling.agreement:
+        if r_hat > _AGREEMENT:
             notes.append(
                 f"two ensembles of chains differ: R-hat {r_hat:.3f} in the band from "
-                f"{band.low * 1e3:.5f} mHz, where {self.sampling.agreement} is agreement."
+                f"{band.low * 1e3:.5f} mHz, where {_AGREEMENT} is agreement."
             )
         posterior = Posterior(
             log_p_num=log_p_num,

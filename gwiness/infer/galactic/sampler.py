@@ -6,7 +6,8 @@ loud: the maximum of the likelihood over the amplitudes, on a table of frequency
 anew while the ensembles settle and then frozen, as a proposal of a Markov chain has to be.
 """
 
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -22,11 +23,21 @@ from gwiness.infer.galactic.law import GalacticLaw, population_tables
 from gwiness.infer.galactic.template import frame_arrays, node_template
 from gwiness.infer.galactic.window import Frame
 
-__all__ = ["Chains", "Sampling", "Window", "loudest", "sample_window", "split_r_hat"]
+__all__ = [
+    "Chains",
+    "Sampling",
+    "Window",
+    "loudest",
+    "rounds_of_samples",
+    "sample_window",
+    "split_r_hat",
+]
 
 _STEPS_PER_BIN = 2
 _CENTRE_LIGHT = 499.004783836  # one astronomical unit [s]
 _YEAR = 31558149.763545603
+_REMEMBERED = 300
+"""States that moves are proposed from."""
 
 
 @dataclass(frozen=True)
@@ -39,9 +50,9 @@ class Sampling:
         hottest: β of the ladder's hot end; geometric from 1.
         settling: Rounds of settling, each ended by a new table of births.
         settling_moves: Moves of every rung in a round.
+        settling_cold: The coolest rung walks so many times as far while settling.
         sweeps: Kept states of each ensemble in a round.
-        rounds: Most rounds; there are no more once the ensembles agree.
-        agreement: Largest R̂ that is called so.
+        rounds: Most rounds.
         moves: Moves of every rung between them.
         cold: The coolest rung, whose states are kept, walks so many times as far.
         jumps: Share of births and deaths among the moves.
@@ -54,12 +65,12 @@ class Sampling:
     hottest: float = 0.1
     settling: int = 24
     settling_moves: int = 600
-    sweeps: int = 500
+    settling_cold: int = 4
+    sweeps: int = 200
     rounds: int = 1
-    agreement: float = 1.01
     moves: int = 30
     cold: int = 16
-    jumps: float = 0.5
+    jumps: float = 0.25
     penalty: float = 3.0
 
 
@@ -158,11 +169,13 @@ class _Setting:
         sin_lat = (np.arange(self.cells[1]) + 0.5) / self.cells[1] * 2 - 1
         self.templates, self.metric = _tables(self.arrays, derivative, lon, sin_lat)
         self.grams = np.einsum("spn,sqn->spq", self.templates.conj(), self.templates)
+        self.templates = self.templates.astype(np.complex64)
         # Prior precision of frequency, z, longitude and sine of latitude.
         self.bounds = np.array([(4 / bins) ** 2, 1.0, 0.4, 6.0])
         x = frame.basis.nodes
         steps = self.first + (np.arange(self.num_steps) + 0.5) / _STEPS_PER_BIN
-        self.carrier = np.exp(-2j * np.pi * steps[:, None] * x)
+        # Single precision is plenty for where to try.
+        self.carrier = np.exp(-2j * np.pi * steps[:, None] * x).astype(np.complex64)
         # Prior probability of a cell of the sky.
         fine = self.sky.repeat(self.cells[0], 0).repeat(self.cells[1], 1)
         shape = (self.cells[0], self.sky.shape[0], self.cells[1], self.sky.shape[1])
@@ -186,7 +199,8 @@ class _Setting:
         """Largest gain of the log likelihood by a source in each cell."""
         basis = self.window.frame.basis
         num_q = len(basis.nodes)
-        product = self.templates.conj() * (residual.reshape(2, -1) @ basis.values).ravel()
+        at_nodes = (residual.reshape(2, -1) @ basis.values).ravel().astype(np.complex64)
+        product = self.templates.conj() * at_nodes
         folded = product.reshape(*product.shape[:2], 2, num_q).sum(axis=2)
         b = folded.reshape(-1, num_q) @ self.carrier.T
         b = b.reshape(len(self.templates), 2, -1)
@@ -216,8 +230,7 @@ class _Setting:
             library: Learnt places.
             num: How many of them to keep.
         """
-        spread = np.linspace(0, len(library) - 1, num) if library else np.zeros(0)
-        keep = np.unique(spread.astype(int))
+        keep = np.unique(np.linspace(0, len(library) - 1, num).astype(int)) if library else []
         places = sorted((library[k] for k in keep), key=lambda place: place.centre[0])
         centres = np.array([place.centre for place in places]).reshape(-1, 4)
         weight = np.array([place.snr2 for place in places]).reshape(-1, 1, 1)
@@ -297,13 +310,13 @@ class _Ladder:
         self.counts = np.zeros((len(self.betas), len(MOVES), 2))
         self.swaps = np.zeros((len(self.betas) - 1, 2))
 
-    def walk(self, moves: int, births: tuple) -> None:
-        """Moves of every rung, then swaps between neighbours."""
+    def walk(self, moves: int, cold: int, births: tuple, history: tuple) -> None:
+        """Moves of every rung, ``cold`` times as many of the coolest; swaps between neighbours."""
         setting = self.setting
         for rung, beta in enumerate(self.betas):
             advance(
                 self.rng,
-                moves if rung else moves * self.sampling.cold,
+                moves if rung else moves * cold,
                 beta,
                 self.sampling.jumps,
                 self.states[rung],
@@ -312,6 +325,7 @@ class _Ladder:
                 setting.sky,
                 setting.sky_sum,
                 births,
+                history,
                 (setting.metric, setting.bounds),
                 self.counts[rung],
             )
@@ -339,32 +353,52 @@ class _Ladder:
                 found.append(Learnt(places[k].copy(), beta * np.vdot(signal, signal).real))
         return found
 
+    def remembered(self) -> list[tuple[int, np.ndarray]]:
+        """Number and places of the coolest rungs' states."""
+        return [(int(state[0][0]), state[1].copy()) for state in self.states[:2]]
+
     def residuals(self) -> list[np.ndarray]:
         """What each rung leaves over, and what the coolest does without each of its sources."""
-        found = [state[4] for state in self.states[:4]]
+        found = [state[4] for state in self.states[:2]]
         number, _, amplitudes, pairs, residual = self.states[0]
         for k in range(number[0]):
             found.append(residual + amplitudes[k] @ pairs[k])
         return found
 
 
-def _settled(setting: _Setting, ladder: _Ladder) -> tuple[np.ndarray, list[Learnt]]:
+def _history(states: Sequence[tuple[int, np.ndarray]], num_max: int) -> tuple:
+    """Some remembered states, spread over all of them, as the compiled moves take them."""
+    keep = np.unique(np.linspace(0, len(states) - 1, _REMEMBERED).astype(int)) if states else []
+    numbers = np.array([states[k][0] for k in keep], dtype=np.int64)
+    places = np.array([states[k][1] for k in keep]).reshape(-1, num_max, 4)
+    return numbers, places
+
+
+def _settled(
+    setting: _Setting, ladder: _Ladder
+) -> tuple[np.ndarray, list[Learnt], list[tuple[int, np.ndarray]]]:
     """Walk from nothing to the posterior; table of births there, and what was learnt."""
-    sampling = ladder.sampling
+    sampling, num_max = ladder.sampling, ladder.setting.prior.num_max
     full = ladder.betas
     library: list[Learnt] = []
+    states: list[tuple[int, np.ndarray]] = []
     for round_ in range(sampling.settling):
+        history = _history(states, num_max)
         births = setting.births(setting.table(ladder.residuals()), library)
         # Cooled from the hot end: loud sources first.
         ladder.betas = full * 0.02 ** max(0.0, 1 - 2 * round_ / sampling.settling)
-        # What was found in the first half was found too hot, or not at all.
-        library = library[len(library) // 2 :] if round_ > sampling.settling // 2 else []
+        if 2 * round_ <= sampling.settling:
+            # What was found before was found too hot.
+            library, states = [], []
         for _ in range(sampling.settling_moves // sampling.moves):
-            ladder.walk(sampling.moves, births)
+            ladder.walk(sampling.moves, sampling.settling_cold, births, history)
             library += ladder.learnt()
+            states += ladder.remembered()
     ladder.betas = full
     ladder.counts[:], ladder.swaps[:] = 0, 0
-    return setting.table(ladder.residuals()), library
+    # Right after the cooling some sources are still on their way.
+    library, states = library[len(library) // 4 :], states[len(states) // 4 :]
+    return setting.table(ladder.residuals()), library, states
 
 
 def loudest(window: Window, law: GalacticLaw) -> float:
@@ -372,10 +406,39 @@ def loudest(window: Window, law: GalacticLaw) -> float:
     return float(_Setting(window, law).loudness(window.data.ravel()).max())
 
 
+def rounds_of_samples(
+    window: Window, law: GalacticLaw, sampling: Sampling, rng: np.random.Generator
+) -> Iterator[Chains]:
+    """Samples of the posterior of a window, more and more of them: whoever asks may stop.
+
+    Arguments:
+        window: Data.
+        law: Prior.
+        sampling: How long to walk.
+        rng: Generator.
+
+    Yields:
+        All samples so far, after each round.
+    """
+    setting = _Setting(window, law)
+    ladders = [_Ladder(setting, law, sampling, child) for child in rng.spawn(sampling.ensembles)]
+    with ThreadPoolExecutor(sampling.ensembles) as pool:
+        settled = list(pool.map(partial(_settled, setting), ladders))
+        tables, libraries, states = zip(*settled, strict=True)
+        history = _history(list(chain.from_iterable(states)), law.num_max)
+        births = setting.births(np.mean(tables, axis=0), list(chain.from_iterable(libraries)))
+        kept: list[list[tuple]] = [[] for _ in ladders]
+        for _ in range(sampling.rounds):
+            more = pool.map(partial(_kept, births, history), ladders)
+            for rows, new in zip(kept, more, strict=True):
+                rows += new
+            yield _gathered(kept, ladders)
+
+
 def sample_window(
     window: Window, law: GalacticLaw, sampling: Sampling, rng: np.random.Generator
 ) -> Chains:
-    """Samples of the posterior of a window.
+    """Samples of the posterior of a window, after as many rounds as there may be.
 
     Arguments:
         window: Data.
@@ -383,26 +446,14 @@ def sample_window(
         sampling: How long to walk.
         rng: Generator.
     """
-    setting = _Setting(window, law)
-    ladders = [_Ladder(setting, law, sampling, child) for child in rng.spawn(sampling.ensembles)]
-    with ThreadPoolExecutor(sampling.ensembles) as pool:
-        tables, libraries = zip(*pool.map(partial(_settled, setting), ladders), strict=True)
-        births = setting.births(np.mean(tables, axis=0), list(chain.from_iterable(libraries)))
-        kept: list[list[tuple]] = [[] for _ in ladders]
-        for _ in range(sampling.rounds):
-            for rows, more in zip(kept, pool.map(partial(_kept, births), ladders), strict=True):
-                rows += more
-            chains = _gathered(kept, ladders)
-            if chains.r_hat < sampling.agreement:
-                break
-    return chains
+    return deque(rounds_of_samples(window, law, sampling, rng), maxlen=1).pop()
 
 
-def _kept(births: tuple, ladder: _Ladder) -> list[tuple]:
+def _kept(births: tuple, history: tuple, ladder: _Ladder) -> list[tuple]:
     """One round of sweeps: the states of the coolest rung."""
     rows = []
     for _ in range(ladder.sampling.sweeps):
-        ladder.walk(ladder.sampling.moves, births)
+        ladder.walk(ladder.sampling.moves, ladder.sampling.cold, births, history)
         number, places, amplitudes, _, residual = ladder.states[0]
         chi2 = np.vdot(residual, residual).real
         rows.append((int(number[0]), places.copy(), amplitudes.copy(), chi2))

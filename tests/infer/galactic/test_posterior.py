@@ -31,7 +31,7 @@ from gwiness.signal.whiten import analytic_whitener, whiten
 from gwiness.simulate.galactic import GalacticBinaries
 
 SPACE = SPACES["gb"]
-CONFIG = GalacticConfig(data="mixture", snr=(8.0, 200.0), sweeps=300)
+CONFIG = GalacticConfig(data="mixture", snr=(8.0, 200.0), sweeps=300, rounds=3)
 
 
 @pytest.fixture(scope="module")
