@@ -57,8 +57,9 @@ def folders() -> list[Path]:
 
 
 def listing() -> list[Found]:
-    """Files of the data directories."""
-    return cache.listing(tuple(folders()))
+    """Files of the data directories; never uploads, wherever these lie."""
+    root = str(uploads().root.resolve()) + os.sep
+    return [found for found in cache.listing(tuple(folders())) if not found.path.startswith(root)]
 
 
 def data_files() -> list[str]:
