@@ -256,6 +256,16 @@ def test_paths_outside_the_data_directories_are_refused(monkeypatch, tmp_path):
     for path in ("/etc/hostname", f"{tmp_path}/../../etc/hostname", f"{tmp_path}/out.h5"):
         with pytest.raises(FileProblem, match="outside the data directories"):
             allowed_paths(path)
+    for path in (
+        "x" * 5000,
+        f"{tmp_path}/{'y' * 300}.h5",
+        "a\0b.h5",
+        "~nobody-at-all/a.h5",
+        "",
+        " + ",
+    ):
+        with pytest.raises(FileProblem):
+            allowed_paths(path)
 
 
 def test_a_name_is_enough_where_one_file_has_it(page, lisa_file, sinusoid_file, engine):
