@@ -57,8 +57,9 @@ def folders() -> list[Path]:
 
 
 def listing() -> list[Found]:
-    """Files of the data directories."""
-    return cache.listing(tuple(folders()))
+    """Files of the data directories; never uploads, wherever these lie."""
+    root = str(uploads().root.resolve()) + os.sep
+    return [found for found in cache.listing(tuple(folders())) if not found.path.startswith(root)]
 
 
 def data_files() -> list[str]:
@@ -94,7 +95,9 @@ def _label(path: str) -> str:
 
 def _parts(text: str) -> list[str]:
     # A name may hold the separator itself.
-    return [text] if Path(text).exists() else [part for part in text.split(JOIN) if part.strip()]
+    if JOIN not in text or os.path.exists(text):
+        return [text]
+    return [part for part in text.split(JOIN) if part.strip()] or [text]
 
 
 def join(paths: list[str]) -> str:
@@ -120,7 +123,10 @@ def _is_inside(path: Path) -> bool:
 
 
 def _allowed(text: str, own: dict[str, str]) -> Path:
-    path = Path(text).expanduser().resolve()
+    try:
+        path = Path(text).expanduser().resolve()
+    except (OSError, ValueError, RuntimeError) as error:  # a link may hold anything
+        raise FileProblem(f"{text[:80]!r} is no path; choose a file from the list.") from error
     if str(path) in own:
         return path
     if _UPLOAD.search(text) or path.is_relative_to(uploads().root.resolve()):
@@ -134,7 +140,7 @@ def _allowed(text: str, own: dict[str, str]) -> Path:
             f"{path.name}: the path lies outside the data directories ({names}); "
             "set GWINESS_DATA to open files from elsewhere."
         )
-    return path if path.is_file() else _by_name(text)
+    return path if os.path.isfile(path) else _by_name(text)
 
 
 def _by_name(text: str) -> Path:
@@ -144,7 +150,7 @@ def _by_name(text: str) -> Path:
     if len(found) == 1:
         return Path(found[0]).resolve()
     if not found:
-        raise FileProblem(f"{text}: there is no such file; choose one from the list.")
+        raise FileProblem(f"{text[:200]}: there is no such file; choose one from the list.")
     names = ", ".join(label(path) for path in found[:4])
     raise FileProblem(f"{text}: {len(found)} files end so ({names}); type more of the path.")
 

@@ -116,8 +116,6 @@ def _page(chromium: str) -> "Iterator[Page]":
         from playwright.sync_api import sync_playwright
     except ImportError as error:
         raise GwinessError("playwright is missing: pip install -e '.[test]'.") from error
-    if shutil.which(chromium) is None:
-        raise GwinessError(f"there is no {chromium}; name a Chromium with --chromium.")
     with sync_playwright() as driver:
         browser = driver.chromium.launch(executable_path=chromium, args=list(_ARGS))
         page = browser.new_page(viewport={"width": 1440, "height": 900})
@@ -263,6 +261,8 @@ def dashboard(
     """Time the dashboard: first page, path picker, stepping, upload and the server's memory."""
     if file is not None and not file.is_file():
         raise FileProblem(f"{file} is not there; name a file of mixtures with --file.")
+    if shutil.which(chromium) is None:
+        raise GwinessError(f"there is no {chromium}; name a Chromium with --chromium.")
     with tempfile.TemporaryDirectory(
         dir=None if file is None else file.resolve().parent
     ) as folder:

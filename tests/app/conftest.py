@@ -50,7 +50,7 @@ class Compiled:
 def page(tmp_path, monkeypatch, compiled):
     """Start the app with a data folder and an engine."""
 
-    def start(file, engine, /, **query):
+    def start(file, engine, /, link=None, **query):
         import app.cache
         import app.state
 
@@ -65,7 +65,7 @@ def page(tmp_path, monkeypatch, compiled):
         monkeypatch.chdir(tmp_path)
         app.cache.cards.clear()
         at = AppTest.from_file(str(ROOT / "app" / "ui.py"), default_timeout=60)
-        at.query_params["file"] = str(file)
+        at.query_params["file"] = link or str(file)
         for name, value in query.items():
             at.query_params[name] = value
         at.run()

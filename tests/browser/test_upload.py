@@ -163,3 +163,20 @@ def _base64(path):
     import base64
 
     return base64.b64encode(path.read_bytes()).decode()
+
+
+def test_a_file_is_found_and_opened_in_the_browser_of_the_data_directories(visit):
+    visit.open("/?sep=Hide")
+    visit.page.get_by_role("button", name="Browse").first.click()
+    dialog = visit.page.get_by_role("dialog")
+    dialog.get_by_label("Search").fill("sinusoid sample")
+    dialog.get_by_label("Search").press("Enter")
+    table = dialog.locator('[data-testid="stDataFrame"]')
+    table.wait_for(timeout=60_000)
+    # The grid is drawn on a canvas: rows of 35 px below a head of as much.
+    visit.page.wait_for_timeout(1000)
+    table.click(position={"x": 15, "y": 1.5 * 35})
+    dialog.locator(".st-key-browse-open button").first.click()
+    opened(visit, "sinusoid-sample.h5")
+    dialog.wait_for(state="detached")
+    visit.check()
