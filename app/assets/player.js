@@ -22,14 +22,15 @@ class Frames {
     this.wanted = []
   }
 
-  /** Go to another view: what was fetched for an earlier one may be asked for again. */
+  /** Go to a view, and say whether it is another one than before. */
   open(token, view) {
     const base = new URL(`gwiness/frames/${token}/${view}/`, document.baseURI).href
-    if (base === this.base) return
+    if (base === this.base) return false
     this.base = base
     this.wanted = []
     this.failed.clear()
     for (const control of this.loading.values()) control.abort()
+    return true
   }
 
   key(item) {
@@ -362,9 +363,8 @@ class Player {
   openView() {
     const { stream } = this.parts
     this.view = this.data.views.find(view => view.source === stream.value) ?? this.data.views[0]
-    this.frames.open(this.data.token, this.view.id)
-    if (this.state !== "idle") this.ahead()
-    this.repaint()
+    const other = this.frames.open(this.data.token, this.view.id)
+    if (other && ["playing", "paused"].includes(this.state)) this.show(this.asked ?? this.item)
   }
 
   tell(what) {

@@ -114,7 +114,7 @@ def frame_facts(each: DisplayMap, time_unit: tuple[float, str] = (DAY, "d")) -> 
     half = (times[1] - times[0]) / 2 if len(times) > 1 else 0.5
     row, column = np.unravel_index(int(np.argmax(each.values)), each.values.shape)
     value, freq = float(each.values[row, column]), frequency_label(float(each.freqs[row]), 3)
-    amount = f"{value:.1f} dB" if each.unit.startswith("dB") else f"{value:.2f}"
+    amount = f"{value:.1f} dB" if each.unit.startswith("dB") else f"log₁₀ ASD {value:.2f}"
     places, labels = frequency_ticks(each.freqs)
     units = {label.split()[1] for label in labels}
     one = units.pop() if len(units) == 1 else None
