@@ -9,6 +9,7 @@ import streamlit as st
 
 from app.components.text import plain
 from gwiness import jobs
+from gwiness.io.runs import find_runs
 
 __all__ = ["RUNS", "start_panel"]
 
@@ -78,15 +79,19 @@ def start_panel() -> bool:
     """The button, and the job that is going on; True while one is."""
     job = jobs.latest(_folder())
     running = job is not None and job.exit_code is None
-    with st.popover("Start a run", disabled=running):
-        _form()
-    if job is None:
-        return False
-    if running:
+    if job is not None and running:
         _watch(job)
-    elif job.exit_code not in (0, 130) and st.session_state.get("_started") == job.started:
+        return True
+    # Not while a run goes on: the machine is small, and the popover would stay open over it.
+    with st.popover("Start a run"):
+        _form()
+    if (
+        job is not None
+        and job.exit_code not in (0, 130)
+        and st.session_state.get("_started") == job.started
+    ):
         st.warning(f"The run stopped: {plain(job.message())}", icon="⚠️")
-    return running
+    return False
 
 
 def _form() -> None:
@@ -123,7 +128,7 @@ def _form() -> None:
 @st.fragment(run_every=1.0)
 def _watch(job: jobs.Job) -> None:
     """Progress of the job; the whole page is drawn anew once it ends."""
-    if job.exit_code is not None:
+    if job.exit_code is not None or _appeared():
         st.rerun(scope="app")
     state, left = job.progress(), job.eta()
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
@@ -134,6 +139,17 @@ def _watch(job: jobs.Job) -> None:
                 job.cancel(grace=15.0)
             st.rerun(scope="app")
     st.code(job.command, language="bash", wrap_lines=True)
+
+
+def _appeared() -> bool:
+    """Whether the run that was started here has something to show, told once."""
+    wanted = st.session_state.get("_wanted_run")
+    if wanted is None or st.session_state.get("_announced") == wanted:
+        return False
+    if not find_runs(Path.cwd() / RUNS / wanted):
+        return False
+    st.session_state["_announced"] = wanted
+    return True
 
 
 def _span(seconds: float) -> str:

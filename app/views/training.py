@@ -74,6 +74,7 @@ def page() -> None:
     if not logs and not files:
         _nothing_yet()
         return
+    _take_up([log.name for log in logs])
     # Somebody may train from a command line: the page looks at the files, not at its own jobs.
     live = running or any(time.time() - last_change(folder) < _STILL_S for folder in folders)
     runs, compared, study = st.tabs(
@@ -108,13 +109,11 @@ def _chosen_runs(
 ) -> None:
     names = [log.name for log in logs]
     long = [log.name for log in logs if len(log.lines) > 1]
-    _take_up(names)
     chosen = st.multiselect(
         "Runs",
         names,
         default=(long or names)[:4],
         key="runs",
-        format_func=plain,
         bind="query-params",
         persist_state="session",
     )
@@ -142,7 +141,7 @@ def _chosen_study(files: dict[str, Path], live: bool) -> None:
     if not files:
         st.info("There is no study yet. `gwiness tune posterior --out runs/my-study` makes one.")
         return
-    name = st.selectbox("Study", list(files), key="study", format_func=plain, bind="query-params")
+    name = st.selectbox("Study", list(files), key="study", bind="query-params")
     path = files[name or next(iter(files))]
     st.fragment(partial(_studies, path), run_every=_POLL_S if live else None)()
 

@@ -171,7 +171,9 @@ def slices_figure(study: Study, columns: int = 3, row_height: int = 230) -> go.F
             trace.update(showlegend=place == 0)
             figure.add_trace(trace, **cell)
         kind = "log" if name in study.logarithmic else "category" if _named(study, name) else "-"
-        figure.update_xaxes(title_text=name, type=kind, **cell)
+        figure.update_xaxes(title_text=name, type=kind, exponentformat="e", **cell)
+        if _counts(study, name):
+            figure.update_xaxes(dtick=1, **cell)
     framed(figure, row_height * rows + 60, f"slices-{study.name}")
     figure.update_layout(
         coloraxis={"colorscale": _SCALE, "colorbar": {"title": {"text": "trial"}}},
@@ -184,6 +186,12 @@ def slices_figure(study: Study, columns: int = 3, row_height: int = 230) -> go.F
 def _named(study: Study, name: str) -> bool:
     """Whether the values of a hyper-parameter have no order."""
     return any(isinstance(trial.params.get(name), str) for trial in study.trials)
+
+
+def _counts(study: Study, name: str) -> bool:
+    """Whether a hyper-parameter is a small whole number."""
+    values = [trial.params[name] for trial in study.trials if name in trial.params]
+    return all(isinstance(value, int) and value <= 12 for value in values)
 
 
 def _slice(study: Study, name: str) -> list[go.Scatter]:

@@ -369,7 +369,9 @@ def _ends(one: Range | Choice) -> tuple[Value, ...]:
 
 def _suggest(trial: "optuna.Trial", name: str, one: Range | Choice) -> Value:
     if isinstance(one, Choice):
-        return trial.suggest_categorical(name, [choice_text(value) for value in one.choices])
+        chosen = trial.suggest_categorical(name, [choice_text(value) for value in one.choices])
+        assert chosen is not None  # no choice is
+        return chosen
     if one.integer:
         return trial.suggest_int(name, int(one.low), int(one.high), log=one.log)
     return trial.suggest_float(name, one.low, one.high, log=one.log)
