@@ -34,6 +34,7 @@ class Scan:
 
     def __init__(self, key: FileKey, num_items: int) -> None:
         self.num = min(num_items, MOST_ITEMS)
+        self.left_out = num_items - self.num
         self.values: dict[str, list[float | None]] = {}
         self.done = 0
         self.unreadable = 0

@@ -24,7 +24,7 @@ export default function (component) {
     const width = Math.max(root.clientWidth - label, 60)
     const columns = Math.min(data.num, Math.max(Math.floor(width / 5), 1))
     const lines = Math.ceil(data.num / columns)
-    const height = lines > 1 ? 6 : 15
+    const height = lines > 30 ? 4 : lines > 1 ? 6 : 15
     return { group, width, columns, lines, height, cell: Math.min(width / columns, 120),
       block: lines * height + (lines > 1 ? 6 : 3) }
   }
@@ -44,7 +44,7 @@ export default function (component) {
       const top = number * block
       pen.globalAlpha = 0.8
       pen.fillStyle = ink
-      pen.fillText(row.title, 0, top + Math.min(height, 15) / 2 + 0.5)
+      pen.fillText(row.title, 0, top + Math.max(height, 13) / 2 + 0.5)
       const known = row.values.filter((value) => value !== null && value > 0)
       const low = group.linear ? 0 : Math.log(Math.min(...known, 1e9))
       const high = group.linear ? Math.max(...known, 1) : Math.log(Math.max(...known, 1e-9))

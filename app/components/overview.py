@@ -7,7 +7,7 @@ import streamlit as st
 
 from app import cache, state
 from app.components.text import counted
-from app.scan import MOST_ITEMS, Scan, scan_of
+from app.scan import Scan, scan_of
 from app.state import Loaded
 from gwiness.core.catalogue import KINDS
 from gwiness.plots.overview import LOUDNESS
@@ -19,7 +19,7 @@ _SCRIPT = Path(__file__).resolve().parents[1] / "assets" / "overview.js"
 _HTML = """
 <div class="strip"><div class="line"><b class="title"></b>
 <select aria-label="What the cells show"></select><span class="text"></span></div>
-<canvas role="img"></canvas></div>
+<div class="cells"><canvas role="img"></canvas></div></div>
 """
 _STYLE = """
 .strip {font:13px/1.4 var(--st-font, system-ui), sans-serif; color:var(--st-text-color)}
@@ -28,6 +28,7 @@ _STYLE = """
 select {font:inherit; color:inherit; background:var(--st-background-color); padding:.1rem .3rem;
   border:1px solid var(--st-border-color); border-radius:6px}
 canvas {width:100%; display:block; cursor:pointer}
+.cells {max-height:240px; overflow-y:auto}
 """
 _SMALL = 200
 """Files of up to so many items show every class at once; of larger ones, one is chosen."""
@@ -126,6 +127,6 @@ def _note(scan: Scan) -> str:
         parts = [f"{scan.done} of {scan.num} items looked at …"]
     if scan.unreadable:
         parts.append(f"{counted(scan.unreadable, 'item')} cannot be read.")
-    if scan.num == MOST_ITEMS:
-        parts.append(f"The first {MOST_ITEMS:,} items.")
+    if scan.left_out:
+        parts.append(f"The first {scan.num:,} items.")
     return " ".join(parts)

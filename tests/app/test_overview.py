@@ -117,6 +117,7 @@ def test_files_beyond_the_bound_say_so():
     scan = Scan(FileKey("x", 0, 0), 25_000)
     assert scan.num == 10_000
     assert "The first 10,000 items" in strip_data(scan, {}, 0)["note"]
+    assert "The first" not in strip_data(Scan(FileKey("x", 0, 0), 10_000), {}, 0)["note"]
 
 
 def test_the_page_draws_the_strip_and_knows_what_was_separated(page, lisa_file):

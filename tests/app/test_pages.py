@@ -1,12 +1,16 @@
 """The page without a browser: what it draws, what its controls do, what it says on failure."""
 
+import shlex
 import sys
 from pathlib import Path
 
 import h5py
 import numpy as np
 import pytest
+import typer.main
 from standins import clean, figures, heatmaps, texts, write_lisa
+
+from gwiness.cli import app as command_line
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -110,6 +114,11 @@ def test_parameter_tab_of_a_lisa_item_lists_the_catalogue(page, lisa_file, engin
     assert tables[1]["snr"].tolist() == [42.5, 31.0, 12.0], "the loudest first"
     assert "f₀ [Hz]" in tables[1].columns
     assert "not in file" in texts(at)
+    (line,) = [code.value for code in at.code if code.value.startswith("gwiness infer")]
+    infer = typer.main.get_command(command_line).commands["infer"]
+    options = infer.make_context("infer", shlex.split(line)[2:]).params
+    assert (options["items"], options["set_"]) == ("0", ["galactic.rounds=1"])
+    assert len(options["band"].split(":")) == 2
 
 
 def test_correlation_tab_compares_channels_and_stems(page, lisa_file, engine):
