@@ -64,13 +64,13 @@ LAYOUTS: dict[str, Callable[[Path], object]] = {
 
 
 SHARES = {
-    "plain": 0.35,
+    "plain": 0.38,
     "sinusoid": 0.22,
     "mojito": 0.18,
     "native": 0.1,
-    "sangria": 0.05,
-    "spritz": 0.05,
-    "result": 0.05,
+    "sangria": 0.04,
+    "spritz": 0.04,
+    "result": 0.04,
 }
 """Part of all cases by layout: those that are read fast have more."""
 
