@@ -141,10 +141,9 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_PROBE.forget)
 
 
-def start() -> None:
-    """Start the child, so that the first file need not wait for it."""
-    if hasattr(os, "fork"):
-        _PROBE.start()
+def start() -> int | None:
+    """Start the child, so that the first file need not wait for it; its process number."""
+    return _PROBE.start().pid if hasattr(os, "fork") else None
 
 
 def look(kind: str, paths: Sequence[Path], options: "ReadOptions | None" = None) -> None:
