@@ -212,8 +212,8 @@ class DayBank:
         if not len(rows):
             return total
         with open_h5(self.path) as file, h5_errors(self.path.name):
-            shape = (None, 2, len(self.channels), self.grid.num)
-            data = need_dataset(file, f"{kind}/tdi", shape=shape)
+            stored = (None, 2, len(self.channels), self.grid.num)
+            data = need_dataset(file, f"{kind}/tdi", shape=stored)
             for row, pair in zip(rows, coefficients, strict=True):
                 for basis, coefficient in enumerate(pair):
                     total += coefficient * data[row, basis, wanted]

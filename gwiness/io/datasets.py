@@ -197,7 +197,7 @@ def walk_datasets(group: h5py.Group, limit: int = 1000) -> Iterator[tuple[str, h
     seen = 0
     while stack:
         path, node = stack.pop()
-        with h5_errors(f"{where(group)}: {path or '/'}"):
+        with h5_errors(node):
             for name in member_names(node) if len(node) <= limit else []:
                 seen += 1
                 if seen > limit:

@@ -212,16 +212,15 @@ class Recording(Protocol):
     ) -> None: ...
 
 
+Reader = TypeVar("Reader", bound="BaseRecording")
 Result = TypeVar("Result")
 
 
-def guarded(
-    read: Callable[["BaseRecording", int], Result],
-) -> Callable[["BaseRecording", int], Result]:
+def guarded(read: Callable[[Reader, int], Result]) -> Callable[[Reader, int], Result]:
     """A method that reads an item: whatever a damaged file provokes becomes one sentence."""
 
     @wraps(read)
-    def reading(recording: "BaseRecording", index: int) -> Result:
+    def reading(recording: Reader, index: int) -> Result:
         what = f"{recording.info.name}: item {index}"
         # Values that overflow are found by `finite_or_problem`.
         with contradictions(what), h5_errors(what), np.errstate(over="ignore", invalid="ignore"):

@@ -261,8 +261,10 @@ class ResultFile(Closing):
         with contradictions(what), h5_errors(what):
             names = member_names(group, MAX_COLUMNS)
             columns = {name: _read_all(group, name, "fiu", 1) for name in names}
-            units = {n: attr_label(need_dataset(group, n, kinds="fiu"), "unit") for n in names}
-            units = {name: unit or "" for name, unit in units.items()}
+            units = {
+                name: attr_label(need_dataset(group, name, kinds="fiu"), "unit") or ""
+                for name in names
+            }
             return catalogue_from_columns(kind, columns, units)
 
     def close(self) -> None:
