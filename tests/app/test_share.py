@@ -105,7 +105,7 @@ def test_answers_about_a_plain_file_are_in_the_link(page, tmp_path, engine):
     assert seen(clean(page(path, engine, **link))) == seen(at)
 
 
-@pytest.mark.parametrize("zoom", ["x", "1,2,3", "2,1,1e-3,2e-3", "0,nan,1e-3,2e-3", "0,9,0,1"])
+@pytest.mark.parametrize("zoom", ["x", "0,nan,1e-3,2e-3"])
 def test_a_bad_zoom_in_the_link_does_no_harm(page, lisa_file, engine, zoom):
     at = clean(page(lisa_file, engine, sep="Hide", zoom=zoom))
     assert "Zoom:" not in texts(at)
@@ -122,7 +122,6 @@ def test_nothing_is_made_before_it_is_asked_for(page, lisa_file, engine):
 @pytest.mark.parametrize(
     ("what", "expected"),
     [
-        (("mixture", ""), "--source mixture"),
         (("inferred", "gb"), "--source gb --model scnet-test"),
         (("injected", "mbhb"), "--source mbhb --injected"),
         (("residual", ""), "--source residual --model scnet-test"),

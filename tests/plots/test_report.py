@@ -4,7 +4,6 @@ import html
 import json
 import re
 
-import numpy as np
 import plotly.graph_objects as go
 import pytest
 from standins import AnswersAtOnce, card, lisa_item, write_sinusoids
@@ -120,11 +119,3 @@ def test_a_sinusoid_item_has_its_posterior(tmp_path):
     assert "Most probable: 3" in page
     for value in item.catalogues["sinusoid"]["frequency"]:
         assert f"{value:.6g}" in page
-
-
-def test_equal_values_give_equal_figures(item):
-    separation = AnswersAtOnce().separate(item, MODEL)
-    origin = item_origin(item, 1, 4, [], LOOK, "x", (), separation)
-    first, second = (figures(item_report(item, 1, LOOK, origin, separation)) for _ in range(2))
-    assert first == second
-    assert np.isfinite(float(first[0]["layout"]["coloraxis"]["cmax"]))
