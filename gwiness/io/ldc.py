@@ -63,7 +63,8 @@ def _need_stream(file: h5py.File, path: str, num: int | None = None) -> h5py.Dat
     real = {name for name in names if dataset.dtype[name].kind == "f"}
     if not {"t", "X", "Y", "Z"} <= real and not {"t", *_CHANNELS} <= real:
         raise FileProblem(
-            f"{where(dataset)}: the columns are {short(str(list(names)), 300)}; expected t, X, Y, Z."
+            f"{where(dataset)}: the columns are {short(str(list(names)), 300)}; expected t, X, Y, "
+            "Z."
         )
     if dataset.shape[1:] not in ((), (1,)) or dataset.shape[0] < 2:
         raise FileProblem(
@@ -277,9 +278,10 @@ def _kind_of(table: h5py.Dataset) -> str:
             return "mbhb"
         if is_binary_table(table):
             return "gb"
+    names = short(str(list(table.dtype.names or ())), 300)
     raise FileProblem(
-        f"{where(table)}: the columns are {short(str(list(table.dtype.names or ())), 300)}; expected "
-        "those of galactic or massive black hole binaries."
+        f"{where(table)}: the columns are {names}; expected those of galactic or massive black "
+        "hole binaries."
     )
 
 
