@@ -21,7 +21,7 @@ from gwiness.core.item import Item
 from gwiness.core.tdi import TDI, Gaps
 from gwiness.io.channels import aet_from_xyz
 from gwiness.io.datasets import need_dataset, need_fits, read_rows
-from gwiness.io.hdf5 import attr_float, find_node, member_names, printable, where
+from gwiness.io.hdf5 import attr_float, find_node, member_names, printable, short, where
 from gwiness.io.ldc_catalogue import (
     binaries_from_ldc,
     is_binary_table,
@@ -62,7 +62,10 @@ def _need_stream(file: h5py.File, path: str, num: int | None = None) -> h5py.Dat
     names = dataset.dtype.names or ()
     real = {name for name in names if dataset.dtype[name].kind == "f"}
     if not {"t", "X", "Y", "Z"} <= real and not {"t", *_CHANNELS} <= real:
-        raise FileProblem(f"{where(dataset)}: the columns are {list(names)}; expected t, X, Y, Z.")
+        raise FileProblem(
+            f"{where(dataset)}: the columns are {short(str(list(names)), 300)}; expected t, X, Y, "
+            "Z."
+        )
     if dataset.shape[1:] not in ((), (1,)) or dataset.shape[0] < 2:
         raise FileProblem(
             f"{where(dataset)}: the shape is {dataset.shape}; expected (n, 1) with n > 1."
@@ -281,9 +284,10 @@ def _kind_of(table: h5py.Dataset) -> str:
             return "mbhb"
         if is_binary_table(table):
             return "gb"
+    names = short(str(list(table.dtype.names or ())), 300)
     raise FileProblem(
-        f"{where(table)}: the columns are {list(table.dtype.names or ())}; expected those of "
-        "galactic or massive black hole binaries."
+        f"{where(table)}: the columns are {names}; expected those of galactic or massive black "
+        "hole binaries."
     )
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import h5py
 import numpy as np
-from layouts import write_mojito, write_native, write_plain, write_sinusoid
+from layouts import write_mojito, write_native, write_plain, write_sangria, write_sinusoid
 from result_layouts import write_result
 
 Make = Callable[[Path], Path]
@@ -140,6 +140,14 @@ def _claims(path: Path) -> Path:
     return path
 
 
+def _columns(path: Path) -> Path:
+    write_sangria(path, num=16)
+    with h5py.File(path, "a") as file:
+        del file["sky/igb/cat"]
+        file["sky/igb/cat"] = np.zeros(2, dtype=[(f"c{number}", "f8") for number in range(600)])
+    return path
+
+
 def _crumbs(path: Path) -> Path:
     with h5py.File(path, "w") as file:
         file.create_dataset("data", (2, 3, 10**5), "f4", chunks=(1, 1, 2))
@@ -179,6 +187,7 @@ HOSTILE: dict[str, tuple[Make, str]] = {
     "endless heap": (_heap(_endless_heap), "cannot cope"),
     "text of gigabytes": (_text_of_gigabytes, "more memory"),
     "more items than bytes": (_claims, "the limit is"),
+    "very many columns": (_columns, "'c2', "),
     "very many chunks": (_crumbs, "chunks"),
     "packed bomb": (_bomb, "expected"),
     "very deep": (_deep, "layout is unknown"),

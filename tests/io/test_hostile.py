@@ -36,6 +36,7 @@ def test_one_sentence_and_nothing_else(name, tmp_path):
     sentence = str(caught.value)
     assert word in sentence
     assert "\n" not in sentence
+    assert len(sentence) < 2000
     assert sentence.endswith(".")
     assert all(secret.stat().st_atime == _NEVER for secret in secrets)
 
