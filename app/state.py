@@ -79,7 +79,7 @@ class FileKey:
     @classmethod
     def of(
         cls,
-        paths: Sequence[Path],
+        paths: Path | Sequence[Path],
         dt: float | None = None,
         channels: tuple[str, ...] | None = None,
         item_days: float | None = None,
@@ -89,6 +89,7 @@ class FileKey:
         Raises:
             FileProblem: If one cannot be looked at.
         """
+        paths = [paths] if isinstance(paths, Path) else list(paths)
         facts: list[os.stat_result] = []
         for path in paths:
             try:
