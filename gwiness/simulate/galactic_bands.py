@@ -102,7 +102,8 @@ def _item(
     """Noise and these binaries at other distances, so that log SNR is uniform."""
     noise = draw_noise(rng, doubled_psd(NoiseConfig(), grid.dt, grid.num), grid.dt)
     stem, theta = np.zeros_like(noise), table.theta.copy()
-    wanted = np.exp(rng.uniform(*np.log(snr), len(table)))
+    low, high = np.log(snr)
+    wanted = np.exp(rng.uniform(low, high, len(table)))
     if len(table):
         waveforms = GalacticBinaries(grid)
         (blocks, first), loud = _waves(waveforms, table)

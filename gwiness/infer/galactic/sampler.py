@@ -15,7 +15,7 @@ from itertools import chain
 from typing import Any, no_type_check
 
 import numpy as np
-from jaxtyping import Complex, Float, Num
+from jaxtyping import Complex, Float, Int, Num
 from numba import njit
 
 from gwiness.infer.galactic.chain import MOVES, advance
@@ -146,6 +146,11 @@ class Learnt:
     snr2: float
 
 
+def _spread_over(length: int, num: int) -> Int[np.ndarray, " n"]:
+    """At most ``num`` indices, evenly over a list of this length."""
+    return np.unique(np.linspace(0, max(length - 1, 0), min(num, length)).astype(int))
+
+
 class _Setting:
     """What all ensembles of a window share."""
 
@@ -230,7 +235,7 @@ class _Setting:
             library: Learnt places.
             num: How many of them to keep.
         """
-        keep = np.unique(np.linspace(0, len(library) - 1, num).astype(int)) if library else []
+        keep = _spread_over(len(library), num)
         places = sorted((library[k] for k in keep), key=lambda place: place.centre[0])
         centres = np.array([place.centre for place in places]).reshape(-1, 4)
         weight = np.array([place.snr2 for place in places]).reshape(-1, 1, 1)
@@ -368,7 +373,7 @@ class _Ladder:
 
 def _history(states: Sequence[tuple[int, np.ndarray]], num_max: int) -> tuple:
     """Some remembered states, spread over all of them, as the compiled moves take them."""
-    keep = np.unique(np.linspace(0, len(states) - 1, _REMEMBERED).astype(int)) if states else []
+    keep = _spread_over(len(states), _REMEMBERED)
     numbers = np.array([states[k][0] for k in keep], dtype=np.int64)
     places = np.array([states[k][1] for k in keep]).reshape(-1, num_max, 4)
     return numbers, places
