@@ -40,6 +40,8 @@ __all__ = [
 
 JOIN = " + "
 _UPLOAD = re.compile(r" \(upload [0-9a-f]{4}\)$")
+_MAX_LISTED = 300
+"""Files of the sidebar's list, which is made anew in every run; the dialog has them all."""
 _SWEEP_EVERY = 3600.0
 _swept = [0.0]
 
@@ -58,7 +60,7 @@ def folders() -> list[Path]:
 
 def listing() -> list[Found]:
     """Files of the data directories; never uploads, wherever these lie."""
-    root = str(uploads().root.resolve()) + os.sep
+    root = str(uploads().root) + os.sep
     return [found for found in cache.listing(tuple(folders())) if not found.path.startswith(root)]
 
 
@@ -68,7 +70,7 @@ def data_files() -> list[str]:
     listed = [found.path for found in listing()]
     inside = [path for path in recent.recent() if _is_inside(Path(path))]
     samples = [path for path in listed if Path(path).parent == state.ROOT / "sample_data"]
-    return list(dict.fromkeys([*own, *inside, *samples, *listed]))
+    return list(dict.fromkeys([*own, *inside, *samples, *listed]))[:_MAX_LISTED]
 
 
 def default_file(files: list[str]) -> str | None:
@@ -83,7 +85,7 @@ def label(text: str) -> str:
 
 
 def _label(path: str) -> str:
-    root = uploads().root.resolve()
+    root = uploads().root
     if Path(path).is_relative_to(root):
         # Two uploads may have one name.
         return f"{Path(path).name} (upload {Path(path).parent.name[:4]})"
@@ -129,7 +131,7 @@ def _allowed(text: str, own: dict[str, str]) -> Path:
         raise FileProblem(f"{text[:80]!r} is no path; choose a file from the list.") from error
     if str(path) in own:
         return path
-    if _UPLOAD.search(text) or path.is_relative_to(uploads().root.resolve()):
+    if _UPLOAD.search(text) or path.is_relative_to(uploads().root):
         raise NotYours(
             f"{_UPLOAD.sub('', path.name)} was uploaded by another page, or has been deleted; "
             "upload it here, or choose another file."
