@@ -10,7 +10,7 @@ import json
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
@@ -44,9 +44,11 @@ from gwiness.io.runs import read_run
 from gwiness.io.study import read_studies
 from gwiness.plots import overview
 from gwiness.plots.item_report import Input, Look, item_origin, item_report
+from gwiness.plots.psd import Spectrum, noise_spectrum, spectrum
 from gwiness.plots.scores import StemScore, per_source_scores, refined_scores, stem_scores
 from gwiness.plots.spectrogram import NUM_COLUMNS, DisplayMap, band_edges, display_map
 from gwiness.plots.streams import Processing, shown, shown_estimate, whitener_for
+from gwiness.plots.style import color_of
 from gwiness.signal.audible import Sound, audible, wav_bytes
 from gwiness.signal.whiten import whiten_stems
 
@@ -85,6 +87,7 @@ __all__ = [
     "make_report",
     "make_sound",
     "marks",
+    "noise_of",
     "nsdr_by_item",
     "panel_map",
     "recording",
@@ -96,6 +99,7 @@ __all__ = [
     "separated",
     "sound_made",
     "source_scores",
+    "spectrum_of",
     "stream",
     "studies",
     "truth_read",
@@ -635,6 +639,23 @@ def make_map(key: FileKey, index: int, request: MapRequest, fast: bool = False) 
     samples = whitened.data[0].astype("f4") if fast else whitened.data[0]
     whitened_too = processing.noise != "none"
     return display_map(samples, grid, request.window, edges, whitened_too, span, request.columns)
+
+
+@st.cache_data(max_entries=120, show_spinner=False)
+def spectrum_of(key: FileKey, index: int, request: MapRequest) -> Spectrum:
+    """Spectrum of the stream of a panel, not whitened."""
+    unwhitened = replace(request.processing, noise="none")
+    band = request.processing.band
+    found = stream(key, index, replace(request, processing=unwhitened))
+    dash = "dot" if request.source == "injected" else "solid"
+    color = color_of(request.kind or request.source)
+    return spectrum(found.data[0], found.grid, request.window, band, color, dash)
+
+
+def noise_of(key: FileKey, index: int, processing: Processing) -> Spectrum:
+    """The noise model of a view as a spectrum."""
+    grid = bare_item(key, index).mixture.grid
+    return noise_spectrum(whitener(key, index, processing), grid, color_of("noise"))
 
 
 # Sounds and reports, made when they are asked for ----------------------------------------------

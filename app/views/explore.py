@@ -7,6 +7,8 @@ from app.components.head import head
 from app.components.overview import overview
 from app.components.panels import spectrogram_tab
 from app.components.parameters import parameter_tab
+from app.components.spectrum import spectrum_view
+from app.state import Loaded, on_canvas
 
 __all__ = ["page"]
 
@@ -25,13 +27,33 @@ def page() -> None:
     )
     if spectrogram.open:
         with spectrogram:
-            spectrogram_tab(shown)
+            _spectra(shown)
     if parameter.open:
         with parameter:
             parameter_tab(shown)
     if correlation.open:
         with correlation:
             correlation_tab(shown)
+
+
+def _spectra(shown: Loaded) -> None:
+    """Maps of time and frequency, or spectra; a film is always of maps."""
+    if shown.info.format == "sinusoid":
+        spectrogram_tab(shown)
+        return
+    view = st.segmented_control(
+        "Drawn as",
+        ["Maps", "Spectra"],
+        default="Maps",
+        required=True,
+        key="as",
+        bind="query-params",
+        label_visibility="collapsed",
+    )
+    if view == "Spectra" and not on_canvas():
+        spectrum_view(shown)
+    else:
+        spectrogram_tab(shown)
 
 
 if __name__ == "__main__":

@@ -315,3 +315,18 @@ def test_the_files_own_noise_is_no_choice_where_there_is_none(page, tmp_path, li
     at = clean(page(tmp_path / "bare.h5", engine, whiten="The file's own noise"))
     assert at.selectbox(key="whiten").value == "analytic"
     assert "The file's own noise" not in at.selectbox(key="whiten").options
+
+
+def test_spectra_stand_beside_the_noise_model(page, lisa_file, engine):
+    at = clean(page(lisa_file, engine, **{"as": "Spectra"}))
+    (figure,) = figures(at)
+    names = [trace["name"] for trace in figure["data"]]
+    assert names[0] == "Mixture"
+    assert "GB inferred" in names
+    assert "GB injected" in names
+    assert names[-1] == "Noise: analytic psd"
+    assert figure["layout"]["yaxis"]["type"] == "log"
+    clean(at.get_by_key("scale").set_value("characteristic").run())
+    assert "√(f S)" in figures(at)[0]["layout"]["yaxis"]["title"]["text"]
+    clean(at.get_by_key("sep").set_value("Hide").run())
+    assert [trace["name"] for trace in figures(at)[0]["data"]] == ["Mixture", names[-1]]
