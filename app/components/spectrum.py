@@ -16,8 +16,6 @@ from gwiness.plots.style import short_title
 
 __all__ = ["spectrum_view"]
 
-_SHORT: dict[Scale, str] = {"density": "√S", "characteristic": "√(f S)"}
-
 
 def spectrum_view(shown: Loaded) -> None:
     """Draw it; separates first if outputs are to be shown."""
@@ -27,12 +25,11 @@ def spectrum_view(shown: Loaded) -> None:
             "Scale",
             list(SCALES),
             default="density",
-            format_func=_SHORT.__getitem__,
             required=True,
             key="scale",
             bind="query-params",
-            help="√S: amplitude spectral density. √(f S): characteristic amplitude, in which "
-            "equal areas are equal parts of the SNR².",
+            help="Density √S: amplitude spectral density. Characteristic √(f S): equal areas are "
+            "equal parts of the SNR².",
         )
         or "density"
     )
@@ -47,7 +44,7 @@ def spectrum_view(shown: Loaded) -> None:
     st.caption(
         f"Channel {shown.view.processing.channel}, Welch with Hann windows of "
         f"{shown.view.window} samples (Window, on the left, sets the resolution); solid: in the "
-        "data or inferred, dotted: injected. Click a name to hide it."
+        "data or inferred, dotted: injected, dashed: the noise model. Click a name to hide it."
     )
     line = command(shown, shown.view.separator if separation is not None else None, "separate")
     downloads(shown, line, tables={"Spectra": psd_table(lines)})
@@ -68,5 +65,5 @@ def _lines(shown: Loaded, separation: Separation | None) -> dict[str, Spectrum]:
     processing = shown.view.processing
     if processing.noise == "none":
         processing = replace(processing, noise="estimated")
-    title = f"Noise: {NOISE_TITLES[processing.noise].lower()}"
+    title = f"Noise: {NOISE_TITLES[processing.noise]}"
     return lines | {title: cache.noise_of(key, index, processing)}

@@ -26,10 +26,12 @@ __all__ = ["SCALES", "Scale", "Spectrum", "noise_spectrum", "psd_figure", "psd_t
 
 Scale = Literal["density", "characteristic"]
 SCALES: Mapping[Scale, str] = {
-    "density": "amplitude spectral density √S [1/√Hz]",
-    "characteristic": "characteristic amplitude √(f S) [1]",
+    "density": "density √S [1/√Hz]",
+    "characteristic": "characteristic √(f S) [1]",
 }
 """What is drawn against frequency, with its unit; fractional frequency of a TDI channel."""
+_BELOW = 30.0
+"""How far below the lowest point of the last line, the noise model, the axis begins."""
 _POINTS = 2000
 """Points of a noise curve, which is smooth."""
 
@@ -67,7 +69,7 @@ def spectrum(
     color: str,
     dash: str = "solid",
 ) -> Spectrum:
-    """Spectrum of a stream by Welch's method: Hann windows of ``window`` samples, half overlapping.
+    """Spectrum of a stream by Welch's method: Hann windows, half overlapping.
 
     Arguments:
         samples: Samples (N,), not whitened.
@@ -94,14 +96,14 @@ def noise_spectrum(whitener: Whitener, grid: TimeGrid, color: str) -> Spectrum:
     inside = np.flatnonzero((grid.freqs >= max(low, grid.df)) & (grid.freqs <= high))
     wanted = np.geomspace(grid.freqs[inside[0]], grid.freqs[inside[-1]], _POINTS)
     at = np.unique(np.clip(np.searchsorted(grid.freqs, wanted), inside[0], inside[-1]))
-    return Spectrum(grid.freqs[at], whitener.asd[0, at], color, width=2.2)
+    return Spectrum(grid.freqs[at], whitener.asd[0, at], color, "dash", 2.0)
 
 
 def psd_figure(lines: Mapping[str, Spectrum], scale: Scale, height: int = 520) -> go.Figure:
     """Spectra on logarithmic axes.
 
     Arguments:
-        lines: By name, drawn in order.
+        lines: By name, drawn in order; the noise model last.
         scale: What is drawn, see `SCALES`.
         height: Height [px].
     """
@@ -116,8 +118,12 @@ def psd_figure(lines: Mapping[str, Spectrum], scale: Scale, height: int = 520) -
             hovertemplate=f"f = %{{x:.5g}} mHz<br>%{{y:.3g}}<extra>{title}</extra>",
         )
     framed(figure, height, f"psd-{scale}")
+    values = [line.on(scale) for line in lines.values()]
+    span = values[-1].min() / _BELOW, 2 * max(each.max() for each in values)
     figure.update_xaxes(title_text="frequency [mHz]", type="log", exponentformat="none")
-    figure.update_yaxes(title_text=SCALES[scale], type="log", exponentformat="power")
+    figure.update_yaxes(
+        title_text=SCALES[scale], type="log", exponentformat="power", range=list(np.log10(span))
+    )
     return figure
 
 

@@ -324,7 +324,7 @@ def test_spectra_stand_beside_the_noise_model(page, lisa_file, engine):
     assert names[0] == "Mixture"
     assert "GB inferred" in names
     assert "GB injected" in names
-    assert names[-1] == "Noise: analytic psd"
+    assert names[-1] == "Noise: Analytic PSD"
     assert figure["layout"]["yaxis"]["type"] == "log"
     clean(at.get_by_key("scale").set_value("characteristic").run())
     assert "√(f S)" in figures(at)[0]["layout"]["yaxis"]["title"]["text"]
