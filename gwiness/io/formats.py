@@ -6,7 +6,7 @@ from pathlib import Path
 import h5py
 
 from gwiness.core.errors import FileProblem, UnknownFormat
-from gwiness.io.hdf5 import attr_label, contradictions, h5_errors, open_h5
+from gwiness.io.hdf5 import attr_label, contradictions, h5_errors, open_h5, short
 from gwiness.io.ldc import LdcRecording, is_ldc
 from gwiness.io.mojito import MojitoRecording, is_mojito
 from gwiness.io.native import SCHEMA as LISA_SCHEMA
@@ -41,7 +41,7 @@ def recognise(file: h5py.File) -> str:
         return _SCHEMAS[schema]
     if schema is not None:
         raise UnknownFormat(
-            f"{Path(file.filename).name}: the schema is {schema[:80]!r}; this version reads "
+            f"{Path(file.filename).name}: the schema is {short(schema)!r}; this version reads "
             f"{', '.join(sorted(_SCHEMAS))}."
         )
     if is_ldc(file):

@@ -46,6 +46,7 @@ from gwiness.io.hdf5 import (
     h5_errors,
     member_names,
     open_h5,
+    short,
     where,
 )
 from gwiness.io.probe import look
@@ -93,7 +94,8 @@ class ResultFile(Closing):
         file = self._file
         schema = attr_text(file, "gwiness_schema")
         if schema != SCHEMA:
-            raise FileProblem(f"{self.path.name}: the schema is {schema!r}; expected {SCHEMA!r}.")
+            named = short(schema or "missing")
+            raise FileProblem(f"{self.path.name}: the schema is {named!r}; expected {SCHEMA!r}.")
         self.items: tuple[int, ...] = ()
         self.stems: tuple[str, ...] = ()
         self._mixture: h5py.Dataset | None = None

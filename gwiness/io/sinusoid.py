@@ -39,6 +39,7 @@ from gwiness.io.hdf5 import (
     find_node,
     h5_errors,
     open_h5,
+    short,
     where,
 )
 from gwiness.io.recording import finite_or_problem
@@ -160,7 +161,8 @@ class SinusoidReader(Closing):
         file = self._file
         schema = attr_label(file, "gwiness_schema")
         if schema != SCHEMA:
-            raise FileProblem(f"{self.path}: the schema is {schema!r}; expected {SCHEMA!r}.")
+            named = short(schema or "missing")
+            raise FileProblem(f"{self.path}: the schema is {named!r}; expected {SCHEMA!r}.")
         self._streams = {name: need_dataset(file, name, rank=2) for name in ("long", "short")}
         num_items = len(self._streams["long"])
         for name, stream in self._streams.items():

@@ -118,8 +118,8 @@ def test_a_step_of_the_mixture_reads_the_truth_later(page, lisa_file, engine, mo
     from app import cache
 
     gate = threading.Event()
-    truth = cache._injected_snr
-    monkeypatch.setattr(cache, "_injected_snr", lambda *item: gate.wait(30) and truth(*item))
+    truth = cache.overview.injected_snr
+    monkeypatch.setattr(cache.overview, "injected_snr", lambda item: gate.wait(30) and truth(item))
     at = clean(page(lisa_file, engine, sep="Hide"))
     assert len(heatmaps(at)) == 1
     assert "Reading the sources" in texts(at)

@@ -8,9 +8,9 @@ ITEMS = 4
 
 
 @pytest.fixture
-def player(visit):
-    """A page with the mixture alone, and its player."""
-    visit.open("/?sep=Hide")
+def player(visit, request):
+    """A page with the mixture alone, and its player; with more in its address if asked for."""
+    visit.open("/?sep=Hide" + getattr(request, "param", ""))
     visit.heatmaps(1)
     found = visit.page.locator(".player")
     found.wait_for(timeout=60_000)
@@ -156,6 +156,8 @@ def test_without_loop_it_stops_at_the_last_item(visit, player):
     visit.check()
 
 
+# The server keeps what other tests have separated: this model is nobody else's.
+@pytest.mark.parametrize("player", ["&model=scnet-lisa-fast"], indirect=True)
 def test_an_output_that_is_not_there_yet_is_the_mixture_with_a_note(visit, player):
     visit.page.keyboard.press("Space")
     until(visit, lambda: drawn(player) >= 1, "no frame")

@@ -169,8 +169,8 @@ def test_a_file_is_found_and_opened_in_the_browser_of_the_data_directories(visit
     visit.open("/?sep=Hide")
     visit.page.get_by_role("button", name="Browse").first.click()
     dialog = visit.page.get_by_role("dialog")
-    dialog.get_by_label("Search").fill("sinusoid sample")
-    dialog.get_by_label("Search").press("Enter")
+    dialog.get_by_role("textbox", name="Search").fill("sinusoid sample")
+    dialog.get_by_role("textbox", name="Search").press("Enter")
     table = dialog.locator('[data-testid="stDataFrame"]')
     table.wait_for(timeout=60_000)
     # The grid is drawn on a canvas: rows of 35 px below a head of as much.
