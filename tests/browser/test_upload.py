@@ -141,6 +141,7 @@ def test_bricks_that_are_dropped_together_open_as_their_sum(visit, tmp_path):
     for seed, name in enumerate(("EMRI_731d.h5", "MBHB_731d.h5")):
         write_mojito(tmp_path / name, seed=seed, num=5000)
     visit.open("/?sep=Hide")
+    visit.heatmaps(1)
     data = visit.page.evaluate_handle(
         """files => {
           const data = new DataTransfer()
