@@ -49,7 +49,7 @@ def compile_galactic() -> None:
     rng = np.random.default_rng(0)
     noise = TDI(1e-20 * rng.standard_normal((2, grid.num)), grid, CHANNELS)
     window = item_spectrum(Item(mixture=noise), GalacticConfig(data="mixture")).window(band)
-    sampling = Sampling(settling=2, settling_moves=60, sweeps=20, rounds=1)
+    sampling = Sampling(settling=2, settling_walks=2, sweeps=20, rounds=1)
     label_sources(window, sample_window(window, GalacticLaw(), sampling, rng))
 
 

@@ -36,6 +36,8 @@ __all__ = [
 _STEPS_PER_BIN = 2
 _CENTRE_LIGHT = 499.004783836  # one astronomical unit [s]
 _YEAR = 31558149.763545603
+_LEARNT_PER_SOURCE = 40
+"""Learnt places of a source: a few for each of its modes; each costs time in every density."""
 _REMEMBERED = 300
 """States that moves are proposed from."""
 
@@ -49,11 +51,12 @@ class Sampling:
         rungs: Temperatures of each.
         hottest: β of the ladder's hot end; geometric from 1.
         settling: Rounds of settling, each ended by a new table of births.
-        settling_moves: Moves of every rung in a round.
+        settling_walks: Walks of every rung in a round.
         settling_cold: The coolest rung walks so many times as far while settling.
         sweeps: Kept states of each ensemble in a round.
         rounds: Most rounds.
-        moves: Moves of every rung between them.
+        moves: Moves of every rung in a walk or between kept states, for each source of the window
+            and for one more.
         cold: The coolest rung, whose states are kept, walks so many times as far.
         jumps: Share of births and deaths among the moves.
         penalty: What a source costs at the hottest rung [nat]; without it hot chains fill up with
@@ -64,11 +67,11 @@ class Sampling:
     rungs: int = 8
     hottest: float = 0.1
     settling: int = 24
-    settling_moves: int = 600
+    settling_walks: int = 20
     settling_cold: int = 4
     sweeps: int = 200
     rounds: int = 1
-    moves: int = 30
+    moves: int = 5
     cold: int = 16
     jumps: float = 0.25
     penalty: float = 3.0
@@ -227,15 +230,15 @@ class _Setting:
             share += loud / loud.sum() / len(residuals)
         return 0.7 * share + 0.3 * prior
 
-    def births(self, table: np.ndarray, library: Sequence[Learnt] = (), num: int = 300) -> tuple:
+    def births(self, table: np.ndarray, library: Sequence[Learnt], num_sources: int) -> tuple:
         """A table and some learnt places, spread over all of them, as the compiled moves take it.
 
         Arguments:
             table: From `table`.
             library: Learnt places.
-            num: How many of them to keep.
+            num_sources: Sources in the window: so many times `_LEARNT_PER_SOURCE` are kept.
         """
-        keep = _spread_over(len(library), num)
+        keep = _spread_over(len(library), _LEARNT_PER_SOURCE * max(num_sources, 1))
         places = sorted((library[k] for k in keep), key=lambda place: place.centre[0])
         centres = np.array([place.centre for place in places]).reshape(-1, 4)
         weight = np.array([place.snr2 for place in places]).reshape(-1, 1, 1)
@@ -315,6 +318,11 @@ class _Ladder:
         self.counts = np.zeros((len(self.betas), len(MOVES), 2))
         self.swaps = np.zeros((len(self.betas) - 1, 2))
 
+    @property
+    def num(self) -> int:
+        """Sources of the coolest rung's state."""
+        return int(self.states[0][0][0])
+
     def walk(self, moves: int, cold: int, births: tuple, history: tuple) -> None:
         """Moves of every rung, ``cold`` times as many of the coolest; swaps between neighbours."""
         setting = self.setting
@@ -389,14 +397,16 @@ def _settled(
     states: list[tuple[int, np.ndarray]] = []
     for round_ in range(sampling.settling):
         history = _history(states, num_max)
-        births = setting.births(setting.table(ladder.residuals()), library)
+        table = setting.table(ladder.residuals())
+        births = setting.births(table, library, ladder.num)
         # Cooled from the hot end: loud sources first.
         ladder.betas = full * 0.02 ** max(0.0, 1 - 2 * round_ / sampling.settling)
         if 2 * round_ <= sampling.settling:
             # What was found before was found too hot.
             library, states = [], []
-        for _ in range(sampling.settling_moves // sampling.moves):
-            ladder.walk(sampling.moves, sampling.settling_cold, births, history)
+        for _ in range(sampling.settling_walks):
+            moves = sampling.moves * (1 + ladder.num)
+            ladder.walk(moves, sampling.settling_cold, births, history)
             library += ladder.learnt()
             states += ladder.remembered()
     ladder.betas = full
@@ -431,10 +441,14 @@ def rounds_of_samples(
         settled = list(pool.map(partial(_settled, setting), ladders))
         tables, libraries, states = zip(*settled, strict=True)
         history = _history(list(chain.from_iterable(states)), law.num_max)
-        births = setting.births(np.mean(tables, axis=0), list(chain.from_iterable(libraries)))
+        library = list(chain.from_iterable(libraries))
+        count = max(ladder.num for ladder in ladders)
+        # As many moves from here on, whatever the state: they must not depend on it.
+        moves = sampling.moves * (1 + count)
+        births = setting.births(np.mean(tables, axis=0), library, count)
         kept: list[list[tuple]] = [[] for _ in ladders]
         for _ in range(sampling.rounds):
-            more = pool.map(partial(_kept, births, history), ladders)
+            more = pool.map(partial(_kept, moves, births, history), ladders)
             for rows, new in zip(kept, more, strict=True):
                 rows += new
             yield _gathered(kept, ladders)
@@ -454,11 +468,11 @@ def sample_window(
     return deque(rounds_of_samples(window, law, sampling, rng), maxlen=1).pop()
 
 
-def _kept(births: tuple, history: tuple, ladder: _Ladder) -> list[tuple]:
+def _kept(moves: int, births: tuple, history: tuple, ladder: _Ladder) -> list[tuple]:
     """One round of sweeps: the states of the coolest rung."""
     rows = []
     for _ in range(ladder.sampling.sweeps):
-        ladder.walk(ladder.sampling.moves, ladder.sampling.cold, births, history)
+        ladder.walk(moves, ladder.sampling.cold, births, history)
         number, places, amplitudes, _, residual = ladder.states[0]
         chi2 = np.vdot(residual, residual).real
         rows.append((int(number[0]), places.copy(), amplitudes.copy(), chi2))

@@ -154,7 +154,7 @@ def test_a_source_next_door_is_not_counted_here(two_sources, band):
 def test_the_number_is_as_likely_as_the_prior_says(draw_window):
     """Over windows drawn from the prior the mean of p(K) is the prior."""
     law = GalacticLaw(num_max=2)
-    sampling = Sampling(settling=8, settling_moves=300, sweeps=100, moves=20)
+    sampling = Sampling(settling=8, settling_walks=15, sweeps=100, moves=10)
     shares = []
     for seed in range(24):
         rng = np.random.default_rng([3, seed])
