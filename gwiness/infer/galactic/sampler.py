@@ -103,7 +103,7 @@ class Chains:
         places: Apparent frequency [bins], z, longitude, sine of latitude (E, n, K_max, 4).
         amplitudes: Helicities p and q (E, n, K_max, 2), in ``AMPLITUDE_UNIT``.
         chi2: |d − h|² (E, n).
-        counts: Proposed and accepted moves at β = 1 of each of ``MOVES`` (7, 2).
+        counts: Proposed and accepted moves at β = 1 of each of ``MOVES`` (9, 2).
         swaps: Share of accepted swaps between neighbouring rungs (rungs − 1,).
     """
 
