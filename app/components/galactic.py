@@ -56,7 +56,7 @@ def galactic_panel(shown: Loaded, item: Item) -> None:
         except GwinessError as error:
             st.info(plain(str(error)))
             return
-    _show(shown, found, _truth(item, found))
+    _show(shown, request, found, _truth(item, found))
     st.divider()
     galaxy_panel(shown, item)
 
@@ -82,7 +82,8 @@ def _controls(shown: Loaded, item: Item) -> BandRequest:
         data = st.segmented_control(
             "Inferred from",
             choices,
-            default="mixture",
+            # A merger in the mixture would pass for a dozen binaries.
+            default="cleaned" if "cleaned" in choices else "mixture",
             format_func=lambda name: _DATA[name],
             required=True,
             key="gb-data",
@@ -102,7 +103,9 @@ def _truth(item: Item, found: "BandPosterior") -> Catalogue | None:
     return replace(rows, theta=folded(rows.theta))
 
 
-def _show(shown: Loaded, found: "BandPosterior", truth: Catalogue | None) -> None:
+def _show(
+    shown: Loaded, request: BandRequest, found: "BandPosterior", truth: Catalogue | None
+) -> None:
     posterior = found.posterior
     best = posterior.best_num
     with st.container(horizontal=True, gap="small"):
@@ -113,10 +116,11 @@ def _show(shown: Loaded, found: "BandPosterior", truth: Catalogue | None) -> Non
         )
         st.metric(
             "R-hat",
-            f"{found.r_hat:.3f}",
+            "no chains" if np.isnan(found.r_hat) else f"{found.r_hat:.3f}",
             border=True,
             width=120,
-            help="Largest disagreement of two independent ensembles of chains; 1 is perfect.",
+            help="Largest disagreement of two independent ensembles of chains; 1 is perfect. "
+            "Where nothing is as loud as the faintest source, none is run.",
         )
     for note in posterior.notes:
         st.warning(plain(note), icon="⚠️")
@@ -180,7 +184,8 @@ def _show(shown: Loaded, found: "BandPosterior", truth: Catalogue | None) -> Non
     )
     band = f"--band {found.band.low * 1e3:.6f}:{found.band.high * 1e3:.6f}"
     line = line.replace("gwiness inspect", "gwiness infer") + (
-        f" --items {shown.index} {band} --set galactic.rounds={cache.BAND_ROUNDS}"
+        f" --items {shown.index} {band} --data {request.data}"
+        f" --set galactic.rounds={cache.BAND_ROUNDS}"
         " --out result.h5 --catalogue sources.csv"
     )
     downloads(shown, line, tables={"Sources": table}, posterior=posterior, truth=truth)

@@ -173,11 +173,16 @@ def _print(report: dict[str, Any]) -> None:
         for name, value in coverage.items():
             table.add_row(f"{title}, {name}", str(num), f"{value:.4f}", "")
     Console().print(table)
+    sampled = report["sampled"]["n"] * report["sampled"]["rate"]
     print(
-        f"{report['bands']} bands; R-hat below 1.01 in {100 * report['r_hat_below_1.01']:.0f} %, "
-        f"median {report['r_hat_median']:.3f}; {report['seconds_mean']:.2f} s a band "
-        f"(median {report['seconds_median']:.2f} s)"
+        f"{report['bands']} bands, {report['seconds_mean']:.2f} s each (median "
+        f"{report['seconds_median']:.2f} s); all but {sampled:.0f} quiet, answered without chains."
     )
+    if sampled:
+        print(
+            f"R-hat of the chains below 1.01 in {100 * report['r_hat_below_1.01']:.1f} %, median "
+            f"{report['r_hat_median']:.3f}; {report['seconds_mean_sampled']:.2f} s a band."
+        )
 
 
 def _record(
@@ -241,8 +246,16 @@ def _card_metrics(figures: dict[str, Any]) -> dict[str, float]:
     coverage = {**figures["coverage_90_by_loudness"]}
     coverage.pop("n")
     out |= {f"coverage_90_{name}": value for name, value in coverage.items()}
-    for name in ("r_hat_below_1.01", "r_hat_median", "seconds_median"):
-        out[name] = figures[name]
+    out["sampled"] = figures["sampled"]["rate"]
+    for name in (
+        "r_hat_below_1.01",
+        "r_hat_median",
+        "seconds_median",
+        "seconds_mean",
+        "seconds_mean_sampled",
+    ):
+        if figures[name] is not None:
+            out[name] = figures[name]
     return out
 
 

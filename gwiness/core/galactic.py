@@ -43,7 +43,8 @@ class BandPosterior:
         posterior: How many sources, and samples of them.
         sources: The same samples by named source.
         spectrum: Data, and what the posterior's mean signal leaves over.
-        r_hat: Largest R̂ over the number of sources, |d − h|² and parameters of likely sources.
+        r_hat: Largest R̂ over the number of sources, |d − h|² and parameters of likely sources;
+            NaN where the band is so quiet that no chain was run.
     """
 
     band: Band

@@ -59,7 +59,7 @@ class BandScore:
         right: Whether each of them is an injected one.
         ranks: Posterior mass below the truth, a row for each pair.
         rank_snr: SNR of the true source of each row.
-        r_hat: Of the chains.
+        r_hat: Of the chains; NaN where none was run.
         seconds: Time that it took.
         loudness_ranks: Posterior mass below the truth for the j-th loudest source, j = 1, 2, ….
     """
@@ -210,6 +210,8 @@ def report(scores: Sequence[BandScore]) -> dict[str, Any]:
     ranks = np.array([row for s in scores for row in s.ranks]).reshape(-1, len(_SPACE))
     every = np.array([row for s in scores for row in s.loudness_ranks]).reshape(-1, len(_SPACE))
     r_hat = np.array([s.r_hat for s in scores])
+    sampled = ~np.isnan(r_hat)
+    seconds = np.array([s.seconds for s in scores])
     out: dict[str, Any] = {
         "bands": len(scores),
         "exact_k_clear": _rate(exact[clear]),
@@ -223,10 +225,12 @@ def report(scores: Sequence[BandScore]) -> dict[str, Any]:
         "precision_by_snr": _by_snr(found, right),
         "coverage_90": _coverage(ranks),
         "coverage_90_by_loudness": _coverage(every),
-        "r_hat_below_1.01": float(np.mean(r_hat < 1.01)),
-        "r_hat_median": float(np.median(r_hat)),
-        "seconds_median": float(np.median([s.seconds for s in scores])),
-        "seconds_mean": float(np.mean([s.seconds for s in scores])),
+        "sampled": _rate(sampled),
+        "r_hat_below_1.01": float(np.mean(r_hat[sampled] < 1.01)) if sampled.any() else None,
+        "r_hat_median": float(np.median(r_hat[sampled])) if sampled.any() else None,
+        "seconds_median": float(np.median(seconds)),
+        "seconds_mean": float(np.mean(seconds)),
+        "seconds_mean_sampled": float(np.mean(seconds[sampled])) if sampled.any() else None,
     }
     for title, rows in (("p_p", ranks), ("p_p_by_loudness", every)):
         if not len(rows):

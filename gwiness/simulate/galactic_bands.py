@@ -1,9 +1,11 @@
 """Items with galactic binaries in a few neighbouring bands: what inference is tested on.
 
-*Population*: of a Galaxy drawn anew, every binary of these bands that could be seen in an item of
-that length. *Crowded*: every band holds 0 to 10 binaries, uniform, their f₀ uniform in the band,
-so that every separation occurs. As in a mixture, distances are changed so that SNRs are
-log-uniform. Waveforms are gbgpu's, noise is drawn in the time domain.
+*Population*: at the frequency of every binary of a Galaxy drawn anew that could be seen in an item
+of that length. *Crowded*: every band holds 0 to 10 binaries, uniform, their f₀ uniform in the
+band, so that every separation occurs. All else is drawn from the population, then the distances
+are changed so that SNRs are log-uniform: what was heavy, near or face on enough to be seen at its
+old distance says nothing about what is seen at the new one. Waveforms are gbgpu's, noise is drawn
+in the time domain.
 """
 
 import numpy as np
@@ -71,7 +73,7 @@ def population_item(
     if len(galaxy):
         _, loud = _waves(GalacticBinaries(grid), galaxy)
         galaxy = galaxy.take(np.flatnonzero(loud > snr[0]))
-    return _item(rng, grid, galaxy, snr), bands
+    return _item(rng, grid, _drawn(rng, galaxy["frequency"]), snr), bands
 
 
 def _place(

@@ -34,7 +34,8 @@ def drawn(player):
 
 
 def item_of(player):
-    return int(player.get_attribute("data-item"))
+    """The item on the canvas; −1 until a first frame is there."""
+    return int(player.get_attribute("data-item") or -1)
 
 
 def canvas_at(visit, player, item):

@@ -39,6 +39,8 @@ _SURE_SNR2 = 200.0
 """Squared SNR of a source that is proposed to die half as often as a faint one."""
 _LIBRARY_REACH = 1.0
 """Largest distance in frequency between a learnt place and what is drawn from it [bins]."""
+_NOTHING = 80.0
+"""Twice the exponent of a Gaussian below which it is taken for zero."""
 
 
 @njit(cache=True, inline="always")
@@ -250,13 +252,16 @@ def learnt(births: Any, place: Any, low: float, high: float) -> tuple[float, int
         for i in range(_PLACES):
             delta[i] = place[i] - centres[n, i]
         delta[2] -= 2 * math.pi * math.floor(delta[2] / (2 * math.pi) + 0.5)
-        total = -log_dets[n]
+        total = 0.0
         for i in range(_PLACES):
             value = 0.0
             for k in range(i, _PLACES):
                 value += lowers[n, k, i] * delta[k]
             total += value * value
-        density += math.exp(-0.5 * total)
+            if total > _NOTHING:
+                break
+        if total <= _NOTHING:
+            density += math.exp(0.5 * (log_dets[n] - total))
     return density / (4 * math.pi * math.pi), count
 
 

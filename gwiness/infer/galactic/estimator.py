@@ -1,5 +1,7 @@
 """Posterior of the galactic binaries of a band."""
 
+from collections.abc import Iterable
+
 import numpy as np
 from jaxtyping import Int
 
@@ -8,6 +10,7 @@ from gwiness.core.band import Band, BandSpectrum
 from gwiness.core.catalogue import SPACES
 from gwiness.core.galactic import BandPosterior, Sources
 from gwiness.core.posterior import Posterior, SampleSet
+from gwiness.infer.galactic.chain import MOVES
 from gwiness.infer.galactic.law import GalacticLaw
 from gwiness.infer.galactic.posterior import (
     label_sources,
@@ -64,12 +67,18 @@ class GalacticEstimator:
     def posterior(self, window: Window, band: Band, rng: np.random.Generator) -> BandPosterior:
         """Posterior of the sources whose f₀ lies in the band's core.
 
+        A quiet window is answered at once, without chains.
+
         Arguments:
             window: Data of the band, see `gwiness.infer.galactic.bands.Spectrum.window`.
             band: The band itself.
             rng: Generator.
         """
-        for chains in rounds_of_samples(window, self.law, self.sampling, rng):
+        if self.is_quiet(window):
+            rounds: Iterable[Chains] = [_no_source(window, self.law.num_max)]
+        else:
+            rounds = rounds_of_samples(window, self.law, self.sampling, rng)
+        for chains in rounds:
             sources = _inside(label_sources(window, chains), band)
             num = _num_inside(window, chains, band)
             r_hat = _r_hat(chains, num, sources)
@@ -94,6 +103,18 @@ class GalacticEstimator:
             label=band.label,
         )
         return BandPosterior(band, posterior, sources, _spectrum(window, chains), r_hat)
+
+
+def _no_source(window: Window, num_max: int) -> Chains:
+    """The one sample that a quiet window has."""
+    return Chains(
+        num=np.zeros((1, 1), dtype=int),
+        places=np.zeros((1, 1, num_max, 4)),
+        amplitudes=np.zeros((1, 1, num_max, 2), dtype=complex),
+        chi2=np.full((1, 1), np.vdot(window.data, window.data).real),
+        counts=np.zeros((len(MOVES), 2)),
+        swaps=np.zeros(0),
+    )
 
 
 def _num_inside(window: Window, chains: Chains, band: Band) -> Int[np.ndarray, " n"]:
@@ -172,6 +193,8 @@ def _sets(sources: Sources, num: Int[np.ndarray, " n"]) -> dict[int, SampleSet]:
 
 def _r_hat(chains: Chains, num: Int[np.ndarray, " n"], sources: Sources) -> float:
     shape = chains.num.shape
+    if shape[1] == 1:
+        return float("nan")
     values = [chains.r_hat, split_r_hat(num.reshape(shape))]
     for name in np.flatnonzero(sources.probability > _DETECTED):
         for parameter in _AGREE:

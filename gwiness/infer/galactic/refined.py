@@ -30,10 +30,12 @@ _KIND = "gb"
 def _draws(
     posterior: Posterior, num: int, rng: np.random.Generator
 ) -> list[Float[np.ndarray, "K 8"]]:
-    """Sources of ``num`` draws over all numbers of sources."""
+    """Sources of ``num`` draws over all numbers of sources of which there are samples."""
     counts = np.array([count for count in posterior.sets if count > 0], dtype=int)
-    share = posterior.p_num[counts]
-    times = rng.multinomial(num, [*share, max(0.0, 1 - share.sum())])[:-1]
+    share = np.array([*posterior.p_num[counts], posterior.p_num[0]])
+    if not share.any():
+        return []
+    times = rng.multinomial(num, share / share.sum())[:-1]
     drawn = []
     for count, many in zip(counts, times, strict=True):
         if many:
