@@ -27,8 +27,8 @@ from gwiness.plots.frames import frame_facts, frame_png
 
 if TYPE_CHECKING:
     # The launcher imports this module before there is a server for the page's caches.
-    from app.cache import MapRequest
     from app.state import FileKey
+    from app.streams import MapRequest
 
 __all__ = ["FACTS_HEADER", "ROUTES", "Desk", "Frame", "FrameView", "desk", "session_token"]
 
@@ -237,9 +237,9 @@ def make_frame(view: FrameView, index: int) -> Frame:
     Raises:
         GwinessError: If the item cannot be read.
     """
-    from app import cache
+    from app import cache, streams
 
-    found = cache.make_map(view.key, index, view.request, fast=True)
+    found = streams.make_map(view.key, index, view.request, fast=True)
     scale, unit = view.time_unit
     start = cache.bare_item(view.key, index).mixture.grid.start
     facts = {"item": index, "start": f"start {start / scale:.2f} {unit}"}

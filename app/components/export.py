@@ -7,7 +7,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from app import cache, files
+from app import files, streams
 from app.downloads import offer
 from app.state import Loaded, short_path
 from gwiness.core.catalogue import Catalogue
@@ -32,7 +32,7 @@ def provenance(shown: Loaded) -> dict[str, str]:
         "window_samples": str(shown.view.window),
         "separator": shown.view.separator or "none",
         "posterior": shown.view.estimator or "none",
-        "out_of_scope": " ".join(cache.marks(shown.key, shown.index, shown.view.separator))
+        "out_of_scope": " ".join(streams.marks(shown.key, shown.index, shown.view.separator))
         or "no",
     }
 

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 import streamlit as st
 
-from app import cache
-from app.cache import BandRequest
+from app import cache, galactic_search
 from app.components.export import command, downloads
 from app.components.galaxy import galaxy_panel
 from app.components.panels import toolbar
 from app.components.text import plain
+from app.galactic_search import BandRequest
 from app.state import Loaded
 from gwiness.core.catalogue import Catalogue
 from gwiness.core.errors import GwinessError
@@ -45,20 +45,26 @@ def galactic_panel(shown: Loaded, item: Item) -> None:
     """Posterior of one band, computed when it is asked for."""
     st.markdown("**Galactic binaries in a band** — how many, and the posterior of each")
     request = _controls(shown, item)
-    found = cache.band_inferred(shown.key, shown.index, request)
-    if found is None:
-        work = f"Inferring galactic binaries at {request.frequency * 1e3:.4f} mHz …"
-        if cache.compiling():
-            work = f"Preparing the search (a minute the first time on a machine). {work}"
-        try:
-            with st.spinner(work, show_time=True):
-                found = cache.infer_band(shown.key, shown.index, request)
-        except GwinessError as error:
-            st.info(plain(str(error)))
-            return
-    _show(shown, request, found, _truth(item, found))
+    try:
+        found = _inferred(shown, request)
+    except GwinessError as error:
+        st.info(plain(str(error)))
+    else:
+        _show(shown, request, found, _truth(item, found))
     st.divider()
     galaxy_panel(shown, item)
+
+
+def _inferred(shown: Loaded, request: BandRequest) -> "BandPosterior":
+    """The posterior of a band, kept or computed while a spinner says what is going on."""
+    found = galactic_search.band_inferred(shown.key, shown.index, request)
+    if found is not None:
+        return found
+    work = f"Inferring galactic binaries at {request.frequency * 1e3:.4f} mHz …"
+    if cache.compiling():
+        work = f"Preparing the search (a minute the first time on a machine). {work}"
+    with st.spinner(work, show_time=True):
+        return galactic_search.infer_band(shown.key, shown.index, request)
 
 
 def _controls(shown: Loaded, item: Item) -> BandRequest:
@@ -185,7 +191,7 @@ def _show(
     band = f"--band {found.band.low * 1e3:.6f}:{found.band.high * 1e3:.6f}"
     line = line.replace("gwiness inspect", "gwiness infer") + (
         f" --items {shown.index} {band} --data {request.data}"
-        f" --set galactic.rounds={cache.BAND_ROUNDS}"
+        f" --set galactic.rounds={galactic_search.BAND_ROUNDS}"
         " --out result.h5 --catalogue sources.csv"
     )
     downloads(shown, line, tables={"Sources": table}, posterior=posterior, truth=truth)

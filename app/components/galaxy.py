@@ -5,11 +5,11 @@ from dataclasses import replace
 import numpy as np
 import streamlit as st
 
-from app import cache
-from app.cache import BandRequest, GalaxyFound
+from app import galactic_search
 from app.components.export import command, downloads
 from app.components.panels import toolbar
 from app.components.text import plain
+from app.galactic_search import BandRequest, GalaxyFound
 from app.state import Loaded
 from gwiness import jobs
 from gwiness.config.galactic import GalacticConfig
@@ -43,14 +43,14 @@ def galaxy_panel(shown: Loaded, item: Item) -> None:
     st.markdown(f"**All bands from {low:g} to {high:g} mHz** — a catalogue of what is there")
     request = _request(shown)
     try:
-        found = cache.galaxy_found(shown.key, shown.index, request)
+        found = galactic_search.galaxy_found(shown.key, shown.index, request)
     except GwinessError as error:
         st.error(plain(str(error)))
         return
     if found is not None:
         _catalogue(shown, item, found, request)
         return
-    job = jobs.latest(cache.galaxy_folder(shown.key, shown.index, request))
+    job = jobs.latest(galactic_search.galaxy_folder(shown.key, shown.index, request))
     if job is not None and job.exit_code is None:
         _watch(job)
         return
@@ -59,14 +59,14 @@ def galaxy_panel(shown: Loaded, item: Item) -> None:
     going_on = job is not None
     st.caption("A minute or two on two cores; the page can be left, the search goes on.")
     if st.button("Go on with the search" if going_on else "Search all bands", key="gb-search"):
-        cache.search_galaxy(shown.key, shown.index, request)
+        galactic_search.search_galaxy(shown.key, shown.index, request)
         st.rerun()
 
 
 def _request(shown: Loaded) -> BandRequest:
     """What is searched: never the whole mixture where a separator can take the mergers out."""
     if shown.view.separator is None:
-        return cache.whole_galaxy(None)
+        return galactic_search.whole_galaxy(None)
     data = st.segmented_control(
         "Searched in",
         ["cleaned", "stem"],
@@ -75,7 +75,7 @@ def _request(shown: Loaded) -> BandRequest:
         required=True,
         key="galaxy-data",
     )
-    request = cache.whole_galaxy(shown.view.separator)
+    request = galactic_search.whole_galaxy(shown.view.separator)
     return replace(request, data="stem") if data == "stem" else request
 
 
@@ -123,7 +123,7 @@ def _catalogue(shown: Loaded, item: Item, found: GalaxyFound, request: BandReque
         st.info("No galactic binary is more likely there than not.")
         return
     grid = item.mixture.grid
-    limit = cache.galaxy_limit(grid.num, grid.dt, grid.start, item.mixture.generation)
+    limit = galactic_search.galaxy_limit(grid.num, grid.dt, grid.start, item.mixture.generation)
     left, right = st.columns(2, gap="large")
     with left:
         st.plotly_chart(

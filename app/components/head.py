@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from app import cache, state
+from app import cache, state, streams
 from app.components.look import facts_strip
 from app.components.share import share
 from app.components.text import plain
@@ -46,7 +46,7 @@ def head(title: str) -> Loaded | None:
         if gaps:
             facts["gaps"] = str(gaps)
     wait = not shown.mixture_alone
-    marks = cache.marks(shown.key, shown.index, shown.view.separator, wait)
+    marks = streams.marks(shown.key, shown.index, shown.view.separator, wait)
     with st.container(
         horizontal=True,
         horizontal_alignment="distribute",

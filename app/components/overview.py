@@ -5,7 +5,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from app import cache, state
+from app import state, streams
 from app.components.text import counted
 from app.scan import Scan, scan_of
 from app.state import Loaded
@@ -51,7 +51,7 @@ def _strip(shown: Loaded, waiting: bool) -> None:
     strip = st.components.v2.component(
         "gwiness_overview", html=_HTML, css=_STYLE, js=_SCRIPT.read_text(encoding="utf-8")
     )
-    separated = cache.nsdr_by_item(shown.key, str(shown.view.separator))
+    separated = streams.nsdr_by_item(shown.key, str(shown.view.separator))
     found = strip(
         key="strip",
         data=strip_data(scan, separated, shown.index),

@@ -6,13 +6,13 @@ from typing import Any
 import plotly.graph_objects as go
 import streamlit as st
 
-from app import cache, state
-from app.cache import MapRequest
+from app import galactic_search, state, streams
 from app.components.export import command, downloads
 from app.components.player import keep_limits, player, player_limits
 from app.components.separation import separation_on_show
 from app.components.text import escaped, plain
 from app.state import Loaded
+from app.streams import MapRequest
 from gwiness.core.separation import Separation
 from gwiness.plots.scores import StemScore, score_table, snr_text
 from gwiness.plots.spectrogram import (
@@ -78,7 +78,7 @@ def request_of(shown: Loaded, source: str, kind: str = "") -> MapRequest:
 
 def map_of(shown: Loaded, source: str, kind: str = "") -> DisplayMap:
     """The map of a panel of this view."""
-    return cache.panel_map(shown.key, shown.index, request_of(shown, source, kind))
+    return streams.panel_map(shown.key, shown.index, request_of(shown, source, kind))
 
 
 def time_unit(shown: Loaded) -> tuple[float, str]:
@@ -113,7 +113,9 @@ def refined_panel(shown: Loaded, kind: str) -> Panel | None:
     """The stem from the posteriors of a class's sources; None before there is one."""
     if kind != "gb":
         return None
-    found = cache.galaxy_found(shown.key, shown.index, cache.whole_galaxy(shown.view.separator))
+    found = galactic_search.galaxy_found(
+        shown.key, shown.index, galactic_search.whole_galaxy(shown.view.separator)
+    )
     if found is None or found.refined is None or found.stems is None:
         return None
     if shown.view.processing.channel not in found.refined.channels:
@@ -128,7 +130,7 @@ def injected_panel(shown: Loaded, kind: str) -> Panel:
     name = f"{chip(kind)} <b>{escaped(short_title(kind))}</b> injected"
     if kind not in shown.info.truth:
         return Panel(name, message="not in file")
-    snr = cache.injected_snr(shown.key, shown.index).get(kind)
+    snr = streams.injected_snr(shown.key, shown.index).get(kind)
     text = "" if snr is None else f" · SNR {snr_text(snr)}" if snr > 0 else " · silent"
     return Panel(name + text, map_of(shown, "injected", kind))
 
@@ -150,7 +152,7 @@ def mixture_panel(shown: Loaded) -> Panel:
 
 
 def _scores(shown: Loaded) -> dict[str, StemScore]:
-    return cache.scores(shown.key, shown.index, str(shown.view.separator))
+    return streams.scores(shown.key, shown.index, str(shown.view.separator))
 
 
 def spectrogram_tab(shown: Loaded) -> None:
@@ -265,6 +267,6 @@ def _how(shown: Loaded) -> str:
     if processing.noise == "none":
         values = "values are amplitude spectral densities"
     else:
-        model = cache.whitener(shown.key, shown.index, processing).name
+        model = streams.whitener(shown.key, shown.index, processing).name
         values = f"whitened ({plain(model)}), so that 0 dB is the noise"
     return f"Band {band}; {values}; each pixel is the maximum of what it covers."

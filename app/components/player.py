@@ -12,10 +12,10 @@ from typing import Any
 
 import streamlit as st
 
-from app import cache, state
-from app.cache import MapRequest
+from app import state, streams
 from app.frames import FrameView, desk, session_token
 from app.state import SPEEDS, Loaded
+from app.streams import MapRequest
 from gwiness.core.catalogue import KINDS
 from gwiness.plots.frames import FRAME_SIZE, palette_hex
 from gwiness.plots.spectrogram import auto_limits
@@ -105,7 +105,7 @@ def player_limits(shown: Loaded, request: MapRequest) -> tuple[float, float]:
     about = (shown.key, request)
     kept = st.session_state.get("_player_limits")
     if kept is None or kept[0] != about:
-        kept = (about, auto_limits([cache.panel_map(shown.key, shown.index, request)]))
+        kept = (about, auto_limits([streams.panel_map(shown.key, shown.index, request)]))
         st.session_state["_player_limits"] = kept
     found: tuple[float, float] = kept[1]
     return found

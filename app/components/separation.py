@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from app import cache
+from app import cache, streams
 from app.components.text import plain
 from app.state import Loaded
 from gwiness.core.posterior import Posterior
@@ -33,7 +33,7 @@ def separation_on_show(shown: Loaded) -> Separation | None:
         return None
     found = cache.separated(shown.key, shown.index, model)
     if found is None:
-        before = cache.marks(shown.key, shown.index, model)
+        before = streams.marks(shown.key, shown.index, model)
         name = f"Separating item {shown.index} with {plain(model)}"
         bar = st.progress(0.0, f"{name} …")
 
@@ -44,7 +44,7 @@ def separation_on_show(shown: Loaded) -> Separation | None:
             found = cache.separate(shown.key, shown.index, model, report)
         finally:
             bar.empty()
-        if cache.marks(shown.key, shown.index, model) != before:
+        if streams.marks(shown.key, shown.index, model) != before:
             # The head of the page, drawn before, has more to say now.
             st.rerun()
     return found

@@ -4,12 +4,12 @@ import shlex
 
 import streamlit as st
 
-from app import cache
-from app.cache import MapRequest
+from app import cache, exports
 from app.components.export import command
 from app.components.link import link_button, view_link
 from app.components.text import escaped, plain
 from app.state import Loaded
+from app.streams import MapRequest
 from gwiness.core.errors import GwinessError
 from gwiness.plots.style import short_title
 from gwiness.signal.audible import FACTORS, round_factor
@@ -65,14 +65,14 @@ def _listen(shown: Loaded) -> None:
         if band[1] < 0.1
         else f"{band[0]:g} Hz sounds at {low}, {band[1]:g} Hz at {high}."
     )
-    sound = cache.sound_made(shown.key, shown.index, request, factor)
+    sound = exports.sound_made(shown.key, shown.index, request, factor)
     place = st.empty()
     if sound is None and place.button("Make the sound", key="listen-make", type="primary"):
         try:
             with st.spinner("Making the sound …", show_time=True):
                 if request.source in ("inferred", "residual"):
                     cache.separate(shown.key, shown.index, str(request.model), lambda *_: None)
-                sound = cache.make_sound(shown.key, shown.index, request, factor)
+                sound = exports.make_sound(shown.key, shown.index, request, factor)
             place.empty()
         except GwinessError as error:
             st.info(plain(str(error)))
@@ -142,12 +142,12 @@ def _report(shown: Loaded) -> None:
     """One item as an HTML file, made when it is asked for; and the link in full."""
     st.caption("Figures, tables and provenance of this item in one HTML file that opens offline.")
     line = _report_line(shown)
-    data = cache.report_made(shown.key, shown.index, shown.view, line)
+    data = exports.report_made(shown.key, shown.index, shown.view, line)
     place = st.empty()
     if data is None and place.button("Make the report", key="report-make", type="primary"):
         try:
             with st.spinner("Making the report …", show_time=True):
-                data = cache.make_report(shown.key, shown.index, shown.view, line)
+                data = exports.make_report(shown.key, shown.index, shown.view, line)
             place.empty()
         except GwinessError as error:
             st.info(plain(str(error)))

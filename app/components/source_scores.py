@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import streamlit as st
 
-from app import cache, state
+from app import cache, state, streams
 from app.components.export import command, downloads
 from app.components.panels import SCORED
 from app.components.text import plain
@@ -61,7 +61,7 @@ _WINDOWS = (
 def score_tables(shown: Loaded, maps: Mapping[str, DisplayMap]) -> None:
     """Draw the tables, and what exports them and the maps above them, by name."""
     model = str(shown.view.separator)
-    table = score_table(list(cache.scores(shown.key, shown.index, model).values()))
+    table = score_table(list(streams.scores(shown.key, shown.index, model).values()))
     st.markdown("**Scores of each class**")
     st.dataframe(
         table,
@@ -72,7 +72,7 @@ def score_tables(shown: Loaded, maps: Mapping[str, DisplayMap]) -> None:
         placeholder="",
     )
     st.caption(SCORED)
-    scores = cache.source_scores(shown.key, shown.index, model)
+    scores = streams.source_scores(shown.key, shown.index, model)
     item = cache.item(shown.key, shown.index)
     sources = source_table(scores, item.catalogues, item.mixture.grid)
     st.markdown("**Scores of each source**")
@@ -98,7 +98,7 @@ def score_tables(shown: Loaded, maps: Mapping[str, DisplayMap]) -> None:
 
 def source_on_show(shown: Loaded) -> Loaded:
     """Say which source the maps are zoomed to, if to one; and how they are drawn for it."""
-    scores = cache.source_scores(shown.key, shown.index, str(shown.view.separator))
+    scores = streams.source_scores(shown.key, shown.index, str(shown.view.separator))
     score = _selected(shown, scores)
     if score is None or shown.view.zoom is None or shown.view.zoom != _zoom(shown, score):
         return shown

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from app import cache, state
+from app import cache, state, streams
 from app.components.look import legend, section
 from app.components.text import counted
 from app.state import Loaded
@@ -24,18 +24,18 @@ def source_information(shown: Loaded) -> None:
     if state.on_canvas():
         st.caption("Stop the player to see the sources of an item.")
         return
-    if shown.mixture_alone and not cache.truth_read(shown.key, shown.index):
+    if shown.mixture_alone and not streams.truth_read(shown.key, shown.index):
         _await_truth(shown)
         return
     item = cache.item(shown.key, shown.index)
     if item.is_sinusoid:
         _sinusoids(shown, item.catalogues.get("sinusoid"))
         return
-    injected = cache.injected_snr(shown.key, shown.index)
+    injected = streams.injected_snr(shown.key, shown.index)
     model = shown.view.separator
     done = model is not None and cache.separated(shown.key, shown.index, model) is not None
-    scores = cache.scores(shown.key, shown.index, str(model)) if done else {}
-    sources = cache.source_scores(shown.key, shown.index, str(model)) if done else []
+    scores = streams.scores(shown.key, shown.index, str(model)) if done else {}
+    sources = streams.source_scores(shown.key, shown.index, str(model)) if done else []
     for kind in dict.fromkeys((*KINDS, *item.catalogues, *item.sources)):
         values: dict[str, str] = {}
         catalogue = item.catalogues.get(kind)
@@ -61,7 +61,7 @@ def _await_truth(shown: Loaded) -> None:
     @st.fragment(run_every=0.3)
     def look() -> None:
         st.caption("Reading the sources …")
-        if not state.in_full_run() and cache.truth_read(shown.key, shown.index):
+        if not state.in_full_run() and streams.truth_read(shown.key, shown.index):
             st.rerun()
 
     look()

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import streamlit as st
 
-from app import cache
+from app import streams
 from app.components.export import command, downloads
 from app.components.panels import request_of, toolbar
 from app.components.separation import separation_on_show
@@ -52,18 +52,18 @@ def spectrum_view(shown: Loaded) -> None:
 
 def _lines(shown: Loaded, separation: Separation | None) -> dict[str, Spectrum]:
     key, index, channel = shown.key, shown.index, shown.view.processing.channel
-    lines = {"Mixture": cache.spectrum_of(key, index, request_of(shown, "mixture"))}
+    lines = {"Mixture": streams.spectrum_of(key, index, request_of(shown, "mixture"))}
     for kind in shown.view.kinds:
         title = short_title(kind)
         estimate = None if separation is None else separation.estimates.get(kind)
         if estimate is not None and channel in estimate.channels:
             request = request_of(shown, "inferred", kind)
-            lines[f"{title} inferred"] = cache.spectrum_of(key, index, request)
+            lines[f"{title} inferred"] = streams.spectrum_of(key, index, request)
         if kind in shown.info.truth:
             request = request_of(shown, "injected", kind)
-            lines[f"{title} injected"] = cache.spectrum_of(key, index, request)
+            lines[f"{title} injected"] = streams.spectrum_of(key, index, request)
     processing = shown.view.processing
     if processing.noise == "none":
         processing = replace(processing, noise="estimated")
     title = f"Noise: {NOISE_TITLES[processing.noise]}"
-    return lines | {title: cache.noise_of(key, index, processing)}
+    return lines | {title: streams.noise_of(key, index, processing)}

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from app import cache
+from app import streams
 from app.components.export import command, downloads
 from app.components.head import head
 from app.components.panels import (
@@ -122,7 +122,7 @@ def _overlay(shown: Loaded, separation: Separation, kind: str) -> None:
 
 
 def _samples(shown: Loaded, source: str, kind: str = ""):  # noqa: ANN202
-    return cache.stream(shown.key, shown.index, request_of(shown, source, kind)).data[0]
+    return streams.stream(shown.key, shown.index, request_of(shown, source, kind)).data[0]
 
 
 if __name__ == "__main__":

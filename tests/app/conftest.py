@@ -55,7 +55,7 @@ def page(tmp_path, monkeypatch, compiled):
         import app.state
 
         monkeypatch.setattr(app.cache, "engine", lambda: engine)
-        monkeypatch.setattr(app.cache, "_compilation", Compiled)
+        monkeypatch.setattr(app.cache, "compilation", Compiled)
         # Neither the samples nor the runs of this clone have a say here.
         monkeypatch.setattr(app.state, "ROOT", tmp_path)
         monkeypatch.setenv("GWINESS_DATA", str(file.parent))

@@ -13,9 +13,9 @@ from standins import AnswersAtOnce
 from starlette.requests import Request
 
 from app import cache, frames
-from app.cache import MapRequest
 from app.frames import FACTS_HEADER, Desk, FrameView, Refused
 from app.state import FileKey
+from app.streams import MapRequest
 from gwiness.plots.frames import FRAME_SIZE
 from gwiness.plots.streams import Processing
 

@@ -7,9 +7,20 @@ import pytest
 from standins import clean, figures, texts
 
 from gwiness.core.catalogue import Catalogue
+from gwiness.core.errors import GwinessError
 from gwiness.core.separation import Separation
 from gwiness.io.formats import open_recording
 from gwiness.io.results import ResultHeader, ResultWriter
+
+
+@pytest.fixture(autouse=True)
+def no_band(monkeypatch):
+    """One band is sampled in `test_pages`; here it would only cost time."""
+
+    def refuse(*_):
+        raise GwinessError("no band here.")
+
+    monkeypatch.setattr("app.galactic_search.infer_band", refuse)
 
 
 @pytest.fixture
@@ -20,7 +31,7 @@ def jobs_folder(tmp_path, monkeypatch):
 
 def result_for(file, engine):
     """What the search would leave: the injected binaries, exactly, and a refined stem."""
-    from app.cache import BandRequest, galaxy_folder
+    from app.galactic_search import BandRequest, galaxy_folder
     from app.state import FileKey
 
     with open_recording(file) as recording:
@@ -47,10 +58,10 @@ def test_a_search_is_started_as_the_command_line_would(
 ):
     started = []
     at = clean(page(lisa_file, engine, tab="Parameter"))
-    import app.cache
+    import app.galactic_search
 
     monkeypatch.setattr(
-        app.cache.jobs, "submit", lambda argv, folder: started.append((argv, folder))
+        app.galactic_search.jobs, "submit", lambda argv, folder: started.append((argv, folder))
     )
     clean(at.get_by_key("gb-search").click().run())
     ((argv, folder),) = started

@@ -49,7 +49,7 @@ def run(line, folder):
 
 
 def test_each_tab_of_a_lisa_file_prints_lines_that_run(page, tmp_path, monkeypatch):
-    import app.cache as kept
+    import app.galactic_search as kept
 
     # To sample a band takes half a minute: its line is checked where a page does it, in
     # `test_pages`, and run in `tests/cli/test_analyse`.
@@ -99,7 +99,7 @@ def test_the_line_of_a_sound_makes_the_sound_of_the_page(page, lisa_file, tmp_pa
     (line,) = [line for line in lines_of(at) if " listen " in line]
     made = [
         value
-        for (key, *_), value in kept._stores()["sound"]._values.items()
+        for (key, *_), value in kept.stores()["sound"]._values.items()
         if key.path == str(lisa_file)
     ]
     result = CliRunner().invoke(app, shlex.split(line)[1:])

@@ -121,16 +121,16 @@ def test_files_beyond_the_bound_say_so():
 
 
 def test_the_page_draws_the_strip_and_knows_what_was_separated(page, lisa_file):
-    import app.cache
+    import app.streams
     from app.scan import scan_of
 
     at = clean(page(lisa_file, AnswersAtOnce()))
     key = at.session_state["_loaded"].key
     finished(scan_of(key, 4))
     clean(at.run())
-    (nsdr,) = app.cache.nsdr_by_item(key, "scnet-test").values()
+    (nsdr,) = app.streams.nsdr_by_item(key, "scnet-test").values()
     assert nsdr == pytest.approx({"mbhb": 20.0, "emri": 20.0, "gb": 20.0}, abs=1e-6)
-    data = strip_data(scan_of(key, 4), app.cache.nsdr_by_item(key, "scnet-test"), 0)
+    data = strip_data(scan_of(key, 4), app.streams.nsdr_by_item(key, "scnet-test"), 0)
     assert [group["title"] for group in data["groups"]] == [
         "Injected SNR",
         "NSDR of separated items",

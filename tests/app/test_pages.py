@@ -10,7 +10,6 @@ import pytest
 import typer.main
 from standins import clean, figures, heatmaps, texts, write_lisa
 
-from app.cache import BAND_ROUNDS
 from gwiness.cli import app as command_line
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -106,7 +105,8 @@ def test_channel_t_says_where_the_separator_works(page, lisa_file, engine):
     assert "works on A and E" in notes
 
 
-def test_parameter_tab_of_a_lisa_item_lists_the_catalogue(page, lisa_file, engine):
+def test_parameter_tab_of_a_lisa_item_lists_the_catalogue(page, lisa_file, engine, monkeypatch):
+    monkeypatch.setattr("app.galactic_search.BAND_ROUNDS", 1)
     at = clean(page(lisa_file, engine, tab="Parameter"))
     assert "Galactic binaries in a band" in texts(at)
     posterior, *tables = [frame.value for frame in at.dataframe]
@@ -118,7 +118,8 @@ def test_parameter_tab_of_a_lisa_item_lists_the_catalogue(page, lisa_file, engin
     (line,) = [code.value for code in at.code if code.value.startswith("gwiness infer")]
     infer = typer.main.get_command(command_line).commands["infer"]
     options = infer.make_context("infer", shlex.split(line)[2:]).params
-    assert (options["items"], options["set_"]) == ("0", [f"galactic.rounds={BAND_ROUNDS}"])
+    assert (options["items"], options["data"]) == ("0", "cleaned")
+    assert options["set_"] == ["galactic.rounds=1"]
     assert len(options["band"].split(":")) == 2
 
 

@@ -115,17 +115,19 @@ def test_the_canvas_keeps_the_colour_limits_of_the_figure(page, lisa_file, engin
 def test_a_step_of_the_mixture_reads_the_truth_later(page, lisa_file, engine, monkeypatch):
     import threading
 
-    from app import cache
+    from app import streams
 
     gate = threading.Event()
-    truth = cache.overview.injected_snr
-    monkeypatch.setattr(cache.overview, "injected_snr", lambda item: gate.wait(30) and truth(item))
+    truth = streams.overview.injected_snr
+    monkeypatch.setattr(
+        streams.overview, "injected_snr", lambda item: gate.wait(30) and truth(item)
+    )
     at = clean(page(lisa_file, engine, sep="Hide"))
     assert len(heatmaps(at)) == 1
     assert "Reading the sources" in texts(at)
     gate.set()
     key = at.session_state["_loaded"].key
-    assert cache.injected_snr(key, 0)
+    assert streams.injected_snr(key, 0)
     at.run()
     assert "Reading the sources" not in texts(clean(at))
     assert "SNR of the class" in texts(at)

@@ -128,11 +128,11 @@ def test_nothing_is_made_before_it_is_asked_for(page, lisa_file, engine):
     ],
 )
 def test_any_output_can_be_heard(page, lisa_file, engine, monkeypatch, what, expected):
-    import app.cache
+    import app.exports
 
     made = []
-    make = app.cache.make_sound
-    monkeypatch.setattr(app.cache, "make_sound", lambda *a: made.append(make(*a)) or made[-1])
+    make = app.exports.make_sound
+    monkeypatch.setattr(app.exports, "make_sound", lambda *a: made.append(make(*a)) or made[-1])
     at = clean(page(lisa_file, engine, sep="Hide"))
     at.selectbox(key="listen").set_value(what).run()
     at.button(key="listen-make").click().run()
@@ -148,11 +148,11 @@ def test_any_output_can_be_heard(page, lisa_file, engine, monkeypatch, what, exp
 
 
 def test_a_report_is_made_once_and_states_its_size(page, lisa_file, engine, monkeypatch):
-    import app.cache
+    import app.exports
 
     made = []
-    make = app.cache.item_report
-    monkeypatch.setattr(app.cache, "item_report", lambda *a: made.append(make(*a)) or made[-1])
+    make = app.exports.item_report
+    monkeypatch.setattr(app.exports, "item_report", lambda *a: made.append(make(*a)) or made[-1])
     at = clean(page(lisa_file, engine, sep="Hide", ch="E"))
     at.button(key="report-make").click().run()
     clean(at)

@@ -1,0 +1,173 @@
+"""Galactic binaries: the posterior of one band, and the search of all bands as a job."""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+import streamlit as st
+
+from app import cache
+from app.state import FileKey
+from gwiness import __version__, jobs
+from gwiness.config.analysis import AnalysisConfig
+from gwiness.config.galactic import GalacticConfig
+from gwiness.core.catalogue import Catalogue
+from gwiness.core.errors import GwinessError
+from gwiness.core.grid import TimeGrid
+from gwiness.core.tdi import Whitened
+from gwiness.io.results import ResultFile
+from gwiness.plots.scores import StemScore, refined_scores
+
+if TYPE_CHECKING:
+    from gwiness.core.galactic import BandPosterior
+
+__all__ = [
+    "BAND_ROUNDS",
+    "BandRequest",
+    "GalaxyFound",
+    "band_inferred",
+    "galaxy_folder",
+    "galaxy_found",
+    "galaxy_limit",
+    "infer_band",
+    "search_galaxy",
+    "whole_galaxy",
+]
+
+BAND_ROUNDS = 3
+"""Most rounds of sampling for a band that somebody waits for."""
+
+
+@dataclass(frozen=True)
+class BandRequest:
+    """Galactic binaries wanted.
+
+    Arguments:
+        frequency: Somewhere in the band [Hz].
+        data: ``mixture``, ``cleaned`` or ``stem``.
+        model: Separator, if it is not the mixture.
+    """
+
+    frequency: float
+    data: Literal["mixture", "cleaned", "stem"]
+    model: str | None = None
+
+
+def band_inferred(key: FileKey, index: int, request: BandRequest) -> "BandPosterior | None":
+    """A posterior that is there already."""
+    return cache.stores()["band"].peek((key, index, request))
+
+
+def infer_band(key: FileKey, index: int, request: BandRequest) -> "BandPosterior":
+    """Posterior of the galactic binaries in one band, as the command line's with fewer rounds."""
+    from gwiness.engine import infer_band as sample
+
+    cache.compilation().wait()
+
+    def make() -> "BandPosterior":
+        near = (request.frequency, request.frequency * (1 + 1e-12))
+        # Few rounds, so that the page answers in seconds; its R-hat stands beside it.
+        config = GalacticConfig(data=request.data, band_hz=near, rounds=BAND_ROUNDS)
+        separation = None
+        if request.data != "mixture":
+            separation = cache.separate(key, index, str(request.model), lambda *_: None)
+        windows = cache.engine().bands(cache.item(key, index), config, separation, quiet=True)
+        band = next(iter(windows))
+        return sample(band, windows[band], config, AnalysisConfig().seed)
+
+    return cache.stores()["band"].get((key, index, request), make)
+
+
+@dataclass(frozen=True, eq=False)
+class GalaxyFound:
+    """Galactic binaries of all bands of an item.
+
+    Arguments:
+        catalogue: Sources, from the result.
+        refined: Mean signal of the posterior, whitened as the separation is, if there is one.
+        stems: Scores of the network's stem and of the refined one, if there are both.
+        overlaps: Normalised overlaps of sources found and injected (J, K), if there is a truth.
+        path: The result file.
+    """
+
+    catalogue: Catalogue
+    refined: Whitened | None
+    stems: tuple[StemScore, StemScore] | None
+    overlaps: np.ndarray | None
+    path: Path
+
+
+def whole_galaxy(model: str | None) -> BandRequest:
+    """The search of all bands that is offered first: without the other classes, if they can go."""
+    return BandRequest(0.0, "mixture" if model is None else "cleaned", model)
+
+
+def galaxy_folder(key: FileKey, index: int, request: BandRequest) -> Path:
+    """Where the search of all bands of an item keeps its jobs and its result."""
+    name = repr((key, index, request.data, request.model, __version__))
+    return jobs.default_folder() / hashlib.sha256(name.encode()).hexdigest()[:24]
+
+
+def search_galaxy(key: FileKey, index: int, request: BandRequest) -> jobs.Job:
+    """Start, or go on with, the search of all bands of an item, in a process of its own."""
+    if key.more:
+        raise GwinessError(
+            "the search of all bands reads one file; open the brick of galactic binaries alone."
+        )
+    folder = galaxy_folder(key, index, request)
+    answers: list[str] = []
+    if key.dt is not None:
+        answers += ["--dt", repr(key.dt)]
+    if key.item_days is not None:
+        answers += ["--item-days", repr(key.item_days)]
+    if key.channels is not None:
+        answers += ["--channels", ",".join(key.channels)]
+    if request.model is not None:
+        answers += ["--set", f"separator={json.dumps(request.model)}"]
+    argv = ["infer", key.path, "--items", str(index), "--data", request.data, *answers]
+    number = len(list(folder.glob("job-*")))
+    return jobs.submit([*argv, "--out", str(folder / "result.h5")], folder / f"job-{number:03d}")
+
+
+def galaxy_found(key: FileKey, index: int, request: BandRequest) -> GalaxyFound | None:
+    """What that search found; None while there is no result.
+
+    Raises:
+        FileProblem: If the result is damaged.
+    """
+    path = galaxy_folder(key, index, request) / "result.h5"
+    if not path.exists():
+        return None
+
+    def make() -> GalaxyFound:
+        from gwiness.engine import galactic_overlaps
+
+        found = cache.item(key, index)
+        tdi, truth = found.mixture, found.catalogues.get("gb")
+        with ResultFile(path) as result:
+            catalogue = result.catalogue(index, "gb")
+            separation = result.separation(index) if index in result.items else None
+        stems = None
+        if separation is not None:
+            truths = cache.injected(key, index, separation.mixture)
+            stems = refined_scores(separation, truths).get("gb")
+        overlaps = None
+        if truth is not None:
+            overlaps = galactic_overlaps(catalogue, truth, tdi.grid, tdi.generation)
+        refined = None if separation is None else separation.refined.get("gb")
+        return GalaxyFound(catalogue, refined, stems, overlaps, path)
+
+    return cache.stores()["galaxy"].get((key, index, request), make)
+
+
+@st.cache_data(max_entries=20, show_spinner=False)
+def galaxy_limit(num: int, dt: float, start: float, generation: float) -> dict[str, np.ndarray]:
+    """Frequencies [Hz] and the amplitude of a binary of SNR 8 there, on such a segment."""
+    from gwiness.engine import galactic_limit
+
+    frequency = np.geomspace(*GalacticConfig().band_hz, 40)
+    limit = galactic_limit(frequency, TimeGrid(start, dt, num), generation)
+    return {"frequency": frequency, "amplitude": limit}
