@@ -16,6 +16,7 @@ import streamlit as st
 
 from app.listing import Found, scan
 from app.state import FileKey
+from app.whole_file import WholeFile
 from gwiness.config.analysis import AnalysisConfig
 from gwiness.core.calibration import Calibration
 from gwiness.core.card import ModelCard
@@ -87,16 +88,20 @@ class Store:
         with self._lock:
             return self._values.get(key)
 
+    def put(self, key: Hashable, value: object) -> None:
+        """Keep a value, and forget the oldest if there are too many."""
+        with self._lock:
+            self._values[key] = value
+            self._values.move_to_end(key)
+            while len(self._values) > self._size:
+                self._values.popitem(last=False)
+
     def get(self, key: Hashable, make: Callable[[], Value]) -> Value:
         """The value, made if it is not there; two at once may both make it, the result is one."""
         found = self.peek(key)
         if found is None:
             found = make()
-        with self._lock:
-            self._values[key] = found
-            self._values.move_to_end(key)
-            while len(self._values) > self._size:
-                self._values.popitem(last=False)
+        self.put(key, found)
         return found
 
 
@@ -228,27 +233,37 @@ def device() -> str:
 
 
 def separated(key: FileKey, index: int, model: str | None) -> Separation | None:
-    """A separation that is there already."""
-    return stores()["separation"].peek((key, index, model))
+    """A separation that is there already, kept or in the result of the whole file's."""
+    found: Separation | None = stores()["separation"].peek((key, index, model))
+    if found is None and model is not None:
+        found = WholeFile(key, "separate", model).separation(index)
+        if found is not None:
+            stores()["separation"].put((key, index, model), found)
+    return found
 
 
 def separate(key: FileKey, index: int, model: str, progress: Progress) -> Separation:
     """Separate one item, or take the kept result."""
-    return stores()["separation"].get(
+    return separated(key, index, model) or stores()["separation"].get(
         (key, index, model), lambda: engine().separate(item(key, index), model, progress)
     )
 
 
 def inferred(key: FileKey, index: int, model: str | None) -> Posterior | None:
-    """A posterior that is there already."""
-    return stores()["posterior"].peek((key, index, model))
+    """A posterior that is there already, kept or in the result of the whole file's."""
+    found: Posterior | None = stores()["posterior"].peek((key, index, model))
+    if found is None and model is not None:
+        found = WholeFile(key, "infer", model).posterior(index)
+        if found is not None:
+            stores()["posterior"].put((key, index, model), found)
+    return found
 
 
 def infer(key: FileKey, index: int, model: str) -> Posterior:
     """Posterior of one sinusoid item, with the command line's own settings, or the kept result."""
     settings = AnalysisConfig()
     compilation().wait()  # to compile the same twice at once would take longer
-    return stores()["posterior"].get(
+    return inferred(key, index, model) or stores()["posterior"].get(
         (key, index, model),
         lambda: engine().infer(
             item(key, index),

@@ -118,18 +118,10 @@ def search_galaxy(key: FileKey, index: int, request: BandRequest) -> jobs.Job:
             "the search of all bands reads one file; open the brick of galactic binaries alone."
         )
     folder = galaxy_folder(key, index, request)
-    answers: list[str] = []
-    if key.dt is not None:
-        answers += ["--dt", repr(key.dt)]
-    if key.item_days is not None:
-        answers += ["--item-days", repr(key.item_days)]
-    if key.channels is not None:
-        answers += ["--channels", ",".join(key.channels)]
+    argv = ["infer", key.path, "--items", str(index), "--data", request.data, *key.flags]
     if request.model is not None:
-        answers += ["--set", f"separator={json.dumps(request.model)}"]
-    argv = ["infer", key.path, "--items", str(index), "--data", request.data, *answers]
-    number = len(list(folder.glob("job-*")))
-    return jobs.submit([*argv, "--out", str(folder / "result.h5")], folder / f"job-{number:03d}")
+        argv += ["--set", f"separator={json.dumps(request.model)}"]
+    return jobs.submit_next([*argv, "--out", str(folder / "result.h5")], folder)
 
 
 def galaxy_found(key: FileKey, index: int, request: BandRequest) -> GalaxyFound | None:

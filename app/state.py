@@ -76,6 +76,13 @@ class FileKey:
         """All files."""
         return (self.path, *self.more)
 
+    @property
+    def flags(self) -> list[str]:
+        """What the user answered, as the command line takes it."""
+        answers = {"--dt": self.dt, "--item-days": self.item_days}
+        found = [part for flag, value in answers.items() if value for part in (flag, repr(value))]
+        return found + (["--channels", ",".join(self.channels)] if self.channels else [])
+
     @classmethod
     def of(
         cls,

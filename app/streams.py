@@ -41,7 +41,7 @@ def scores(key: FileKey, index: int, model: str) -> dict[str, StemScore]:
     Raises:
         KeyError: If the item has not been separated.
     """
-    separation = cache.stores()["separation"].peek((key, index, model))
+    separation = cache.separated(key, index, model)
     if separation is None:
         raise KeyError(f"item {index} has not been separated by {model}")
     found = stem_scores(separation, cache.injected(key, index, separation.mixture))
@@ -66,7 +66,7 @@ def source_scores(key: FileKey, index: int, model: str) -> list[SourceScore]:
     Raises:
         KeyError: If the item has not been separated.
     """
-    separation = cache.stores()["separation"].peek((key, index, model))
+    separation = cache.separated(key, index, model)
     if separation is None:
         raise KeyError(f"item {index} has not been separated by {model}")
     truth = cache.injected(key, index, separation.mixture)
@@ -176,7 +176,7 @@ def stream(key: FileKey, index: int, request: MapRequest) -> Whitened:
             raise KeyError(f"item {index} has no refined stem")
         return shown_estimate(galaxy.refined, model, processing.channel, found.mixture.generation)
     if request.source in ("inferred", "residual"):
-        separation = cache.stores()["separation"].peek((key, index, request.model))
+        separation = cache.separated(key, index, request.model)
         if separation is None:
             raise KeyError(f"item {index} has not been separated by {request.model}")
         source = (

@@ -12,6 +12,7 @@ from app.components import look
 from app.components.controls import analysis, choose_item, timer
 from app.components.data_input import choose_file, problem_text
 from app.components.sources import source_information
+from app.components.whole_file import whole_file
 from app.state import Loaded
 from gwiness.core.errors import GwinessError
 
@@ -72,7 +73,9 @@ def _sidebar() -> None:
             return
         key, info = opened
         index = choose_item(info)
-        state.set_loaded(Loaded(key, info, index, analysis(info)))
+        shown = Loaded(key, info, index, analysis(info))
+        state.set_loaded(shown)
+        whole_file(shown)
     except GwinessError as error:
         st.error(problem_text(error))
 

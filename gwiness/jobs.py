@@ -17,7 +17,15 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-__all__ = ["Job", "Progress", "ProgressState", "default_folder", "latest", "submit"]
+__all__ = [
+    "Job",
+    "Progress",
+    "ProgressState",
+    "default_folder",
+    "latest",
+    "submit",
+    "submit_next",
+]
 
 PROGRESS_VARIABLE = "GWINESS_PROGRESS"
 """Environment variable that tells a verb where to write its progress."""
@@ -187,6 +195,24 @@ def submit(argv: Sequence[str], folder: Path) -> Job:
     part.write_text(json.dumps(values), encoding="utf-8")
     part.replace(folder / "job.json")
     return job
+
+
+def submit_next(argv: Sequence[str], folder: Path) -> Job:
+    """Start the next of the jobs in ``folder``; the one that runs there, if one does.
+
+    Arguments:
+        argv: Verb and arguments.
+        folder: Of the jobs that do the same work, one after the other.
+    """
+    last = latest(folder)
+    if last is not None and last.exit_code is None:
+        return last
+    number = len(list(folder.glob("job-*")))
+    try:
+        return submit(argv, folder / f"job-{number:03d}")
+    except FileExistsError:
+        # Somebody else was faster.
+        return Job.open(folder / f"job-{number:03d}")
 
 
 def latest(folder: Path) -> Job | None:

@@ -7,6 +7,7 @@ import streamlit as st
 
 from app import galactic_search
 from app.components.export import command, downloads
+from app.components.job import watch
 from app.components.panels import toolbar
 from app.components.text import plain
 from app.galactic_search import BandRequest, GalaxyFound
@@ -52,7 +53,7 @@ def galaxy_panel(shown: Loaded, item: Item) -> None:
         return
     job = jobs.latest(galactic_search.galaxy_folder(shown.key, shown.index, request))
     if job is not None and job.exit_code is None:
-        _watch(job)
+        watch(job, "gb-cancel")
         return
     if job is not None and job.exit_code not in (0, 130):
         st.warning(f"The search stopped: {plain(job.message())}", icon="⚠️")
@@ -77,20 +78,6 @@ def _request(shown: Loaded) -> BandRequest:
     )
     request = galactic_search.whole_galaxy(shown.view.separator)
     return replace(request, data="stem") if data == "stem" else request
-
-
-@st.fragment(run_every=1.0)
-def _watch(job: jobs.Job) -> None:
-    """Progress of a search; the whole page is drawn anew once it ends."""
-    if job.exit_code is not None:
-        st.rerun(scope="app")
-    state, left = job.progress(), job.eta()
-    text = plain(state.text) + (f", {left:.0f} s left" if left is not None else "")
-    st.progress(state.fraction, text)
-    if st.button("Cancel", key="gb-cancel", help="What is finished is kept."):
-        with st.spinner("Stopping …"):
-            job.cancel()
-        st.rerun(scope="app")
 
 
 def _catalogue(shown: Loaded, item: Item, found: GalaxyFound, request: BandRequest) -> None:

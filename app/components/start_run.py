@@ -7,6 +7,7 @@ from pathlib import Path
 
 import streamlit as st
 
+from app.components.job import watch
 from app.components.text import plain
 from gwiness import jobs
 from gwiness.io.runs import find_runs
@@ -80,7 +81,8 @@ def start_panel() -> bool:
     job = jobs.latest(_folder())
     running = job is not None and job.exit_code is None
     if job is not None and running:
-        _watch(job)
+        watch(job, "run-cancel", _appeared)
+        st.code(job.command, language="bash", wrap_lines=True)
         return True
     # Not while a run goes on: the machine is small, and the popover would stay open over it.
     with st.popover("Start a run"):
@@ -125,22 +127,6 @@ def _form() -> None:
         st.rerun()
 
 
-@st.fragment(run_every=1.0)
-def _watch(job: jobs.Job) -> None:
-    """Progress of the job; the whole page is drawn anew once it ends."""
-    if job.exit_code is not None or _appeared():
-        st.rerun(scope="app")
-    state, left = job.progress(), job.eta()
-    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-        text = plain(state.text) + (f", {_span(left)} left" if left is not None else "")
-        st.progress(state.fraction, text)
-        if st.button("Cancel", key="run-cancel", help="What is finished is kept."):
-            with st.spinner("Stopping …"):
-                job.cancel(grace=15.0)
-            st.rerun(scope="app")
-    st.code(job.command, language="bash", wrap_lines=True)
-
-
 def _appeared() -> bool:
     """Whether the run that was started here has something to show, told once."""
     wanted = st.session_state.get("_wanted_run")
@@ -150,8 +136,3 @@ def _appeared() -> bool:
         return False
     st.session_state["_announced"] = wanted
     return True
-
-
-def _span(seconds: float) -> str:
-    """A time to wait, to read."""
-    return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"

@@ -56,6 +56,8 @@ from gwiness.io.rows import catalogue_from_columns
 __all__ = [
     "SCHEMA",
     "ResultFile",
+    "part_posterior",
+    "part_separation",
     "posterior_of",
     "read_posterior",
     "read_separation",
@@ -300,8 +302,8 @@ def space_from_json(text: str) -> ParameterSpace:
     return ParameterSpace(tuple(Parameter(**entry) for entry in entries))
 
 
-def _kinds(file: h5py.File, name: str) -> tuple[str, ...]:
-    """Kinds that a root attribute lists."""
+def _kinds(file: h5py.Group, name: str) -> tuple[str, ...]:
+    """Kinds that an attribute lists."""
     text = attr_text(file, name) or ""
     kinds = tuple(dict.fromkeys(part for part in text[:_MAX_LIST].split(",") if part))
     if len(kinds) > MAX_KINDS:
@@ -358,6 +360,60 @@ def posterior_of(group: Any, depth: int = 0) -> Posterior:
         label=attr_label(group, "label") or "",
         amortised=None if amortised is None else posterior_of(amortised, depth + 1),
     )
+
+
+def part_separation(path: Path) -> Separation:
+    """Separation in the file of one item of an unfinished result.
+
+    Raises:
+        FileProblem: If there is none.
+    """
+    with contradictions(path.name), h5_errors(path.name), open_h5(path) as file:
+        group = find_node(file, "separation")
+        if not isinstance(group, h5py.Group):
+            raise FileProblem(f"{path.name}: the group separation is missing.")
+
+        def stream(name: str) -> np.ndarray:
+            return need_dataset(group, name, rank=2)[()].astype(np.float64)
+
+        data, band = stream("mixture"), group.attrs["band"]
+        generation = float(group.attrs["generation"])
+        mixture = Whitened(
+            data=data,
+            grid=TimeGrid(float(group.attrs["t0"]), float(group.attrs["dt"]), data.shape[1]),
+            channels=parse_channels(attr_label(group, "channels") or ""),
+            whitener=Whitener(
+                asd=stream("asd"),
+                band=(float(band[0]), float(band[1])),
+                edge=int(group.attrs["edge"]),
+                name=attr_label(group, "whitener") or "",
+                generation=generation if np.isfinite(generation) else None,
+            ),
+            valid=need_dataset(group, "valid", rank=1, kinds="b")[()],
+        )
+        stems, refined = _kinds(group, "stems"), _kinds(group, "refined")
+        return Separation(
+            mixture,
+            {name: mixture.with_data(stream(name)) for name in stems},
+            mixture.with_data(stream("residual")),
+            attr_label(group, "model") or "",
+            _sentences(attr_text(group, "warnings")),
+            {kind: mixture.with_data(stream(f"refined/{kind}")) for kind in refined},
+        )
+
+
+def part_posterior(path: Path) -> Posterior:
+    """The one posterior in the file of one item of an unfinished result.
+
+    Raises:
+        FileProblem: If there is none, or more.
+    """
+    with contradictions(path.name), h5_errors(path.name), open_h5(path) as file:
+        group = find_node(file, "posterior")
+        names = member_names(group) if isinstance(group, h5py.Group) else []
+        if len(names) != 1:
+            raise FileProblem(f"{path.name}: {len(names)} posteriors; expected one.")
+        return posterior_of(find_node(file, f"posterior/{names[0]}"))
 
 
 def read_separation(path: Path, index: int) -> Separation:

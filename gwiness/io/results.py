@@ -29,6 +29,8 @@ from gwiness.io.hdf5 import atomic_h5
 from gwiness.io.result_reader import (
     SCHEMA,
     ResultFile,
+    part_posterior,
+    part_separation,
     posterior_of,
     read_posterior,
     read_separation,
@@ -39,6 +41,9 @@ __all__ = [
     "ResultFile",
     "ResultHeader",
     "ResultWriter",
+    "finished_items",
+    "finished_posterior",
+    "finished_separation",
     "identify",
     "read_posterior",
     "read_separation",
@@ -102,7 +107,7 @@ class ResultWriter:
 
     def __init__(self, path: Path, header: ResultHeader) -> None:
         self.path, self.header = Path(path), header
-        self._parts = self.path.with_name(self.path.name + ".parts")
+        self._parts = _parts_folder(self.path)
         text = json.dumps(asdict(header), sort_keys=True)
         file = self._parts / "header.json"
         try:
@@ -202,6 +207,48 @@ class ResultWriter:
                 _stack(file, separated)
         shutil.rmtree(self._parts)
         return self.path
+
+
+def _parts_folder(path: Path) -> Path:
+    return path.with_name(path.name + ".parts")
+
+
+def finished_items(path: Path) -> frozenset[int]:
+    """Items that a result holds so far, whether it is complete or still being made.
+
+    Arguments:
+        path: Of the result.
+
+    Raises:
+        FileProblem: If it is damaged.
+    """
+    if path.exists():
+        with ResultFile(path) as result:
+            return frozenset(result.items or result.posterior_items)
+    folder = _parts_folder(path)
+    return frozenset(_part_items(folder)) if folder.is_dir() else frozenset()
+
+
+def finished_separation(path: Path, index: int) -> Separation | None:
+    """Separation of an item, from a result that may still be in the making; None if not yet there.
+
+    Raises:
+        FileProblem: If it is damaged.
+    """
+    if path.exists():
+        with ResultFile(path) as result:
+            return result.separation(index) if index in result.items else None
+    part = _parts_folder(path) / f"item-{index:07d}.h5"
+    return part_separation(part) if part.exists() else None
+
+
+def finished_posterior(path: Path, index: int) -> Posterior | None:
+    """The posterior of an item, as `finished_separation`."""
+    if path.exists():
+        with ResultFile(path) as result:
+            return result.posterior(index) if index in result.posterior_items else None
+    part = _parts_folder(path) / f"item-{index:07d}.h5"
+    return part_posterior(part) if part.exists() else None
 
 
 def _part_items(folder: Path) -> dict[int, Path]:

@@ -61,7 +61,9 @@ def test_a_search_is_started_as_the_command_line_would(
     import app.galactic_search
 
     monkeypatch.setattr(
-        app.galactic_search.jobs, "submit", lambda argv, folder: started.append((argv, folder))
+        app.galactic_search.jobs,
+        "submit_next",
+        lambda argv, folder: started.append((argv, folder)),
     )
     clean(at.get_by_key("gb-search").click().run())
     ((argv, folder),) = started

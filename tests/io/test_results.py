@@ -9,6 +9,9 @@ from gwiness.io.results import (
     ResultFile,
     ResultHeader,
     ResultWriter,
+    finished_items,
+    finished_posterior,
+    finished_separation,
     identify,
     read_posterior,
     read_separation,
@@ -91,6 +94,23 @@ def test_a_killed_run_keeps_its_items_and_goes_on(tmp_path):
     assert [entry.name for entry in tmp_path.iterdir()] == ["r.h5"]
     same_separation(read_separation(path, 0), separation(0))
     same_separation(read_separation(path, 1), separation(1))
+
+
+def test_an_unfinished_result_gives_what_it_holds(tmp_path):
+    path = tmp_path / "r.h5"
+    assert finished_items(path) == frozenset()
+    assert finished_separation(path, 0) is None
+    writer = ResultWriter(path, HEADER)
+    writer.put(0, separation(0))
+    writer.put(3, posteriors=[posterior(3)])
+    for _ in range(2):
+        assert {0} <= finished_items(path)
+        same_separation(finished_separation(path, 0), separation(0))
+        same_posterior(finished_posterior(path, 3), posterior(3))
+        assert finished_separation(path, 1) is None
+        assert finished_posterior(path, 1) is None
+        if not path.exists():
+            writer.finish()
 
 
 def test_a_run_with_other_settings_does_not_mix(tmp_path):
