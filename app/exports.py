@@ -1,10 +1,11 @@
 """Sounds and reports, made when they are asked for."""
 
-from app import cache, streams
+from app import cache, galactic_search, streams
+from app.galactic_search import BandRequest
 from app.state import FileKey, View
 from app.streams import MapRequest
 from gwiness.io.results import identify
-from gwiness.plots.item_report import Input, Look, item_origin, item_report
+from gwiness.plots.item_report import Answers, Input, Look, item_origin, item_report
 from gwiness.signal.audible import Sound, audible, wav_bytes
 
 __all__ = [
@@ -42,7 +43,9 @@ def report_made(key: FileKey, index: int, view: View, line: str) -> bytes | None
     return cache.stores()["report"].peek((key, index, view, line))
 
 
-def make_report(key: FileKey, index: int, view: View, line: str) -> bytes:
+def make_report(
+    key: FileKey, index: int, view: View, line: str, request: BandRequest | None = None
+) -> bytes:
     """A report of an item, separated or inferred first where a model can.
 
     Arguments:
@@ -50,6 +53,7 @@ def make_report(key: FileKey, index: int, view: View, line: str) -> bytes:
         index: Item.
         view: Settings of the figures.
         line: The command that makes the same report.
+        request: Band whose galactic binaries are in it, if any.
 
     Raises:
         GwinessError: If the model cannot work on this data.
@@ -58,6 +62,7 @@ def make_report(key: FileKey, index: int, view: View, line: str) -> bytes:
     def make() -> bytes:
         found, info = cache.item(key, index), cache.recording(key).info
         separation = posterior = None
+        band = None if request is None else galactic_search.infer_band(key, index, request)
         if found.is_sinusoid and view.estimator is not None:
             posterior = cache.infer(key, index, view.estimator)
         elif not found.is_sinusoid and view.separator is not None:
@@ -67,7 +72,8 @@ def make_report(key: FileKey, index: int, view: View, line: str) -> bytes:
         inputs = [Input(each.name, each.size, each.sha256) for each in map(identify, info.paths)]
         look = Look(view.processing, view.window, view.colormap, view.limits)
         count = info.num_items
-        origin = item_origin(found, index, count, inputs, look, line, used, separation, posterior)
-        return item_report(found, index, look, origin, separation, posterior).encode()
+        answers = Answers(separation, posterior, band)
+        origin = item_origin(found, index, count, inputs, look, line, used, answers)
+        return item_report(found, index, look, origin, answers).encode()
 
     return cache.stores()["report"].get((key, index, view, line), make)

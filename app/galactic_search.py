@@ -25,20 +25,18 @@ if TYPE_CHECKING:
     from gwiness.core.galactic import BandPosterior
 
 __all__ = [
-    "BAND_ROUNDS",
     "BandRequest",
     "GalaxyFound",
     "band_inferred",
+    "band_on_show",
     "galaxy_folder",
     "galaxy_found",
     "galaxy_limit",
     "infer_band",
     "search_galaxy",
+    "show_band",
     "whole_galaxy",
 ]
-
-BAND_ROUNDS = 3
-"""Most rounds of sampling for a band that somebody waits for."""
 
 
 @dataclass(frozen=True)
@@ -63,22 +61,30 @@ def band_inferred(key: FileKey, index: int, request: BandRequest) -> "BandPoster
 
 def infer_band(key: FileKey, index: int, request: BandRequest) -> "BandPosterior":
     """Posterior of the galactic binaries in one band, as the command line's with fewer rounds."""
-    from gwiness.engine import infer_band as sample
-
     cache.compilation().wait()
 
     def make() -> "BandPosterior":
-        near = (request.frequency, request.frequency * (1 + 1e-12))
-        # Few rounds, so that the page answers in seconds; its R-hat stands beside it.
-        config = GalacticConfig(data=request.data, band_hz=near, rounds=BAND_ROUNDS)
         separation = None
         if request.data != "mixture":
             separation = cache.separate(key, index, str(request.model), lambda *_: None)
-        windows = cache.engine().bands(cache.item(key, index), config, separation, quiet=True)
-        band = next(iter(windows))
-        return sample(band, windows[band], config, AnalysisConfig().seed)
+        found, seed = cache.item(key, index), AnalysisConfig().seed
+        return cache.engine().band_at(found, request.frequency, request.data, separation, seed)
 
     return cache.stores()["band"].get((key, index, request), make)
+
+
+def band_on_show(key: FileKey, index: int) -> tuple[BandRequest, "BandPosterior"] | None:
+    """The band of an item that this session looked at last, if it has been inferred."""
+    last: tuple[FileKey, int, BandRequest] | None = st.session_state.get("_band")
+    if last is None or last[:2] != (key, index):
+        return None
+    found = band_inferred(*last)
+    return None if found is None else (last[2], found)
+
+
+def show_band(key: FileKey, index: int, request: BandRequest) -> None:
+    """Remember which band this session looks at."""
+    st.session_state["_band"] = (key, index, request)
 
 
 @dataclass(frozen=True, eq=False)

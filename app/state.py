@@ -28,6 +28,8 @@ __all__ = [
     "goto",
     "hear_player",
     "in_full_run",
+    "link_band",
+    "linked_band",
     "loaded",
     "noise_choice",
     "on_canvas",
@@ -229,6 +231,28 @@ def _write_zoom(box: tuple[float, float, float, float] | None) -> None:
         del st.query_params["zoom"]
     else:
         st.query_params["zoom"] = text
+
+
+def linked_band(index: int) -> tuple[float, str] | None:
+    """Frequency [Hz] and kind of data of the galactic band that the link names for an item."""
+    item, _, rest = str(st.query_params.get("gb", "")).partition(":")
+    frequency, _, data = rest.partition(":")
+    try:
+        found = float(frequency) / 1e3
+    except ValueError:
+        return None
+    return (found, data) if item == str(index) and math.isfinite(found) and found > 0 else None
+
+
+def link_band(index: int, frequency: float, data: str) -> None:
+    """Name the galactic band on show in the address.
+
+    Arguments:
+        index: Item.
+        frequency: Somewhere in the band [mHz].
+        data: Kind of data.
+    """
+    st.query_params["gb"] = f"{index}:{frequency:.7g}:{data}"
 
 
 def set_zoom(box: tuple[float, float, float, float] | None, only: int | None = None) -> None:

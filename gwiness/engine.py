@@ -4,14 +4,14 @@ import threading
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Literal, cast
 
 import numpy as np
 import torch
 from jaxtyping import Float
 
 from gwiness import store
-from gwiness.config.galactic import GalacticConfig
+from gwiness.config.galactic import BRIEF_ROUNDS, GalacticConfig
 from gwiness.core.band import Band, bands_between
 from gwiness.core.calibration import Calibration
 from gwiness.core.card import ModelCard
@@ -196,6 +196,31 @@ class Engine:
             for band, window in windows.items()
             if quiet or not estimator.is_quiet(window)
         }
+
+    def band_at(
+        self,
+        item: Item,
+        frequency: float,
+        data: Literal["mixture", "cleaned", "stem"],
+        separation: Separation | None = None,
+        seed: int = 0,
+    ) -> "BandPosterior":
+        """Posterior of the galactic binaries around a frequency, for somebody who waits.
+
+        Arguments:
+            item: Data; its truth is not looked at.
+            frequency: Somewhere in the band [Hz].
+            data: What is inferred from.
+            separation: Of the item, if that is not the mixture.
+            seed: Seed of the chains.
+
+        Raises:
+            ScopeProblem: If the data do not allow it.
+        """
+        near = (frequency, frequency * (1 + 1e-12))
+        config = GalacticConfig(data=data, band_hz=near, rounds=BRIEF_ROUNDS)
+        band, window = next(iter(self.bands(item, config, separation, quiet=True).items()))
+        return infer_band(band, window, config, seed)
 
 
 def infer_band(

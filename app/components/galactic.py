@@ -1,21 +1,21 @@
 """Galactic binaries of a LISA item, band by band: how many, where, how sure, what is left."""
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import streamlit as st
 
-from app import cache, galactic_search
+from app import cache, galactic_search, state
 from app.components.export import command, downloads
 from app.components.galaxy import galaxy_panel
 from app.components.panels import toolbar
 from app.components.text import plain
 from app.galactic_search import BandRequest
 from app.state import Loaded
+from gwiness.config.galactic import BRIEF_ROUNDS
 from gwiness.core.catalogue import Catalogue
 from gwiness.core.errors import GwinessError
-from gwiness.core.galactic import folded
+from gwiness.core.galactic import injected_in
 from gwiness.core.item import Item
 from gwiness.core.seeds import generator
 from gwiness.plots.galactic import band_figure, sky_figure
@@ -50,7 +50,9 @@ def galactic_panel(shown: Loaded, item: Item) -> None:
     except GwinessError as error:
         st.info(plain(str(error)))
     else:
-        _show(shown, request, found, _truth(item, found))
+        galactic_search.show_band(shown.key, shown.index, request)
+        truth = injected_in(found.band, item.catalogues.get("gb"))
+        _show(shown, request, found, truth)
     st.divider()
     galaxy_panel(shown, item)
 
@@ -69,44 +71,47 @@ def _inferred(shown: Loaded, request: BandRequest) -> "BandPosterior":
 
 def _controls(shown: Loaded, item: Item) -> BandRequest:
     truth = item.catalogues.get("gb")
-    start = _FALLBACK_HZ
+    usual = _FALLBACK_HZ
     if truth is not None and len(truth) and "snr" in truth.extra:
-        start = float(truth["frequency"][np.argmax(truth["snr"])])
+        usual = float(truth["frequency"][np.argmax(truth["snr"])])
+    choices = list(_DATA) if shown.view.separator is not None else ["mixture"]
+    # A merger in the mixture would pass for a dozen binaries.
+    first = "cleaned" if "cleaned" in choices else "mixture"
+    start, linked = state.linked_band(shown.index) or (usual, first)
+    highest = max(2e-4, item.mixture.grid.nyquist * 0.9)
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
         frequency = st.number_input(
             "Frequency [mHz]",
             min_value=0.1,
-            max_value=max(0.2, item.mixture.grid.nyquist * 1e3 * 0.9),
-            value=start * 1e3,
+            max_value=highest * 1e3,
+            value=min(max(start, 1e-4), highest) * 1e3,
             step=32e3 / item.mixture.grid.duration,
             format="%.4f",
             key=f"gb-frequency-{shown.index}",
             help="A step is one band: 32 bins 1/T.",
             width=220,
+            on_change=_keep_in_link,
+            args=(shown.index,),
         )
-        choices = list(_DATA) if shown.view.separator is not None else ["mixture"]
         data = st.segmented_control(
             "Inferred from",
             choices,
-            # A merger in the mixture would pass for a dozen binaries.
-            default="cleaned" if "cleaned" in choices else "mixture",
+            default=linked if linked in choices else first,
             format_func=lambda name: _DATA[name],
             required=True,
-            key="gb-data",
+            key=f"gb-data-{shown.index}",
+            on_change=_keep_in_link,
+            args=(shown.index,),
         )
     model = None if data == "mixture" else shown.view.separator
     return BandRequest(float(frequency) / 1e3, data or "mixture", model)
 
 
-def _truth(item: Item, found: "BandPosterior") -> Catalogue | None:
-    """Injected binaries of the band, polarisation folded as the posterior's."""
-    truth = item.catalogues.get("gb")
-    if truth is None:
-        return None
-    frequency = truth["frequency"]
-    inside = (frequency >= found.band.low) & (frequency < found.band.high)
-    rows = truth.take(np.flatnonzero(inside))
-    return replace(rows, theta=folded(rows.theta))
+def _keep_in_link(index: int) -> None:
+    values = (st.session_state.get(f"gb-{name}-{index}") for name in ("frequency", "data"))
+    frequency, data = values
+    if frequency is not None and data is not None:
+        state.link_band(index, float(frequency), str(data))
 
 
 def _show(
@@ -191,7 +196,7 @@ def _show(
     band = f"--band {found.band.low * 1e3:.6f}:{found.band.high * 1e3:.6f}"
     line = line.replace("gwiness inspect", "gwiness infer") + (
         f" --items {shown.index} {band} --data {request.data}"
-        f" --set galactic.rounds={galactic_search.BAND_ROUNDS}"
+        f" --set galactic.rounds={BRIEF_ROUNDS}"
         " --out result.h5 --catalogue sources.csv"
     )
     downloads(shown, line, tables={"Sources": table}, posterior=posterior, truth=truth)

@@ -88,6 +88,8 @@ def _lisa(shown: Loaded) -> dict[str, str | list[str]]:
         "band": [f"{edge * 1e3:g}" for edge in processing.band],
         "sep": view.outputs,
     }
+    if state.linked_band(shown.index) is not None:
+        query["gb"] = st.query_params["gb"]
     if view.outputs == "Show":
         query["src"] = [short_title(kind) for kind in view.kinds]
     return query | _named("model", view.separator)

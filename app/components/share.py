@@ -4,10 +4,11 @@ import shlex
 
 import streamlit as st
 
-from app import cache, exports
+from app import cache, exports, galactic_search
 from app.components.export import command
 from app.components.link import link_button, view_link
 from app.components.text import escaped, plain
+from app.galactic_search import BandRequest
 from app.state import Loaded
 from app.streams import MapRequest
 from gwiness.core.errors import GwinessError
@@ -140,14 +141,21 @@ def _listen_line(shown: Loaded, request: MapRequest, factor: int) -> str:
 @st.fragment
 def _report(shown: Loaded) -> None:
     """One item as an HTML file, made when it is asked for; and the link in full."""
-    st.caption("Figures, tables and provenance of this item in one HTML file that opens offline.")
-    line = _report_line(shown)
+    st.caption(
+        "Figures, tables and provenance of this item in one HTML file that opens offline; with "
+        "the galactic band on show, once it has been inferred."
+        if shown.info.format != "sinusoid"
+        else "Figures, tables and provenance of this item in one HTML file that opens offline."
+    )
+    band = galactic_search.band_on_show(shown.key, shown.index)
+    request = None if band is None else band[0]
+    line = _report_line(shown, request)
     data = exports.report_made(shown.key, shown.index, shown.view, line)
     place = st.empty()
     if data is None and place.button("Make the report", key="report-make", type="primary"):
         try:
             with st.spinner("Making the report …", show_time=True):
-                data = exports.make_report(shown.key, shown.index, shown.view, line)
+                data = exports.make_report(shown.key, shown.index, shown.view, line, request)
             place.empty()
         except GwinessError as error:
             st.info(plain(str(error)))
@@ -165,9 +173,11 @@ def _report(shown: Loaded) -> None:
     st.html(f'<code class="gw-link">{escaped(view_link(shown))}</code>')
 
 
-def _report_line(shown: Loaded) -> str:
+def _report_line(shown: Loaded, band: BandRequest | None) -> str:
     sinusoid = shown.info.format == "sinusoid"
     model = (shown.view.estimator if sinusoid else shown.view.separator) or "none"
     line = command(shown, None, "inspect").replace("gwiness inspect", "gwiness report", 1)
     line += f" --items {shown.index} --model {shlex.quote(model)}{_view_flags(shown)}"
+    if band is not None:
+        line += f" --galactic {band.frequency * 1e3:.10g} --data {band.data}"
     return f"{line} --window {shown.view.window} --out report.html"

@@ -3,7 +3,7 @@
 import json
 import shlex
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -25,12 +25,16 @@ from gwiness.core.errors import GwinessError
 if TYPE_CHECKING:
     from gwiness.core.card import ModelCard
     from gwiness.core.item import Item
-    from gwiness.core.posterior import Posterior
-    from gwiness.core.separation import Separation
+    from gwiness.plots.item_report import Answers
 
 __all__ = ["report"]
 
 _NONE = "none"
+_DATA: dict[str, Literal["mixture", "cleaned", "stem"]] = {
+    "mixture": "mixture",
+    "cleaned": "cleaned",
+    "stem": "stem",
+}
 
 
 def report(
@@ -50,6 +54,13 @@ def report(
     window: Annotated[
         int | None, typer.Option(min=16, help="Window of the maps [samples].")
     ] = None,
+    galactic: Annotated[
+        float | None,
+        typer.Option(help="LISA items: infer the galactic binaries around this frequency [mHz]."),
+    ] = None,
+    data: Annotated[
+        str, typer.Option(help="What they are inferred from: mixture, cleaned or stem.")
+    ] = "cleaned",
     models: Annotated[Path | None, typer.Option("--models", help="Folder of checkpoints.")] = None,
     dt: Dt = None,
     channels: Channels = None,
@@ -71,12 +82,14 @@ def report(
         chosen_processing(item, channel, band, noise),
         window or (512 if item.is_sinusoid else 4096),
     )
-    separation, posterior, cards = _answers(item, index, model, models)
-    answers = {"--dt": dt, "--channels": channels, "--dataset": dataset, "--item-days": item_days}
-    answers |= {"--generation": generation, "--items": items, "--model": model}
-    answers |= {"--channel": channel, "--band": band, "--noise": noise, "--window": window}
+    band_hz = None if galactic is None else galactic * 1e-3
+    answers, cards = _answers(item, index, model, models, band_hz, data)
+    flags = {"--dt": dt, "--channels": channels, "--dataset": dataset, "--item-days": item_days}
+    flags |= {"--generation": generation, "--items": items, "--model": model}
+    flags |= {"--channel": channel, "--band": band, "--noise": noise, "--window": window}
+    flags |= {} if galactic is None else {"--galactic": galactic, "--data": data}
     words = ["gwiness", "report", str(file)]
-    words += [str(w) for name, each in answers.items() if each is not None for w in (name, each)]
+    words += [str(w) for name, each in flags.items() if each is not None for w in (name, each)]
     inputs = [Input(each.name, each.size, each.sha256) for each in map(identify, info.paths)]
     origin = item_origin(
         item,
@@ -86,11 +99,10 @@ def report(
         look,
         shlex.join([*words, "--out", out.name]),
         cards,
-        separation,
-        posterior,
+        answers,
     )
     with waiting("drawing the report"):
-        text = item_report(item, index, look, origin, separation, posterior).encode()
+        text = item_report(item, index, look, origin, answers).encode()
     try:
         out.write_bytes(text)
     except OSError as error:
@@ -100,23 +112,33 @@ def report(
 
 
 def _answers(
-    item: "Item", index: int, model: str | None, models: Path | None
-) -> "tuple[Separation | None, Posterior | None, list[ModelCard]]":
-    """What the model says of the item, with the command line's own settings, and its card."""
+    item: "Item",
+    index: int,
+    model: str | None,
+    models: Path | None,
+    galactic_hz: float | None,
+    data: str,
+) -> "tuple[Answers, list[ModelCard]]":
+    """What models say of the item, with the command line's own settings, and their cards."""
     from gwiness import store
     from gwiness.engine import Engine
+    from gwiness.plots.item_report import Answers
 
-    if model == _NONE:
-        return None, None, []
+    if data not in _DATA:
+        raise GwinessError(f"--data {data!r}: expected mixture, cleaned or stem.")
     settings = AnalysisConfig()
     engine = Engine(models or store.MODELS)
     name = model or (settings.posterior if item.is_sinusoid else settings.separator)
-    separation = posterior = None
+    separation = posterior = band = None
     with waiting(f"item {index} through {name}"):
-        if item.is_sinusoid:
+        if item.is_sinusoid and name != _NONE:
             posterior = engine.infer(
                 item, name, settings.num_samples, settings.refine, settings.seed
             )
-        else:
+        elif name != _NONE:
             separation = engine.separate(item, name)
-    return separation, posterior, [card for card in engine.cards() if card.name == name]
+    if galactic_hz is not None:
+        with waiting(f"galactic binaries at {galactic_hz * 1e3:g} mHz"):
+            band = engine.band_at(item, galactic_hz, _DATA[data], separation, settings.seed)
+    cards = [card for card in engine.cards() if card.name == name]
+    return Answers(separation, posterior, band), cards

@@ -6,7 +6,10 @@ from pydantic import Field, PositiveInt, model_validator
 
 from gwiness.config.base import Config
 
-__all__ = ["GalacticConfig"]
+__all__ = ["BRIEF_ROUNDS", "GalacticConfig"]
+
+BRIEF_ROUNDS = 3
+"""Most rounds for a band that somebody waits for: seconds, and R-hat is said."""
 
 
 class GalacticConfig(Config):

@@ -1,15 +1,15 @@
 """What is particular to galactic binaries: named sources of a band, parameters that repeat."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Bool, Float
 
 from gwiness.core.band import Band, BandSpectrum
-from gwiness.core.catalogue import SPACES
+from gwiness.core.catalogue import SPACES, Catalogue
 from gwiness.core.posterior import Posterior
 
-__all__ = ["BandPosterior", "Sources", "folded"]
+__all__ = ["BandPosterior", "Sources", "folded", "injected_in"]
 
 _SPACE = SPACES["gb"]
 
@@ -52,6 +52,20 @@ class BandPosterior:
     sources: Sources
     spectrum: BandSpectrum
     r_hat: float
+
+
+def injected_in(band: Band, truth: Catalogue | None) -> Catalogue | None:
+    """Injected binaries of a band, polarisation folded as a posterior's.
+
+    Arguments:
+        band: The band.
+        truth: Of the item, if the file holds it.
+    """
+    if truth is None:
+        return None
+    frequency = truth["frequency"]
+    rows = truth.take(np.flatnonzero((frequency >= band.low) & (frequency < band.high)))
+    return replace(rows, theta=folded(rows.theta))
 
 
 def folded(theta: Float[np.ndarray, "*n 8"]) -> Float[np.ndarray, "*n 8"]:

@@ -12,6 +12,7 @@ import plotly.graph_objects as go
 from gwiness import __version__
 from gwiness.core.card import ModelCard
 from gwiness.core.catalogue import KIND_TITLES, KINDS
+from gwiness.core.galactic import BandPosterior, injected_in
 from gwiness.core.item import Item
 from gwiness.core.posterior import Posterior
 from gwiness.core.scope import snr_warnings
@@ -19,6 +20,7 @@ from gwiness.core.seeds import generator
 from gwiness.core.separation import Separation
 from gwiness.core.tdi import Whitened, Whitener
 from gwiness.plots.correlation import channel_correlation, match_matrix, matrix_figure
+from gwiness.plots.galactic import band_figure, sky_figure
 from gwiness.plots.posterior import (
     corner_figure,
     joint_corner_figure,
@@ -46,10 +48,10 @@ from gwiness.plots.timeseries import Trace, loud_span, overlay_figure, spectrum_
 from gwiness.signal.inner import snr
 from gwiness.signal.whiten import whiten_stems
 
-__all__ = ["Input", "Look", "item_origin", "item_report"]
+__all__ = ["Answers", "Input", "Look", "item_origin", "item_report"]
 
 _BANDS = 120
-_MOST_ROWS = 50
+_MOST_ROWS, _MOST_CORNERS = 50, 5
 _MATRIX_PX = 560
 _SPAN_S = 0.1 * DAY
 _RECONSTRUCTED_S = 10.0
@@ -82,6 +84,24 @@ class Look:
     limits: tuple[float, float] | None = None
 
 
+@dataclass(frozen=True, eq=False)
+class Answers:
+    """What models say of an item.
+
+    Arguments:
+        separation: Of a LISA item, if there is one.
+        posterior: Of a sinusoid item, if there is one.
+        band: Galactic binaries of a band of a LISA item, if they were inferred.
+    """
+
+    separation: Separation | None = None
+    posterior: Posterior | None = None
+    band: BandPosterior | None = None
+
+
+_NO_ANSWERS = Answers()
+
+
 def item_origin(
     item: Item,
     index: int,
@@ -90,8 +110,7 @@ def item_origin(
     look: Look,
     command: str,
     cards: Sequence[ModelCard] = (),
-    separation: Separation | None = None,
-    posterior: Posterior | None = None,
+    answers: Answers = _NO_ANSWERS,
 ) -> Origin:
     """Where a report comes from; made now, by the packages installed here.
 
@@ -103,10 +122,9 @@ def item_origin(
         look: How the figures are drawn.
         command: The line that makes the same report.
         cards: Cards of the models that worked.
-        separation: What a separator said of the item, if one did.
-        posterior: What a posterior model said of it, if one did.
+        answers: What they say.
     """
-    marks = _marks(item, cards, separation, posterior)
+    marks = _marks(item, cards, answers)
     processing = look.processing
     provenance = {}
     for each in inputs:
@@ -130,13 +148,14 @@ def item_origin(
 def _marks(
     item: Item,
     cards: Sequence[ModelCard],
-    separation: Separation | None,
-    posterior: Posterior | None,
+    answers: Answers,
 ) -> tuple[str, ...]:
     """Sentences about data outside the models' scope, and about answers that cannot be trusted."""
-    marks = () if posterior is None else tuple(posterior.notes)
+    band, separation = answers.band, answers.separation
+    posteriors = [answers.posterior, None if band is None else band.posterior]
+    marks = [note for each in posteriors if each is not None for note in each.notes]
     if separation is None:
-        return marks
+        return tuple(marks)
     injected = {kind: snr(stem) for kind, stem in whiten_stems(item, separation.mixture).items()}
     inferred = {kind: snr(stem) for kind, stem in separation.estimates.items()}
     found = [snr_warnings(card, injected, inferred) for card in cards]
@@ -172,8 +191,7 @@ def item_report(
     index: int,
     look: Look,
     origin: Origin,
-    separation: Separation | None = None,
-    posterior: Posterior | None = None,
+    answers: Answers = _NO_ANSWERS,
 ) -> str:
     """The report of an item as HTML.
 
@@ -182,13 +200,14 @@ def item_report(
         index: Its number, which seeds what is drawn at random, as on the page.
         look: How the figures are drawn.
         origin: Where it comes from.
-        separation: Of a LISA item, if there is one.
-        posterior: Of a sinusoid item, if there is one.
+        answers: What models say of it.
     """
+    separation, band = answers.separation, answers.band
     if item.is_sinusoid:
-        sections = [*_sinusoid(item, index, look, posterior)]
+        sections = [*_sinusoid(item, index, look, answers.posterior)]
     else:
         sections = [*_maps(item, look, separation), *_separated(item, look, separation)]
+        sections += [] if band is None else [_band(item, index, band)]
     return report_html(origin, [*sections, *_catalogues(item)])
 
 
@@ -316,6 +335,39 @@ def _separated(item: Item, look: Look, separation: Separation | None) -> Iterato
     for figure in figures.values():
         figure.update_layout(width=_MATRIX_PX)
     yield Section("Correlation", figures=figures)
+
+
+def _band(item: Item, index: int, found: BandPosterior) -> Section:
+    """Galactic binaries of a band: how many, where, and what is left over."""
+    truth = injected_in(found.band, item.catalogues.get("gb"))
+    posterior, best = found.posterior, found.posterior.best_num
+    low, high = found.band.low * 1e3, found.band.high * 1e3
+    agreement = "none was run" if np.isnan(found.r_hat) else f"R-hat {found.r_hat:.3f}"
+    text = (
+        f"Band from {low:.5f} to {high:.5f} mHz. Most probable: {best} with "
+        f"p = {posterior.p_num[best]:.4f}. Two ensembles of chains: {agreement}. Crosses and "
+        "dashed lines are injections; intervals hold 90 %."
+    )
+    lines = None if truth is None else truth["frequency"]
+    figures = {
+        "Posterior of the number of galactic binaries": number_figure(
+            posterior, None if truth is None else len(truth)
+        ),
+        "Spectrum of the band": band_figure(found.spectrum, lines),
+    }
+    tables: dict[str, Mapping[str, Sequence[object]]] = {}
+    if best and best in posterior.sets:
+        slots = slots_by_frequency(posterior.best, posterior.space)
+        known = match_truth(posterior.best, slots, truth)
+        draws = generator(1, "page", index), generator(2, "page", index)
+        figures["On the sky"] = sky_figure(posterior, draws[1], truth)
+        for number, slot in enumerate(slots[:_MOST_CORNERS], start=1):
+            title = f"Corner plot of source {number} of {len(slots)}"
+            figures[title] = corner_figure(posterior, slot, draws[0], known.get(slot))
+        tables["Medians and 90 % intervals"] = posterior_table(
+            posterior.best, posterior.space, truth
+        )
+    return Section("Galactic binaries in a band", text, figures, tables)
 
 
 # Sinusoid items --------------------------------------------------------------------------------

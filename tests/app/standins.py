@@ -133,7 +133,7 @@ class AnswersAtOnce:
 
     device = "cpu"
     # Cutting out a band needs no model.
-    bands = Engine.bands
+    bands, band_at = Engine.bands, Engine.band_at
 
     def __init__(self, kinds=("separator", "slotflow")):
         names = {"separator": "scnet-test", "slotflow": "slotflow-test"}

@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 from standins import clean, figures, texts
 
+from gwiness.core.errors import GwinessError
+
 LISA_VIEW = {
     "item": "2",
     "ch": "E",
@@ -79,6 +81,30 @@ def test_a_view_made_by_hand_comes_back_from_its_link(page, lisa_file, engine):
     assert at.query_params["zoom"] == "43200,259200,0.002,0.005"
     again = clean(page(lisa_file, engine, **link_of(at)))
     assert seen(again) == seen(at)
+
+
+def test_the_galactic_band_is_in_the_link(page, lisa_file, engine, monkeypatch):
+    asked = []
+
+    def refuse(key, index, request):
+        asked.append((index, request.frequency, request.data))
+        raise GwinessError("no band here.")
+
+    monkeypatch.setattr("app.galactic_search.infer_band", refuse)
+    at = clean(page(lisa_file, engine, tab="Parameter", item="1"))
+    usual = asked[-1]
+    assert "gb" not in link_of(at)
+    at.number_input(key="gb-frequency-1").set_value(4.0125).run()
+    at.get_by_key("gb-data-1").set_value("stem").run()
+    link = link_of(clean(at))
+    assert link["gb"] == "1:4.0125:stem"
+    assert asked[-1] == (1, pytest.approx(4.0125e-3), "stem")
+    clean(page(lisa_file, engine, **link))
+    assert asked[-1] == (1, pytest.approx(4.0125e-3), "stem")
+    # Of another item the link says nothing; nonsense does no harm.
+    for other in ("0:4.0125:stem", "1:nan:stem", "1::", "x"):
+        clean(page(lisa_file, engine, **link | {"gb": other}))
+        assert asked[-1] == usual
 
 
 def test_the_class_of_the_comparison_is_in_its_link(page, lisa_file, engine):

@@ -41,6 +41,8 @@ def test_a_report_names_its_file_model_and_command(tmp_path, file, model):
         ((LISA, "--model", "slotflow-sinusoid"), "a separator is needed"),
         ((LISA, "--model", "none", "--out", "/nowhere/r.html"), "cannot be written"),
         ((SINUSOID, "--model", "scnet-lisa-fast"), "a slotflow is needed"),
+        ((LISA, "--model", "none", "--galactic", "3", "--data", "x"), "mixture, cleaned or stem"),
+        ((LISA, "--model", "none", "--galactic", "3"), "separat"),
     ],
 )
 def test_wrong_requests_are_one_sentence(tmp_path, arguments, message):

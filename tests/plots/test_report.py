@@ -4,12 +4,17 @@ import html
 import json
 import re
 
+import numpy as np
 import plotly.graph_objects as go
 import pytest
 from standins import AnswersAtOnce, card, lisa_item, write_sinusoids
 
+from gwiness.core.band import BandSpectrum, bands_between
+from gwiness.core.catalogue import SPACES
+from gwiness.core.galactic import BandPosterior, Sources
+from gwiness.core.posterior import Posterior, SampleSet
 from gwiness.io.formats import open_recording
-from gwiness.plots.item_report import Input, Look, item_origin, item_report
+from gwiness.plots.item_report import Answers, Input, Look, item_origin, item_report
 from gwiness.plots.report import Origin, Section, report_html
 from gwiness.plots.streams import Processing
 
@@ -28,8 +33,8 @@ def report(item):
     separation = AnswersAtOnce().separate(item, MODEL)
     inputs = [Input(f"{EVIL}.h5", 1234567, "ab" * 32)]
     cards = [card(MODEL, "separator")]
-    origin = item_origin(item, 1, 4, inputs, LOOK, f"gwiness {EVIL}", cards, separation)
-    return item_report(item, 1, LOOK, origin, separation)
+    origin = item_origin(item, 1, 4, inputs, LOOK, f"gwiness {EVIL}", cards, Answers(separation))
+    return item_report(item, 1, LOOK, origin, Answers(separation))
 
 
 def body(report):
@@ -102,8 +107,8 @@ def test_without_a_model_the_mixture_and_the_injections_are_there(item):
 def test_a_separator_without_the_channel_leaves_its_maps_out(item):
     look = Look(Processing("T", "analytic", (1e-4, 4.9e-2)), 1024)
     separation = AnswersAtOnce().separate(item, MODEL)
-    origin = item_origin(item, 1, 4, [], look, "gwiness report", (), separation)
-    page = item_report(item, 1, look, origin, separation)
+    origin = item_origin(item, 1, 4, [], look, "gwiness report", (), Answers(separation))
+    page = item_report(item, 1, look, origin, Answers(separation))
     assert len([trace for trace in figures(page)[0]["data"] if trace["type"] == "heatmap"]) == 4
     assert "NSDR [dB]" in page
 
@@ -113,9 +118,50 @@ def test_a_sinusoid_item_has_its_posterior(tmp_path):
         item = recording.item(0)
     posterior = AnswersAtOnce().infer(item, "slotflow-test", 400, True, 0)
     look = Look(Processing("long", "none", (2.3, 3.2)), 512)
-    origin = item_origin(item, 0, 3, [], look, "gwiness report", (), None, posterior)
-    page = item_report(item, 0, look, origin, None, posterior)
+    origin = item_origin(item, 0, 3, [], look, "gwiness report", (), Answers(posterior=posterior))
+    page = item_report(item, 0, look, origin, Answers(posterior=posterior))
     assert len(figures(page)) == 5, "spectra, number, all sources, corner, reconstruction"
     assert "Most probable: 3" in page
     for value in item.catalogues["sinusoid"]["frequency"]:
         assert f"{value:.6g}" in page
+
+
+def band_posterior(item, note):
+    """What chains could have found: the first binary of the item, and sometimes another."""
+    rng = np.random.default_rng(2)
+    truth = item.catalogues["gb"].theta[0]
+    band = bands_between(item.mixture.grid, truth[1], truth[1] * (1 + 1e-12))[0]
+    theta = truth * (1 + 1e-9 * rng.normal(size=(300, 2, 8)))
+    theta[:, 1, 1] += 3 / item.mixture.grid.duration
+    flat = np.zeros(300)
+    sets = {
+        num: SampleSet(theta[:, :num], np.ones((300, num), bool), flat, flat, flat)
+        for num in (1, 2)
+    }
+    log_p = np.log(np.array([0.01, 0.8, 0.19]))
+    posterior = Posterior(log_p, sets, SPACES["gb"], "chains", "gb", notes=(note,))
+    data = rng.normal(size=(2, 41)) + 1j * rng.normal(size=(2, 41))
+    frequency = band.centre + np.arange(-20, 21) / item.mixture.grid.duration
+    spectrum = BandSpectrum(frequency, ("A", "E"), 30 * data, data)
+    return BandPosterior(
+        band,
+        posterior,
+        Sources(theta, np.ones((300, 2), bool), np.ones((300, 2))),
+        spectrum,
+        1.002,
+    )
+
+
+def test_galactic_binaries_of_a_band_are_in_it(item):
+    found = band_posterior(item, f"two ensembles differ {EVIL}")
+    answers = Answers(band=found)
+    origin = item_origin(item, 1, 4, [], LOOK, "gwiness report", (), answers)
+    page = item_report(item, 1, LOOK, origin, answers)
+    text = body(page)
+    assert "Galactic binaries in a band" in text
+    assert "Most probable: 1 with p = 0.8000" in text
+    assert "R-hat 1.002" in text
+    assert text.count("Corner plot of source") == 1
+    assert f"{found.band.low * 1e3:.5f} to {found.band.high * 1e3:.5f} mHz" in text
+    assert html.escape(f"two ensembles differ {EVIL}", quote=True) in text
+    assert "<img" not in text
