@@ -1,16 +1,16 @@
 """The Correlation tab: between channels, stems and injections, parameters."""
 
-from dataclasses import replace
-
 import streamlit as st
 
 from app import cache
 from app.components.export import command, downloads
+from app.components.lags import lag_view
 from app.components.panels import toolbar
 from app.components.separation import posterior_on_show, separation_on_show
+from app.lags import mixture_channels
 from app.state import Loaded
 from gwiness.core.catalogue import Catalogue
-from gwiness.core.item import Item
+from gwiness.core.separation import Separation
 from gwiness.plots.correlation import (
     channel_correlation,
     match_matrix,
@@ -19,9 +19,7 @@ from gwiness.plots.correlation import (
     parameter_correlation,
 )
 from gwiness.plots.posterior import slots_by_frequency
-from gwiness.plots.streams import whitener_for
 from gwiness.plots.style import short_title
-from gwiness.signal.whiten import whiten
 
 __all__ = ["correlation_tab"]
 
@@ -34,25 +32,22 @@ def correlation_tab(shown: Loaded) -> None:
         return
     left, right = st.columns(2, gap="large")
     with left:
-        tables = {"Channels": _channels(shown, item)}
+        tables = {"Channels": _channels(shown)}
     with right:
-        stems = _stems(shown)
+        separation, stems = _stems(shown)
     tables |= {} if stems is None else {"Stems": stems}
+    st.divider()
+    curve = lag_view(shown, separation)
+    tables |= {} if curve is None else {"Lags": curve}
     downloads(shown, command(shown, shown.view.separator, "separate"), tables=tables)
 
 
-def _channels(shown: Loaded, item: Item) -> dict[str, list[object]]:
-    tdi = item.mixture
+def _channels(shown: Loaded) -> dict[str, list[object]]:
     st.markdown("**Channels** — correlation of the whitened mixture")
-    processing = shown.view.processing
-    if processing.noise in ("analytic", "none"):
-        # Whitened in any case: raw channels correlate through their loudest frequencies.
-        known = set(tdi.channels) <= {"A", "E", "T", "X", "Y", "Z"}
-        processing = replace(processing, noise="analytic" if known else "estimated")
-    whitener = whitener_for(item, processing, tdi.channels)
-    matrix = channel_correlation(whiten(tdi, whitener, item.gaps))
+    whitened = mixture_channels(shown.key, shown.index, shown.view.processing)
+    channels, matrix = whitened.channels, channel_correlation(whitened)
     st.plotly_chart(
-        matrix_figure(matrix, tdi.channels, tdi.channels),
+        matrix_figure(matrix, channels, channels),
         key="channel-matrix",
         config=toolbar(),
         alt="Correlation between the channels",
@@ -61,18 +56,19 @@ def _channels(shown: Loaded, item: Item) -> dict[str, list[object]]:
         "Noise alone is uncorrelated between A, E and T on an equal-arm constellation; what is "
         "off the diagonal here comes from loud signals."
     )
-    return matrix_table(matrix, tdi.channels, tdi.channels)
+    return matrix_table(matrix, channels, channels)
 
 
-def _stems(shown: Loaded) -> dict[str, list[object]] | None:
+def _stems(shown: Loaded) -> tuple[Separation | None, dict[str, list[object]] | None]:
+    """Draw the matrix of stems; returns the separation, and the matrix as a table."""
     st.markdown("**Stems and injections** — match ⟨r|e⟩ / √(⟨r|r⟩⟨e|e⟩)")
     separation = separation_on_show(shown)
     if separation is None:
-        return None
+        return None, None
     injected = cache.injected(shown.key, shown.index, separation.mixture)
     if not injected:
         st.info("The file holds no injected signals to compare with.")
-        return None
+        return separation, None
     rows = {**separation.estimates, "residual": separation.residual}
     matrix = match_matrix(rows, injected)
     names = [short_title(kind) for kind in rows], [short_title(kind) for kind in injected]
@@ -88,7 +84,7 @@ def _stems(shown: Loaded) -> dict[str, list[object]] | None:
         alt="Match of each separated stem with each injected one",
     )
     st.caption("A perfect separation has ones on the diagonal and zeros elsewhere.")
-    return matrix_table(matrix, *names)
+    return separation, matrix_table(matrix, *names)
 
 
 def _parameters(shown: Loaded) -> None:

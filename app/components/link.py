@@ -4,19 +4,33 @@ The address that the browser shows leaves out what has its first value; that val
 one elsewhere (another sample, other colour limits). The link leaves out nothing.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from typing import Any
 from urllib.parse import urlencode
 
 import streamlit as st
 
 from app import state
 from app.components.controls import window_label
+from app.components.lags import stream_title
 from app.state import Loaded
 from gwiness.core.catalogue import KIND_TITLES
 from gwiness.plots.streams import NOISE_TITLES
 from gwiness.plots.style import short_title
 
 __all__ = ["link_button", "view_link", "view_query"]
+
+_PAGE: Mapping[str, Callable[[Any], str]] = {
+    "tab": str,
+    "cls": lambda kind: KIND_TITLES.get(kind, kind),
+    "as": str,
+    "scale": str,
+    "lag1": stream_title,
+    "lag2": stream_title,
+    "lagmax": str,
+    "lagone": lambda only: str(only).lower(),
+}
+"""Widgets of the pages themselves, by key, and how the address names their values."""
 
 _SCRIPT = """
 export default function (component) {
@@ -98,9 +112,9 @@ def _named(key: str, model: str | None) -> Mapping[str, str]:
 
 
 def _page() -> dict[str, str]:
-    """Choices of the page itself: the tab, the class."""
+    """Choices of the page itself: the tab, the class, what a figure of the page compares."""
     query = {}
-    for key, label in (("tab", str), ("cls", lambda kind: KIND_TITLES.get(kind, kind))):
+    for key, label in _PAGE.items():
         if st.session_state.get(key):
             query[key] = label(st.session_state[key])
         elif key in st.query_params:
