@@ -26,19 +26,31 @@ if TYPE_CHECKING:
 
 __all__ = [
     "BAND_ROUNDS",
+    "DATA",
     "BandRequest",
     "GalaxyFound",
     "band_inferred",
+    "band_text",
     "galaxy_folder",
     "galaxy_found",
     "galaxy_limit",
     "infer_band",
+    "last_band",
+    "remember_band",
     "search_galaxy",
     "whole_galaxy",
 ]
 
 BAND_ROUNDS = 3
 """Most rounds of sampling for a band that somebody waits for."""
+
+
+DATA: dict[Literal["mixture", "cleaned", "stem"], str] = {
+    "mixture": "Mixture",
+    "cleaned": "Mixture without other stems",
+    "stem": "GB stem",
+}
+"""What a band can be inferred from, with its title."""
 
 
 @dataclass(frozen=True)
@@ -59,6 +71,52 @@ class BandRequest:
 def band_inferred(key: FileKey, index: int, request: BandRequest) -> "BandPosterior | None":
     """A posterior that is there already."""
     return cache.stores()["band"].peek((key, index, request))
+
+
+def last_band(key: FileKey, index: int, model: str | None) -> BandRequest | None:
+    """The band of an item that was inferred last; at first that of the link.
+
+    Arguments:
+        key: File.
+        index: Item.
+        model: Separator on show, for what is not inferred from the mixture.
+    """
+    bands = st.session_state.setdefault("_bands", {})
+    known = bands.get((key, index)) or _linked_band(index)
+    if known is None:
+        return None
+    frequency, data = known
+    return BandRequest(frequency, data, None if data == "mixture" else model)
+
+
+def remember_band(key: FileKey, index: int, request: BandRequest) -> None:
+    """Say which band of an item was inferred last."""
+    bands = st.session_state.setdefault("_bands", {})
+    bands[(key, index)] = (request.frequency, request.data)
+
+
+def band_text(index: int, request: BandRequest) -> str:
+    """A band as it stands in a link: item, frequency [mHz], data.
+
+    Example:
+        >>> band_text(2, BandRequest(0.0031234, "mixture"))
+        '2,3.123400,mixture'
+    """
+    return f"{index},{request.frequency * 1e3:.6f},{request.data}"
+
+
+def _linked_band(index: int) -> tuple[float, Literal["mixture", "cleaned", "stem"]] | None:
+    """The band that the link names for this item, if it is one."""
+    item, _, rest = str(st.query_params.get("gb", "")).partition(",")
+    text, _, name = rest.partition(",")
+    data = next((each for each in DATA if each == name), None)
+    try:
+        frequency = float(text)
+    except ValueError:
+        return None
+    if item != str(index) or data is None or not 0 < frequency < 1e6:
+        return None
+    return frequency / 1e3, data
 
 
 def infer_band(key: FileKey, index: int, request: BandRequest) -> "BandPosterior":

@@ -1,7 +1,7 @@
 """Galactic binaries of a LISA item, band by band: how many, where, how sure, what is left."""
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import numpy as np
 import streamlit as st
@@ -11,7 +11,7 @@ from app.components.export import command, downloads
 from app.components.galaxy import galaxy_panel
 from app.components.panels import toolbar
 from app.components.text import plain
-from app.galactic_search import BandRequest
+from app.galactic_search import DATA, BandRequest
 from app.state import Loaded
 from gwiness.core.catalogue import Catalogue
 from gwiness.core.errors import GwinessError
@@ -32,11 +32,6 @@ if TYPE_CHECKING:
 
 __all__ = ["galactic_panel"]
 
-_DATA: dict[Literal["mixture", "cleaned", "stem"], str] = {
-    "mixture": "Mixture",
-    "cleaned": "Mixture without other stems",
-    "stem": "GB stem",
-}
 _FALLBACK_HZ = 4e-3
 _NUMBERS = {"median", "5 %", "95 %", "injected"}
 
@@ -50,6 +45,7 @@ def galactic_panel(shown: Loaded, item: Item) -> None:
     except GwinessError as error:
         st.info(plain(str(error)))
     else:
+        galactic_search.remember_band(shown.key, shown.index, request)
         _show(shown, request, found, _truth(item, found))
     st.divider()
     galaxy_panel(shown, item)
@@ -68,34 +64,45 @@ def _inferred(shown: Loaded, request: BandRequest) -> "BandPosterior":
 
 
 def _controls(shown: Loaded, item: Item) -> BandRequest:
-    truth = item.catalogues.get("gb")
-    start = _FALLBACK_HZ
-    if truth is not None and len(truth) and "snr" in truth.extra:
-        start = float(truth["frequency"][np.argmax(truth["snr"])])
+    model = shown.view.separator
+    before = galactic_search.last_band(shown.key, shown.index, model)
+    start = _loudest(item) if before is None else before.frequency
+    lowest, highest = 0.1, max(0.2, item.mixture.grid.nyquist * 1e3 * 0.9)
+    key = f"gb-frequency-{shown.index}"
+    # Rounded, so that the same band is asked for when the reader, or a link, comes back to it.
+    st.session_state.setdefault(key, min(max(round(start * 1e3, 6), lowest), highest))
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
         frequency = st.number_input(
             "Frequency [mHz]",
-            min_value=0.1,
-            max_value=max(0.2, item.mixture.grid.nyquist * 1e3 * 0.9),
-            value=start * 1e3,
+            min_value=lowest,
+            max_value=highest,
             step=32e3 / item.mixture.grid.duration,
             format="%.4f",
-            key=f"gb-frequency-{shown.index}",
+            key=key,
             help="A step is one band: 32 bins 1/T.",
             width=220,
         )
-        choices = list(_DATA) if shown.view.separator is not None else ["mixture"]
+        choices = list(DATA) if model is not None else ["mixture"]
+        # A merger in the mixture would pass for a dozen binaries.
+        usual = "cleaned" if "cleaned" in choices else "mixture"
         data = st.segmented_control(
             "Inferred from",
             choices,
-            # A merger in the mixture would pass for a dozen binaries.
-            default="cleaned" if "cleaned" in choices else "mixture",
-            format_func=lambda name: _DATA[name],
+            default=usual if before is None or before.data not in choices else before.data,
+            format_func=lambda name: DATA[name],
             required=True,
             key="gb-data",
         )
-    model = None if data == "mixture" else shown.view.separator
-    return BandRequest(float(frequency) / 1e3, data or "mixture", model)
+    frequency = round(float(frequency), 6) / 1e3
+    return BandRequest(frequency, data or "mixture", None if data == "mixture" else model)
+
+
+def _loudest(item: Item) -> float:
+    """Frequency of the loudest injected binary [Hz], or one that is as good as any."""
+    truth = item.catalogues.get("gb")
+    if truth is None or not len(truth) or "snr" not in truth.extra:
+        return _FALLBACK_HZ
+    return float(truth["frequency"][np.argmax(truth["snr"])])
 
 
 def _truth(item: Item, found: "BandPosterior") -> Catalogue | None:

@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 
 import streamlit as st
 
-from app import state
+from app import galactic_search, state
 from app.components.controls import window_label
 from app.components.lags import stream_title
 from app.state import Loaded
@@ -29,6 +29,7 @@ _PAGE: Mapping[str, Callable[[Any], str]] = {
     "lag2": stream_title,
     "lagmax": str,
     "lagone": lambda only: str(only).lower(),
+    "gbsrc": str,
 }
 """Widgets of the pages themselves, by key, and how the address names their values."""
 
@@ -104,6 +105,9 @@ def _lisa(shown: Loaded) -> dict[str, str | list[str]]:
     }
     if view.outputs == "Show":
         query["src"] = [short_title(kind) for kind in view.kinds]
+    band = galactic_search.last_band(shown.key, shown.index, view.separator)
+    if band is not None:
+        query["gb"] = galactic_search.band_text(shown.index, band)
     return query | _named("model", view.separator)
 
 

@@ -7,6 +7,11 @@ import pytest
 from standins import AnswersAtOnce, clean, figures, heatmaps, texts
 from test_share import link_of, seen
 
+from gwiness.core.band import Band, BandSpectrum
+from gwiness.core.catalogue import SPACES
+from gwiness.core.galactic import BandPosterior, Sources, folded
+from gwiness.core.posterior import Posterior, SampleSet
+
 
 def lag_line(at):
     """Lags and values of the curve on the page."""
@@ -79,3 +84,77 @@ def test_without_a_separator_mixture_and_injections_are_compared(page, lisa_file
     ]
     assert "Match in channel E" in texts(at)
     assert abs(lag_line(at)[0.0]) < 1
+
+
+def band_posterior(num, phase=0.0):
+    """A posterior of two binaries whose ψ, cut at the fold, and φ₀ go together."""
+    rng = np.random.default_rng(num)
+    space = SPACES["gb"]
+    theta = rng.normal(size=(400, 2, 8)) * 1e-3 + 0.5
+    theta[..., space.index("frequency")] = [4.0e-3, 4.001e-3] + 1e-9 * rng.normal(size=(400, 2))
+    psi = 0.02 + 0.1 * rng.normal(size=(400, 2))
+    theta[..., space.index("polarisation")] = psi
+    theta[..., space.index("initial_phase")] = phase - 2 * psi
+    theta[..., space.index("initial_phase")] %= 2 * np.pi
+    flat = np.zeros(400)
+    samples = SampleSet(folded(theta), np.ones((400, 2), bool), flat, flat, flat)
+    log_p = np.log([0.01, 0.04, 0.95])
+    posterior = Posterior(log_p, {2: samples}, space, "test", kind="gb")
+    lines = np.linspace(3.999e-3, 4.002e-3, 32)
+    data = np.ones((2, 32), complex)
+    spectrum = BandSpectrum(lines, ("A", "E"), data, data)
+    sources = Sources(samples.theta, samples.mask, np.full((400, 2), 20.0))
+    return BandPosterior(Band(3.999e-3, 4.002e-3), posterior, sources, spectrum, 1.01)
+
+
+def keep_band(file, index, request, found):
+    """Put a posterior where the Parameter tab would."""
+    from app import cache
+    from app.state import FileKey
+
+    cache.stores()["band"].get((FileKey.of(file), index, request), lambda: found)
+
+
+def test_a_binarys_parameters_are_correlated_once_its_band_is_inferred(
+    page, lisa_file, engine, monkeypatch
+):
+    asked = []
+
+    def infer(_, index, request):
+        asked.append(request)
+        keep_band(lisa_file, index, request, band_posterior(1))
+        return band_posterior(1)
+
+    monkeypatch.setattr("app.galactic_search.infer_band", infer)
+    at = clean(page(lisa_file, engine, tab="Correlation"))
+    assert "the Parameter tab infers the one that you choose" in texts(at)
+    assert len(heatmaps(at)) == 2
+    at = clean(page(lisa_file, engine, tab="Parameter"))
+    at.number_input(key="gb-frequency-0").set_value(4.0).run()
+    link = link_of(clean(at.run())) | {"tab": "Correlation"}
+    assert [request.frequency for request in asked][1:] == [4e-3]
+    at = clean(page(lisa_file, engine, **link))
+    (matrix,) = (trace for trace in heatmaps(at) if len(trace["x"]) == 8)
+    row, column = matrix["y"].index("ψ"), matrix["x"].index("φ₀")
+    # -2 of it exactly, though the fold cuts ψ in two and moves φ₀ by half a turn.
+    assert entries(matrix)[row, column] == pytest.approx(-1.0)
+    assert "Pearson" in texts(at)
+    link = link_of(at)
+    assert link["gb"] == "0,4.000000,cleaned"
+    again = clean(page(lisa_file, engine, gbsrc="2", **link))
+    assert sum(len(trace["x"]) == 8 for trace in heatmaps(again)) == 1
+    assert link_of(again)["gbsrc"] == "2"
+    # Another item has not been inferred.
+    again = clean(page(lisa_file, engine, **link | {"tab": "Parameter"}))
+    assert again.number_input(key="gb-frequency-0").value == 4.0
+    assert len(asked) == 2, "nothing is inferred twice"
+    again = clean(page(lisa_file, engine, **link))
+    again.button(key="next").click().run()
+    assert "No band of this item" in texts(clean(again))
+    assert "gb" not in link_of(again)
+
+
+@pytest.mark.parametrize("text", ["0,nan,mixture", "0,4", "x", "0,4.0,<b>", "0,-1,stem"])
+def test_a_bad_band_in_the_link_does_no_harm(page, lisa_file, engine, text):
+    at = clean(page(lisa_file, engine, tab="Correlation", sep="Hide", gb=text))
+    assert "No band of this item" in texts(at)
