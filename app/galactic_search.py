@@ -74,7 +74,7 @@ def band_inferred(key: FileKey, index: int, request: BandRequest) -> "BandPoster
 
 
 def last_band(key: FileKey, index: int, model: str | None) -> BandRequest | None:
-    """The band of an item that was inferred last; at first that of the link.
+    """The band of an item that was inferred, or asked for, last; at first that of the link.
 
     Arguments:
         key: File.
@@ -90,7 +90,7 @@ def last_band(key: FileKey, index: int, model: str | None) -> BandRequest | None
 
 
 def remember_band(key: FileKey, index: int, request: BandRequest) -> None:
-    """Say which band of an item was inferred last."""
+    """Say which band of an item was asked for last."""
     bands = st.session_state.setdefault("_bands", {})
     bands[(key, index)] = (request.frequency, request.data)
 

@@ -71,30 +71,41 @@ def _controls(shown: Loaded, item: Item) -> BandRequest:
     key = f"gb-frequency-{shown.index}"
     # Rounded, so that the same band is asked for when the reader, or a link, comes back to it.
     st.session_state.setdefault(key, min(max(round(start * 1e3, 6), lowest), highest))
+
+    def asked() -> BandRequest:
+        frequency = round(float(st.session_state[key]), 6) / 1e3
+        data = st.session_state.get("gb-data") or "mixture"
+        return BandRequest(frequency, data, None if data == "mixture" else model)
+
+    def remember() -> None:
+        # Before the run: the link, which the run draws first, is that of the new band.
+        galactic_search.remember_band(shown.key, shown.index, asked())
+
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
-        frequency = st.number_input(
+        st.number_input(
             "Frequency [mHz]",
             min_value=lowest,
             max_value=highest,
             step=32e3 / item.mixture.grid.duration,
             format="%.4f",
             key=key,
+            on_change=remember,
             help="A step is one band: 32 bins 1/T.",
             width=220,
         )
         choices = list(DATA) if model is not None else ["mixture"]
         # A merger in the mixture would pass for a dozen binaries.
         usual = "cleaned" if "cleaned" in choices else "mixture"
-        data = st.segmented_control(
+        st.segmented_control(
             "Inferred from",
             choices,
             default=usual if before is None or before.data not in choices else before.data,
             format_func=lambda name: DATA[name],
             required=True,
             key="gb-data",
+            on_change=remember,
         )
-    frequency = round(float(frequency), 6) / 1e3
-    return BandRequest(frequency, data or "mixture", None if data == "mixture" else model)
+    return asked()
 
 
 def _loudest(item: Item) -> float:

@@ -30,6 +30,7 @@ _PAGE: Mapping[str, Callable[[Any], str]] = {
     "lagmax": str,
     "lagone": lambda only: str(only).lower(),
     "gbsrc": str,
+    "wave": str,
 }
 """Widgets of the pages themselves, by key, and how the address names their values."""
 
@@ -80,7 +81,10 @@ def view_query(shown: Loaded) -> dict[str, str | list[str]]:
     if view.limits is not None:
         query |= {"cmin": f"{view.limits[0]:g}", "cmax": f"{view.limits[1]:g}"}
     if view.zoom is not None:
-        query["zoom"] = state.zoom_text(view.zoom)
+        query["zoom"] = state.numbers_text(view.zoom)
+    span = state.span()
+    if span is not None:
+        query["when"] = state.numbers_text(span)
     answers = {"dt": key.dt, "days": key.item_days}
     query |= {name: f"{value:g}" for name, value in answers.items() if value is not None}
     if key.channels is not None:

@@ -126,12 +126,15 @@ def test_a_binarys_parameters_are_correlated_once_its_band_is_inferred(
         return band_posterior(1)
 
     monkeypatch.setattr("app.galactic_search.infer_band", infer)
+    # What the Parameter tab draws of it is tested with the pages, and takes long.
+    monkeypatch.setattr("app.components.galactic._show", lambda *_: None)
+    monkeypatch.setattr("app.components.galactic.galaxy_panel", lambda *_: None)
     at = clean(page(lisa_file, engine, tab="Correlation"))
     assert "the Parameter tab infers the one that you choose" in texts(at)
     assert len(heatmaps(at)) == 2
     at = clean(page(lisa_file, engine, tab="Parameter"))
     at.number_input(key="gb-frequency-0").set_value(4.0).run()
-    link = link_of(clean(at.run())) | {"tab": "Correlation"}
+    link = link_of(clean(at)) | {"tab": "Correlation"}
     assert [request.frequency for request in asked][1:] == [4e-3]
     at = clean(page(lisa_file, engine, **link))
     (matrix,) = (trace for trace in heatmaps(at) if len(trace["x"]) == 8)
@@ -158,3 +161,77 @@ def test_a_binarys_parameters_are_correlated_once_its_band_is_inferred(
 def test_a_bad_band_in_the_link_does_no_harm(page, lisa_file, engine, text):
     at = clean(page(lisa_file, engine, tab="Correlation", sep="Hide", gb=text))
     assert "No band of this item" in texts(at)
+
+
+def on_compare(at, **query):
+    """The page Inference vs injection, opened by a link."""
+    for name, value in query.items():
+        at.query_params[name] = value
+    return clean(at.switch_page("views/compare.py").run())
+
+
+def waves(at):
+    """The figure of waveforms."""
+    (figure,) = (each for each in figures(at) if each["data"][0]["type"] == "scattergl")
+    return figure
+
+
+def ends(figure):
+    """First and last time drawn [d]."""
+    times = [numbers(trace["x"]) for trace in figure["data"]]
+    return min(each[0] for each in times), max(each[-1] for each in times)
+
+
+def test_waveforms_of_one_class_and_of_all_stand_above_the_residual(page, lisa_file, engine):
+    at = on_compare(page(lisa_file, engine, sep="Hide"))
+    names = [trace["name"] for trace in waves(at)["data"]]
+    assert names == ["mixture", "injected", "inferred", "residual"]
+    first, last = ends(waves(at))
+    assert last - first == pytest.approx(0.15, abs=0.001), "around the merger"
+    at.get_by_key("wave").set_value("All classes").run()
+    figure = waves(clean(at))
+    names = [trace["name"] for trace in figure["data"]]
+    assert names[1::2] == ["MBHB inferred", "EMRI inferred", "GB inferred"]
+    assert figure["layout"]["yaxis4"]["title"]["text"] == "Residual [σ]"
+    assert figure["layout"]["xaxis4"]["title"]["text"] == "time since start [d]"
+    assert "analytic sangria" in texts(at).lower()
+    assert "Residual over this span" in texts(at)
+    at.button(key="span-all").click().run()
+    first, last = ends(waves(clean(at)))
+    assert last - first == pytest.approx(2**15 * 10 / 86400, abs=0.01)
+    assert all(len(numbers(trace["x"])) <= 4000 for trace in waves(at)["data"])
+    link = link_of(at)
+    assert link["wave"] == "All classes"
+    assert link["when"] == "0,327680"
+    at.button(key="span-loud").click().run()
+    assert "when" not in link_of(clean(at))
+
+
+def test_a_span_belongs_to_its_item_and_is_in_the_link(page, lisa_file, engine):
+    at = on_compare(page(lisa_file, engine, sep="Hide"))
+    slider = next(each for each in at.slider if each.key.startswith("span-"))
+    slider.set_value((1.0, 1.5)).run()
+    assert ends(waves(clean(at))) == (pytest.approx(1.0, abs=3e-4), pytest.approx(1.5, abs=3e-4))
+    link = link_of(at)
+    assert link["when"] == "86400,129600"
+    again = on_compare(page(lisa_file, engine, **link), **link)
+    assert seen(again) == seen(at)
+    assert link_of(again) == link
+    again.get_by_key("cls").set_value("gb").run()
+    assert ends(waves(clean(again)))[0] == pytest.approx(1.0, abs=3e-4), "also in another class"
+    again.button(key="next").click().run()
+    assert "when" not in link_of(clean(again))
+
+
+@pytest.mark.parametrize("when", ["x", "5", "3,1", "nan,2", "1e9,2e9"])
+def test_a_bad_span_in_the_link_does_no_harm(page, lisa_file, engine, when):
+    at = on_compare(page(lisa_file, engine, sep="Hide"), when=when)
+    assert waves(at)["data"]
+
+
+def test_without_stems_on_a_channel_the_injections_are_drawn(page, lisa_file, engine):
+    at = on_compare(page(lisa_file, engine, sep="Hide", ch="T"))
+    assert [trace["name"] for trace in waves(at)["data"]] == ["mixture", "injected"]
+    assert "works on A and E" in texts(at)
+    at = on_compare(page(lisa_file, AnswersAtOnce(kinds=()), wave="All classes"))
+    assert {trace["name"] for trace in waves(at)["data"]} == {"injected"}
