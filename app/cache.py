@@ -122,6 +122,8 @@ def stores() -> dict[str, Store]:
         "injected": Store(6),
         "snr": Store(200),
         "whitener": Store(24),
+        # 1 MB each: the mixture, three classes twice, the residual, of three items.
+        "samples": Store(24),
         # A sound is up to 50 MB (ten minutes), a report 7 MB.
         "sound": Store(4),
         "nsdr": Store(16),

@@ -25,18 +25,28 @@ if TYPE_CHECKING:
     from gwiness.core.galactic import BandPosterior
 
 __all__ = [
+    "DATA",
     "BandRequest",
     "GalaxyFound",
     "band_inferred",
-    "band_on_show",
+    "band_text",
     "galaxy_folder",
     "galaxy_found",
     "galaxy_limit",
     "infer_band",
+    "last_band",
+    "remember_band",
     "search_galaxy",
-    "show_band",
     "whole_galaxy",
 ]
+
+
+DATA: dict[Literal["mixture", "cleaned", "stem"], str] = {
+    "mixture": "Mixture",
+    "cleaned": "Mixture without other stems",
+    "stem": "GB stem",
+}
+"""What a band can be inferred from, with its title."""
 
 
 @dataclass(frozen=True)
@@ -59,6 +69,52 @@ def band_inferred(key: FileKey, index: int, request: BandRequest) -> "BandPoster
     return cache.stores()["band"].peek((key, index, request))
 
 
+def last_band(key: FileKey, index: int, model: str | None) -> BandRequest | None:
+    """The band of an item that was inferred, or asked for, last; at first that of the link.
+
+    Arguments:
+        key: File.
+        index: Item.
+        model: Separator on show, for what is not inferred from the mixture.
+    """
+    bands = st.session_state.setdefault("_bands", {})
+    known = bands.get((key, index)) or _linked_band(index)
+    if known is None:
+        return None
+    frequency, data = known
+    return BandRequest(frequency, data, None if data == "mixture" else model)
+
+
+def remember_band(key: FileKey, index: int, request: BandRequest) -> None:
+    """Say which band of an item was asked for last."""
+    bands = st.session_state.setdefault("_bands", {})
+    bands[(key, index)] = (request.frequency, request.data)
+
+
+def band_text(index: int, request: BandRequest) -> str:
+    """A band as it stands in a link: item, frequency [mHz], data.
+
+    Example:
+        >>> band_text(2, BandRequest(0.0031234, "mixture"))
+        '2,3.123400,mixture'
+    """
+    return f"{index},{request.frequency * 1e3:.6f},{request.data}"
+
+
+def _linked_band(index: int) -> tuple[float, Literal["mixture", "cleaned", "stem"]] | None:
+    """The band that the link names for this item, if it is one."""
+    item, _, rest = str(st.query_params.get("gb", "")).partition(",")
+    text, _, name = rest.partition(",")
+    data = next((each for each in DATA if each == name), None)
+    try:
+        frequency = float(text)
+    except ValueError:
+        return None
+    if item != str(index) or data is None or not 0 < frequency < 1e6:
+        return None
+    return frequency / 1e3, data
+
+
 def infer_band(key: FileKey, index: int, request: BandRequest) -> "BandPosterior":
     """Posterior of the galactic binaries in one band, as the command line's with fewer rounds."""
     cache.compilation().wait()
@@ -71,20 +127,6 @@ def infer_band(key: FileKey, index: int, request: BandRequest) -> "BandPosterior
         return cache.engine().band_at(found, request.frequency, request.data, separation, seed)
 
     return cache.stores()["band"].get((key, index, request), make)
-
-
-def band_on_show(key: FileKey, index: int) -> tuple[BandRequest, "BandPosterior"] | None:
-    """The band of an item that this session looked at last, if it has been inferred."""
-    last: tuple[FileKey, int, BandRequest] | None = st.session_state.get("_band")
-    if last is None or last[:2] != (key, index):
-        return None
-    found = band_inferred(*last)
-    return None if found is None else (last[2], found)
-
-
-def show_band(key: FileKey, index: int, request: BandRequest) -> None:
-    """Remember which band this session looks at."""
-    st.session_state["_band"] = (key, index, request)
 
 
 @dataclass(frozen=True, eq=False)

@@ -25,25 +25,26 @@ __all__ = [
     "begin_run",
     "current_item",
     "end_run",
+    "forget_span",
     "goto",
     "hear_player",
     "in_full_run",
-    "link_band",
-    "linked_band",
     "loaded",
     "noise_choice",
+    "numbers_text",
     "on_canvas",
     "player_alive",
     "player_command",
     "player_seen",
     "playing",
     "set_loaded",
+    "set_span",
     "set_zoom",
     "short_path",
+    "span",
     "step",
     "toggle_playing",
     "zoom",
-    "zoom_text",
 ]
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -196,63 +197,44 @@ def zoom() -> tuple[float, float, float, float] | None:
         st.session_state["_zoom"] = None if linked is None else (here[0], linked, None)
     file, box, only = st.session_state["_zoom"] or (None, None, None)
     found = box if file == here[0] and only in (None, here[1]) else None
-    _write_zoom(found)
+    _write("zoom", found)
     return found
 
 
-def zoom_text(box: tuple[float, float, float, float]) -> str:
-    """A zoom as it stands in a link: times [s] and frequencies [Hz].
+def numbers_text(values: tuple[float, ...]) -> str:
+    """A zoom, times [s] and frequencies [Hz], or a span as it stands in a link.
 
     Example:
-        >>> zoom_text((86400.0, 172800.5, 1e-3, 0.004))
+        >>> numbers_text((86400.0, 172800.5, 1e-3, 0.004))
         '86400,172800.5,0.001,0.004'
     """
-    return ",".join(f"{value:.9g}" for value in box)
+    return ",".join(f"{value:.9g}" for value in values)
+
+
+def _linked(name: str, num: int) -> tuple[float, ...] | None:
+    """As many finite numbers as the link gives under a name, if they are that."""
+    try:
+        values = tuple(map(float, str(st.query_params.get(name, "")).split(",")))
+    except ValueError:
+        return None
+    return values if len(values) == num and all(map(math.isfinite, values)) else None
 
 
 def _linked_zoom() -> tuple[float, float, float, float] | None:
     """The zoom that the link names, if it is one."""
-    try:
-        start, end, low, high = map(float, str(st.query_params.get("zoom", "")).split(","))
-    except ValueError:
-        return None
-    finite = all(math.isfinite(value) for value in (start, end, low, high))
-    if not (finite and 0 <= start < end and 0 < low < high):
-        return None
-    return start, end, low, high
+    start, end, low, high = _linked("zoom", 4) or (0.0, 0.0, 0.0, 0.0)
+    return (start, end, low, high) if 0 <= start < end and 0 < low < high else None
 
 
-def _write_zoom(box: tuple[float, float, float, float] | None) -> None:
+def _write(name: str, values: tuple[float, ...] | None) -> None:
     """Keep the address of the page true."""
-    text = None if box is None else zoom_text(box)
-    if st.query_params.get("zoom") == text:
+    text = None if values is None else numbers_text(values)
+    if st.query_params.get(name) == text:
         return
     if text is None:
-        del st.query_params["zoom"]
+        del st.query_params[name]
     else:
-        st.query_params["zoom"] = text
-
-
-def linked_band(index: int) -> tuple[float, str] | None:
-    """Frequency [Hz] and kind of data of the galactic band that the link names for an item."""
-    item, _, rest = str(st.query_params.get("gb", "")).partition(":")
-    frequency, _, data = rest.partition(":")
-    try:
-        found = float(frequency) / 1e3
-    except ValueError:
-        return None
-    return (found, data) if item == str(index) and math.isfinite(found) and found > 0 else None
-
-
-def link_band(index: int, frequency: float, data: str) -> None:
-    """Name the galactic band on show in the address.
-
-    Arguments:
-        index: Item.
-        frequency: Somewhere in the band [mHz].
-        data: Kind of data.
-    """
-    st.query_params["gb"] = f"{index}:{frequency:.7g}:{data}"
+        st.query_params[name] = text
 
 
 def set_zoom(box: tuple[float, float, float, float] | None, only: int | None = None) -> None:
@@ -264,6 +246,32 @@ def set_zoom(box: tuple[float, float, float, float] | None, only: int | None = N
     """
     file = st.session_state.get("file")
     st.session_state["_zoom"] = None if box is None else (file, box, only)
+
+
+def span() -> tuple[float, float] | None:
+    """The part of the waveforms that the reader chose [s]; at first from the link.
+
+    It is that of one item: the next one's signals are elsewhere.
+    """
+    here = (st.session_state.get("file"), int(st.session_state.get("_item", 0)))
+    if "_span" not in st.session_state:
+        low, high = _linked("when", 2) or (0.0, 0.0)
+        st.session_state["_span"] = (here, (low, high)) if 0 <= low < high else None
+    place, chosen = st.session_state["_span"] or (None, None)
+    found: tuple[float, float] | None = chosen if place == here else None
+    _write("when", found)
+    return found
+
+
+def set_span(low: float, high: float) -> None:
+    """Draw this part of the waveforms of the item on show [s], and no other item's."""
+    here = (st.session_state.get("file"), int(st.session_state.get("_item", 0)))
+    st.session_state["_span"] = (here, (low, high))
+
+
+def forget_span() -> None:
+    """Callback: draw the waveforms around the loudest sample again."""
+    st.session_state["_span"] = None
 
 
 def short_path(path: str) -> str:

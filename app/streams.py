@@ -7,6 +7,7 @@ import streamlit as st
 from app import cache, galactic_search
 from app.later import Later
 from app.state import FileKey
+from gwiness.core.axes import Series
 from gwiness.core.scope import scope_warnings, snr_warnings
 from gwiness.core.tdi import Whitened, Whitener
 from gwiness.evaluate.per_source import SourceScore
@@ -24,6 +25,7 @@ __all__ = [
     "marks",
     "noise_of",
     "nsdr_by_item",
+    "samples",
     "panel_map",
     "scores",
     "source_scores",
@@ -191,6 +193,19 @@ def stream(key: FileKey, index: int, request: MapRequest) -> Whitened:
         raise KeyError(f"the file has no {request.source}")
     gaps = found.gaps if request.source == "mixture" else None
     return shown(tdi, model, processing.channel, gaps)
+
+
+def samples(key: FileKey, index: int, request: MapRequest) -> Series:
+    """Samples of a stream (N,) in single precision, kept: a reader moves along them.
+
+    Raises:
+        KeyError: If the file or the separation has no such stream.
+    """
+    # Neither the map's window nor its zoom has a say in time.
+    request = replace(request, window=0, zoom=None)
+    return cache.stores()["samples"].get(
+        (key, index, request), lambda: stream(key, index, request).data[0].astype("f4")
+    )
 
 
 @st.cache_data(max_entries=320, show_spinner=False)

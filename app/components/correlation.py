@@ -1,27 +1,31 @@
 """The Correlation tab: between channels, stems and injections, parameters."""
 
-from dataclasses import replace
-
+import numpy as np
 import streamlit as st
 
-from app import cache
+from app import cache, galactic_search
 from app.components.export import command, downloads
+from app.components.lags import lag_view
 from app.components.panels import toolbar
 from app.components.separation import posterior_on_show, separation_on_show
+from app.components.text import plain
+from app.lags import mixture_channels
 from app.state import Loaded
 from gwiness.core.catalogue import Catalogue
-from gwiness.core.item import Item
+from gwiness.core.galactic import FOLDED_SPACE
+from gwiness.core.separation import Separation
 from gwiness.plots.correlation import (
+    around_the_circle,
     channel_correlation,
     match_matrix,
     matrix_figure,
     matrix_table,
     parameter_correlation,
+    strongest,
 )
+from gwiness.plots.galactic import recentred
 from gwiness.plots.posterior import slots_by_frequency
-from gwiness.plots.streams import whitener_for
 from gwiness.plots.style import short_title
-from gwiness.signal.whiten import whiten
 
 __all__ = ["correlation_tab"]
 
@@ -34,25 +38,24 @@ def correlation_tab(shown: Loaded) -> None:
         return
     left, right = st.columns(2, gap="large")
     with left:
-        tables = {"Channels": _channels(shown, item)}
+        tables = {"Channels": _channels(shown)}
     with right:
-        stems = _stems(shown)
+        separation, stems = _stems(shown)
     tables |= {} if stems is None else {"Stems": stems}
+    st.divider()
+    curve = lag_view(shown, separation)
+    tables |= {} if curve is None else {"Lags": curve}
+    st.divider()
+    tables |= _binaries(shown)
     downloads(shown, command(shown, shown.view.separator, "separate"), tables=tables)
 
 
-def _channels(shown: Loaded, item: Item) -> dict[str, list[object]]:
-    tdi = item.mixture
+def _channels(shown: Loaded) -> dict[str, list[object]]:
     st.markdown("**Channels** — correlation of the whitened mixture")
-    processing = shown.view.processing
-    if processing.noise in ("analytic", "none"):
-        # Whitened in any case: raw channels correlate through their loudest frequencies.
-        known = set(tdi.channels) <= {"A", "E", "T", "X", "Y", "Z"}
-        processing = replace(processing, noise="analytic" if known else "estimated")
-    whitener = whitener_for(item, processing, tdi.channels)
-    matrix = channel_correlation(whiten(tdi, whitener, item.gaps))
+    whitened = mixture_channels(shown.key, shown.index, shown.view.processing)
+    channels, matrix = whitened.channels, channel_correlation(whitened)
     st.plotly_chart(
-        matrix_figure(matrix, tdi.channels, tdi.channels),
+        matrix_figure(matrix, channels, channels),
         key="channel-matrix",
         config=toolbar(),
         alt="Correlation between the channels",
@@ -61,18 +64,19 @@ def _channels(shown: Loaded, item: Item) -> dict[str, list[object]]:
         "Noise alone is uncorrelated between A, E and T on an equal-arm constellation; what is "
         "off the diagonal here comes from loud signals."
     )
-    return matrix_table(matrix, tdi.channels, tdi.channels)
+    return matrix_table(matrix, channels, channels)
 
 
-def _stems(shown: Loaded) -> dict[str, list[object]] | None:
+def _stems(shown: Loaded) -> tuple[Separation | None, dict[str, list[object]] | None]:
+    """Draw the matrix of stems; returns the separation, and the matrix as a table."""
     st.markdown("**Stems and injections** — match ⟨r|e⟩ / √(⟨r|r⟩⟨e|e⟩)")
     separation = separation_on_show(shown)
     if separation is None:
-        return None
+        return None, None
     injected = cache.injected(shown.key, shown.index, separation.mixture)
     if not injected:
         st.info("The file holds no injected signals to compare with.")
-        return None
+        return separation, None
     rows = {**separation.estimates, "residual": separation.residual}
     matrix = match_matrix(rows, injected)
     names = [short_title(kind) for kind in rows], [short_title(kind) for kind in injected]
@@ -88,7 +92,83 @@ def _stems(shown: Loaded) -> dict[str, list[object]] | None:
         alt="Match of each separated stem with each injected one",
     )
     st.caption("A perfect separation has ones on the diagonal and zeros elsewhere.")
-    return matrix_table(matrix, *names)
+    return separation, matrix_table(matrix, *names)
+
+
+def _binaries(shown: Loaded) -> dict[str, dict[str, list[object]]]:
+    """Parameters of the galactic binaries in the band inferred last; returns the matrices."""
+    st.markdown("**Parameters of a galactic binary** — correlation of the posterior samples")
+    request = galactic_search.last_band(shown.key, shown.index, shown.view.separator)
+    found = None
+    if request is not None:
+        found = galactic_search.band_inferred(shown.key, shown.index, request)
+    if request is None or found is None:
+        st.info(
+            "No band of this item has been inferred yet: the Parameter tab infers the one that "
+            "you choose there, and its posterior is then shown here, too."
+        )
+        return {}
+    posterior = found.posterior
+    band = f"Band {found.band.label}, data: {galactic_search.DATA[request.data]}"
+    if not posterior.best_num or posterior.best_num not in posterior.sets:
+        st.info(f"{band}: the most probable number of sources is zero.")
+        return {}
+    slots = slots_by_frequency(posterior.best, posterior.space)
+    number = st.pills(
+        "Source",
+        list(range(1, len(slots) + 1)),
+        default=1,
+        required=True,
+        key="gbsrc",
+        bind="query-params",
+        label_visibility="collapsed",
+    )
+    labels = [parameter.label or parameter.name for parameter in FOLDED_SPACE.parameters]
+    centred = [recentred(posterior.best, slot) for slot in slots]
+    matrices = [
+        parameter_correlation(*each, FOLDED_SPACE) for each in zip(centred, slots, strict=True)
+    ]
+    chosen = min(int(number or 1), len(slots)) - 1
+    _binary(matrices[chosen], labels, chosen)
+    circular = around_the_circle(centred[chosen], slots[chosen], FOLDED_SPACE)
+    note = (
+        f" Hardly settled: {', '.join(circular)}; little can be read off there."
+        if circular
+        else ""
+    )
+    st.caption(
+        f"{band}. Pearson, of the samples: linear, as a covariance matrix is. Angles are taken "
+        "around their circular mean, ψ and φ₀ together, because ψ + π/2 with φ₀ + π is the same "
+        f"signal.{plain(note)}"
+    )
+    return {
+        f"Binary-{i + 1}": matrix_table(matrix, labels, labels)
+        for i, matrix in enumerate(matrices)
+    }
+
+
+def _binary(matrix: np.ndarray, labels: list[str], number: int) -> None:
+    left, right = st.columns([3, 2], gap="large")
+    with left:
+        st.plotly_chart(
+            matrix_figure(matrix, labels, labels, height=430, digits=2),
+            key="binary-matrix",
+            config=toolbar(),
+            alt=f"Correlation of the parameters of galactic binary {number + 1} of the band",
+        )
+    with right:
+        st.markdown("Strongest pairs")
+        pairs = strongest(matrix, labels)
+        st.dataframe(
+            {
+                "pair": [f"{one} · {other}" for one, other, _ in pairs],
+                "correlation [1]": [value for *_, value in pairs],
+            },
+            hide_index=True,
+            key="binary-pairs",
+            column_config={"correlation [1]": st.column_config.NumberColumn(format="%.3f")},
+            alt="The pairs of parameters that are correlated most",
+        )
 
 
 def _parameters(shown: Loaded) -> None:
@@ -99,10 +179,11 @@ def _parameters(shown: Loaded) -> None:
     slots = slots_by_frequency(samples, space)
     labels = [parameter.label or parameter.name for parameter in space.parameters]
     st.markdown("**Parameters of each source** — correlation of the posterior samples")
+    st.caption("Pearson; the phase is taken around its circular mean.")
     columns = st.columns(3, gap="medium")
     tables = {}
     for number, slot in enumerate(slots):
-        matrix = parameter_correlation(samples, slot)
+        matrix = parameter_correlation(samples, slot, space)
         tables[f"Source-{number + 1}"] = matrix_table(matrix, labels, labels)
         figure = matrix_figure(
             matrix,

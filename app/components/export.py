@@ -19,6 +19,9 @@ from gwiness.plots.spectrogram import DisplayMap
 
 __all__ = ["command", "downloads", "provenance"]
 
+Table = Mapping[str, Sequence[object]]
+"""Columns by name."""
+
 
 def provenance(shown: Loaded) -> dict[str, str]:
     """Where an export comes from: file, item, settings."""
@@ -59,7 +62,7 @@ def downloads(
     shown: Loaded,
     line: str,
     maps: Mapping[str, DisplayMap] | None = None,
-    tables: Mapping[str, Mapping[str, Sequence[object]]] | None = None,
+    tables: Mapping[str, Table | Callable[[], Table]] | None = None,
     posterior: Posterior | None = None,
     truth: Catalogue | None = None,
     result: Path | None = None,
@@ -70,7 +73,7 @@ def downloads(
         shown: What is on show.
         line: The command that does the same.
         maps: Maps by name.
-        tables: Columns of each table of this view, by its title.
+        tables: Columns of each table of this view, by its title; or what makes a large one.
         posterior: A posterior.
         truth: What was injected, for the posterior's corner plot.
         result: A result file, given as it is.
@@ -106,10 +109,8 @@ def downloads(
         st.code(line, language="bash", width="stretch")
 
 
-def _table_csv(
-    table: Mapping[str, Sequence[object]], facts: Callable[[], Mapping[str, str]]
-) -> str:
-    return table_to_csv(table, facts())
+def _table_csv(table: Table | Callable[[], Table], facts: Callable[[], Mapping[str, str]]) -> str:
+    return table_to_csv(table() if callable(table) else table, facts())
 
 
 def _button(label: str, make: Callable[[], str | bytes], name: str) -> None:

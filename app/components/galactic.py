@@ -1,16 +1,16 @@
 """Galactic binaries of a LISA item, band by band: how many, where, how sure, what is left."""
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import numpy as np
 import streamlit as st
 
-from app import cache, galactic_search, state
+from app import cache, galactic_search
 from app.components.export import command, downloads
 from app.components.galaxy import galaxy_panel
 from app.components.panels import toolbar
 from app.components.text import plain
-from app.galactic_search import BandRequest
+from app.galactic_search import DATA, BandRequest
 from app.state import Loaded
 from gwiness.config.galactic import BRIEF_ROUNDS
 from gwiness.core.catalogue import Catalogue
@@ -32,11 +32,6 @@ if TYPE_CHECKING:
 
 __all__ = ["galactic_panel"]
 
-_DATA: dict[Literal["mixture", "cleaned", "stem"], str] = {
-    "mixture": "Mixture",
-    "cleaned": "Mixture without other stems",
-    "stem": "GB stem",
-}
 _FALLBACK_HZ = 4e-3
 _NUMBERS = {"median", "5 %", "95 %", "injected"}
 
@@ -50,7 +45,7 @@ def galactic_panel(shown: Loaded, item: Item) -> None:
     except GwinessError as error:
         st.info(plain(str(error)))
     else:
-        galactic_search.show_band(shown.key, shown.index, request)
+        galactic_search.remember_band(shown.key, shown.index, request)
         truth = injected_in(found.band, item.catalogues.get("gb"))
         _show(shown, request, found, truth)
     st.divider()
@@ -70,48 +65,56 @@ def _inferred(shown: Loaded, request: BandRequest) -> "BandPosterior":
 
 
 def _controls(shown: Loaded, item: Item) -> BandRequest:
-    truth = item.catalogues.get("gb")
-    usual = _FALLBACK_HZ
-    if truth is not None and len(truth) and "snr" in truth.extra:
-        usual = float(truth["frequency"][np.argmax(truth["snr"])])
-    choices = list(_DATA) if shown.view.separator is not None else ["mixture"]
-    # A merger in the mixture would pass for a dozen binaries.
-    first = "cleaned" if "cleaned" in choices else "mixture"
-    start, linked = state.linked_band(shown.index) or (usual, first)
-    highest = max(2e-4, item.mixture.grid.nyquist * 0.9)
+    model = shown.view.separator
+    before = galactic_search.last_band(shown.key, shown.index, model)
+    start = _loudest(item) if before is None else before.frequency
+    lowest, highest = 0.1, max(0.2, item.mixture.grid.nyquist * 1e3 * 0.9)
+    key = f"gb-frequency-{shown.index}"
+    # Rounded, so that the same band is asked for when the reader, or a link, comes back to it.
+    st.session_state.setdefault(key, min(max(round(start * 1e3, 6), lowest), highest))
+
+    def asked() -> BandRequest:
+        frequency = round(float(st.session_state[key]), 6) / 1e3
+        data = st.session_state.get("gb-data") or "mixture"
+        return BandRequest(frequency, data, None if data == "mixture" else model)
+
+    def remember() -> None:
+        # Before the run: the link, which the run draws first, is that of the new band.
+        galactic_search.remember_band(shown.key, shown.index, asked())
+
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
-        frequency = st.number_input(
+        st.number_input(
             "Frequency [mHz]",
-            min_value=0.1,
-            max_value=highest * 1e3,
-            value=min(max(start, 1e-4), highest) * 1e3,
+            min_value=lowest,
+            max_value=highest,
             step=32e3 / item.mixture.grid.duration,
             format="%.4f",
-            key=f"gb-frequency-{shown.index}",
+            key=key,
+            on_change=remember,
             help="A step is one band: 32 bins 1/T.",
             width=220,
-            on_change=_keep_in_link,
-            args=(shown.index,),
         )
-        data = st.segmented_control(
+        choices = list(DATA) if model is not None else ["mixture"]
+        # A merger in the mixture would pass for a dozen binaries.
+        usual = "cleaned" if "cleaned" in choices else "mixture"
+        st.segmented_control(
             "Inferred from",
             choices,
-            default=linked if linked in choices else first,
-            format_func=lambda name: _DATA[name],
+            default=usual if before is None or before.data not in choices else before.data,
+            format_func=lambda name: DATA[name],
             required=True,
-            key=f"gb-data-{shown.index}",
-            on_change=_keep_in_link,
-            args=(shown.index,),
+            key="gb-data",
+            on_change=remember,
         )
-    model = None if data == "mixture" else shown.view.separator
-    return BandRequest(float(frequency) / 1e3, data or "mixture", model)
+    return asked()
 
 
-def _keep_in_link(index: int) -> None:
-    values = (st.session_state.get(f"gb-{name}-{index}") for name in ("frequency", "data"))
-    frequency, data = values
-    if frequency is not None and data is not None:
-        state.link_band(index, float(frequency), str(data))
+def _loudest(item: Item) -> float:
+    """Frequency of the loudest injected binary [Hz], or one that is as good as any."""
+    truth = item.catalogues.get("gb")
+    if truth is None or not len(truth) or "snr" not in truth.extra:
+        return _FALLBACK_HZ
+    return float(truth["frequency"][np.argmax(truth["snr"])])
 
 
 def _show(

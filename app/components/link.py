@@ -4,19 +4,35 @@ The address that the browser shows leaves out what has its first value; that val
 one elsewhere (another sample, other colour limits). The link leaves out nothing.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from typing import Any
 from urllib.parse import urlencode
 
 import streamlit as st
 
-from app import state
+from app import galactic_search, state
 from app.components.controls import window_label
+from app.components.lags import stream_title
 from app.state import Loaded
 from gwiness.core.catalogue import KIND_TITLES
 from gwiness.plots.streams import NOISE_TITLES
 from gwiness.plots.style import short_title
 
 __all__ = ["link_button", "view_link", "view_query"]
+
+_PAGE: Mapping[str, Callable[[Any], str]] = {
+    "tab": str,
+    "cls": lambda kind: KIND_TITLES.get(kind, kind),
+    "as": str,
+    "scale": str,
+    "lag1": stream_title,
+    "lag2": stream_title,
+    "lagmax": str,
+    "lagone": lambda only: str(only).lower(),
+    "gbsrc": str,
+    "wave": str,
+}
+"""Widgets of the pages themselves, by key, and how the address names their values."""
 
 _SCRIPT = """
 export default function (component) {
@@ -65,7 +81,10 @@ def view_query(shown: Loaded) -> dict[str, str | list[str]]:
     if view.limits is not None:
         query |= {"cmin": f"{view.limits[0]:g}", "cmax": f"{view.limits[1]:g}"}
     if view.zoom is not None:
-        query["zoom"] = state.zoom_text(view.zoom)
+        query["zoom"] = state.numbers_text(view.zoom)
+    span = state.span()
+    if span is not None:
+        query["when"] = state.numbers_text(span)
     answers = {"dt": key.dt, "days": key.item_days}
     query |= {name: f"{value:g}" for name, value in answers.items() if value is not None}
     if key.channels is not None:
@@ -88,10 +107,11 @@ def _lisa(shown: Loaded) -> dict[str, str | list[str]]:
         "band": [f"{edge * 1e3:g}" for edge in processing.band],
         "sep": view.outputs,
     }
-    if state.linked_band(shown.index) is not None:
-        query["gb"] = st.query_params["gb"]
     if view.outputs == "Show":
         query["src"] = [short_title(kind) for kind in view.kinds]
+    band = galactic_search.last_band(shown.key, shown.index, view.separator)
+    if band is not None:
+        query["gb"] = galactic_search.band_text(shown.index, band)
     return query | _named("model", view.separator)
 
 
@@ -100,9 +120,9 @@ def _named(key: str, model: str | None) -> Mapping[str, str]:
 
 
 def _page() -> dict[str, str]:
-    """Choices of the page itself: the tab, the class."""
+    """Choices of the page itself: the tab, the class, what a figure of the page compares."""
     query = {}
-    for key, label in (("tab", str), ("cls", lambda kind: KIND_TITLES.get(kind, kind))):
+    for key, label in _PAGE.items():
         if st.session_state.get(key):
             query[key] = label(st.session_state[key])
         elif key in st.query_params:

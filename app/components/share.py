@@ -147,8 +147,9 @@ def _report(shown: Loaded) -> None:
         if shown.info.format != "sinusoid"
         else "Figures, tables and provenance of this item in one HTML file that opens offline."
     )
-    band = galactic_search.band_on_show(shown.key, shown.index)
-    request = None if band is None else band[0]
+    request = galactic_search.last_band(shown.key, shown.index, shown.view.separator)
+    if request and galactic_search.band_inferred(shown.key, shown.index, request) is None:
+        request = None  # a report does not start what takes seconds
     line = _report_line(shown, request)
     data = exports.report_made(shown.key, shown.index, shown.view, line)
     place = st.empty()

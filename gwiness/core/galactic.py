@@ -7,11 +7,19 @@ from jaxtyping import Bool, Float
 
 from gwiness.core.band import Band, BandSpectrum
 from gwiness.core.catalogue import SPACES, Catalogue
+from gwiness.core.parameters import ParameterSpace
 from gwiness.core.posterior import Posterior
 
-__all__ = ["BandPosterior", "Sources", "folded", "injected_in"]
+__all__ = ["FOLDED_SPACE", "BandPosterior", "Sources", "folded", "injected_in"]
 
 _SPACE = SPACES["gb"]
+FOLDED_SPACE = ParameterSpace(
+    tuple(
+        replace(each, high=np.pi / 2) if each.name == "polarisation" else each
+        for each in _SPACE.parameters
+    )
+)
+"""``SPACES["gb"]`` as `folded` leaves it: the polarisation repeats after π/2."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,14 +76,18 @@ def injected_in(band: Band, truth: Catalogue | None) -> Catalogue | None:
     return replace(rows, theta=folded(rows.theta))
 
 
-def folded(theta: Float[np.ndarray, "*n 8"]) -> Float[np.ndarray, "*n 8"]:
-    """The same waveforms with polarisation in 0..π/2.
+def folded(theta: Float[np.ndarray, "*n 8"], lowest: float = 0.0) -> Float[np.ndarray, "*n 8"]:
+    """The same waveforms with polarisation within π/2.
 
     ψ + π/2 with φ₀ + π is the same signal; a posterior over both ranges only shows it twice.
+
+    Arguments:
+        theta: Parameters of ``SPACES["gb"]``.
+        lowest: Lower end of the range of the polarisation [rad].
     """
     psi, phase = _SPACE.index("polarisation"), _SPACE.index("initial_phase")
     out = theta.copy()
-    turns = np.floor(out[..., psi] / (np.pi / 2))
+    turns = np.floor((out[..., psi] - lowest) / (np.pi / 2))
     out[..., psi] -= turns * np.pi / 2
     out[..., phase] = (out[..., phase] + turns * np.pi) % (2 * np.pi)
     return out

@@ -27,6 +27,14 @@ def _check_stream(data: np.ndarray, grid: TimeGrid, channels: tuple[str, ...]) -
         raise ValueError("data holds NaN or infinite values; mark gaps by `Gaps` and zero them")
 
 
+def _rows(wanted: tuple[str, ...], channels: tuple[str, ...]) -> list[int]:
+    """Where the wanted channels stand among all of them."""
+    missing = [name for name in wanted if name not in channels]
+    if missing:
+        raise ValueError(f"no channel {missing[0]!r} here; there are {list(channels)}")
+    return [channels.index(name) for name in wanted]
+
+
 @dataclass(frozen=True)
 class TDI:
     """Time-delay-interferometry channels on a grid.
@@ -62,10 +70,7 @@ class TDI:
         Raises:
             ValueError: If a channel is not there.
         """
-        missing = [name for name in channels if name not in self.channels]
-        if missing:
-            raise ValueError(f"no channel {missing[0]!r} here; there are {list(self.channels)}")
-        rows = [self.channels.index(name) for name in channels]
+        rows = _rows(channels, self.channels)
         return replace(self, data=self.data[rows], channels=tuple(channels))
 
 
@@ -155,6 +160,16 @@ class Whitened:
         _check_stream(self.data, self.grid, self.channels)
         if self.valid.shape != (self.grid.num,):
             raise ValueError(f"valid has shape {self.valid.shape}, expected ({self.grid.num},)")
+
+    def select(self, channels: tuple[str, ...]) -> "Whitened":
+        """These channels only, in this order.
+
+        Raises:
+            ValueError: If a channel is not there.
+        """
+        rows = _rows(channels, self.channels)
+        whitener = replace(self.whitener, asd=self.whitener.asd[rows])
+        return replace(self, data=self.data[rows], channels=tuple(channels), whitener=whitener)
 
     def with_data(self, data: ChannelSeries) -> "Whitened":
         """Other samples on the same grid, whitened the same way."""

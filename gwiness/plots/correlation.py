@@ -6,18 +6,24 @@ import numpy as np
 import plotly.graph_objects as go
 from jaxtyping import Float
 
+from gwiness.core.parameters import ParameterSpace
 from gwiness.core.posterior import SampleSet
 from gwiness.core.tdi import Whitened
+from gwiness.plots.posterior import slot_samples, unwrapped
 from gwiness.plots.style import framed
 from gwiness.signal.inner import match
 
 __all__ = [
+    "around_the_circle",
     "channel_correlation",
     "match_matrix",
     "matrix_figure",
     "matrix_table",
     "parameter_correlation",
+    "strongest",
 ]
+
+_HARDLY = 0.23
 
 
 def channel_correlation(whitened: Whitened) -> Float[np.ndarray, "C C"]:
@@ -39,18 +45,61 @@ def match_matrix(
     return np.array([[match(column, row) for column in columns.values()] for row in rows.values()])
 
 
-def parameter_correlation(samples: SampleSet, slot: int) -> Float[np.ndarray, "P P"]:
-    """Weighted correlation of the parameters of the source in ``slot``."""
-    present = samples.mask[:, slot]
-    theta, weights = samples.theta[present, slot], samples.weights[present]
-    weights = weights / weights.sum()
-    centred = theta - weights @ theta
+def parameter_correlation(
+    samples: SampleSet, slot: int, space: ParameterSpace
+) -> Float[np.ndarray, "P P"]:
+    """Pearson correlation of the parameters of the source in ``slot``, of weighted samples.
+
+    It is linear, as a covariance matrix is. A parameter that repeats is taken around its circular
+    mean, so that a peak across the end of its range is one peak.
+    """
+    theta, weights = slot_samples(samples, slot)
+    around = [
+        unwrapped(column, weights, parameter)
+        for column, parameter in zip(theta.T, space.parameters, strict=True)
+    ]
+    centred = np.stack(around, axis=1)
+    centred = centred - weights @ centred
     covariance = (centred * weights[:, None]).T @ centred
     spread = np.sqrt(np.diag(covariance))
     spread = np.where(spread > 0, spread, np.inf)
     matrix = covariance / np.outer(spread, spread)
     np.fill_diagonal(matrix, 1.0)
     return matrix
+
+
+def around_the_circle(samples: SampleSet, slot: int, space: ParameterSpace) -> list[str]:
+    """Labels of repeating parameters that fill most of their range: they have hardly a mean.
+
+    A linear correlation says little about these. The measure is the length of the mean of
+    exp(2πi θ / period), which is 0 on a full circle; evenly over four fifths of it, 0.23.
+    """
+    theta, weights = slot_samples(samples, slot)
+    found = []
+    for column, parameter in zip(theta.T, space.parameters, strict=True):
+        if parameter.period is None:
+            continue
+        mean = np.sum(weights * np.exp(2j * np.pi * column / parameter.period))
+        if np.abs(mean) < _HARDLY:
+            found.append(parameter.label or parameter.name)
+    return found
+
+
+def strongest(
+    values: Float[np.ndarray, "P P"], names: Sequence[str], num: int = 3
+) -> list[tuple[str, str, float]]:
+    """The pairs that belong together most: names and correlation, the strongest first.
+
+    Example:
+        >>> strongest(np.array([[1.0, 0.1, -0.9], [0.1, 1.0, 0.2], [-0.9, 0.2, 1.0]]), "abc", 2)
+        [('a', 'c', -0.9), ('b', 'c', 0.2)]
+    """
+    rows, columns = np.triu_indices(len(values), 1)
+    order = np.argsort(-np.abs(values[rows, columns]), kind="stable")[:num]
+    return [
+        (names[i], names[j], float(values[i, j]))
+        for i, j in zip(rows[order], columns[order], strict=True)
+    ]
 
 
 def matrix_table(
@@ -74,6 +123,7 @@ def matrix_figure(
     row_title: str = "",
     column_title: str = "",
     height: int = 330,
+    digits: int = 3,
 ) -> go.Figure:
     """Annotated heatmap of numbers between -1 and 1, on one fixed diverging scale."""
     figure = go.Figure(
@@ -84,7 +134,7 @@ def matrix_figure(
             colorscale="RdBu_r",
             zmin=-1,
             zmax=1,
-            text=np.char.mod("%.3f", values),
+            text=np.char.mod(f"%.{digits}f", values),
             texttemplate="%{text}",
             textfont={"size": 13},
             xgap=2,

@@ -1,16 +1,19 @@
 """Figures of the galactic binaries in one band."""
 
+from dataclasses import replace
+
 import numpy as np
 import plotly.graph_objects as go
 from jaxtyping import Float
 
 from gwiness.core.band import BandSpectrum
 from gwiness.core.catalogue import SPACES, Catalogue
-from gwiness.core.posterior import Posterior
-from gwiness.plots.posterior import slots_by_frequency
+from gwiness.core.galactic import folded
+from gwiness.core.posterior import Posterior, SampleSet
+from gwiness.plots.posterior import slot_samples, slots_by_frequency
 from gwiness.plots.style import TRUTH_COLOR, color_of, framed
 
-__all__ = ["band_figure", "sky_figure"]
+__all__ = ["band_figure", "recentred", "sky_figure"]
 
 _SPACE = SPACES["gb"]
 
@@ -46,6 +49,26 @@ def band_figure(
     figure.update_xaxes(title_text="frequency [mHz]")
     figure.update_yaxes(title_text=f"|{channel}| / noise", type="log")
     return figure
+
+
+def recentred(samples: SampleSet, slot: int) -> SampleSet:
+    """The same posterior with the polarisation of one source around its circular mean.
+
+    `folded` cuts the polarisation at 0 and π/2, wherever its peak lies, and turns the initial
+    phase by π there. For a correlation both have to be on one side: they are brought there
+    together.
+
+    Arguments:
+        samples: Of galactic binaries, folded.
+        slot: The source.
+    """
+    theta, weights = slot_samples(samples, slot)
+    quarter = np.pi / 2
+    mean = np.sum(weights * np.exp(2j * np.pi * theta[:, _SPACE.index("polarisation")] / quarter))
+    centre = np.angle(mean) * quarter / (2 * np.pi)
+    out = samples.theta.copy()
+    out[samples.mask[:, slot], slot] = folded(theta, centre - quarter / 2)
+    return replace(samples, theta=out)
 
 
 def sky_figure(

@@ -11,6 +11,7 @@ import typer.main
 from standins import clean, figures, heatmaps, texts, write_lisa
 
 from gwiness.cli import app as command_line
+from gwiness.config.galactic import BRIEF_ROUNDS
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -106,7 +107,7 @@ def test_channel_t_says_where_the_separator_works(page, lisa_file, engine):
 
 
 def test_parameter_tab_of_a_lisa_item_lists_the_catalogue(page, lisa_file, engine, monkeypatch):
-    monkeypatch.setattr("app.galactic_search.BAND_ROUNDS", 1)
+    monkeypatch.setattr("gwiness.engine.BRIEF_ROUNDS", 1)
     at = clean(page(lisa_file, engine, tab="Parameter"))
     assert "Galactic binaries in a band" in texts(at)
     posterior, *tables = [frame.value for frame in at.dataframe]
@@ -119,7 +120,7 @@ def test_parameter_tab_of_a_lisa_item_lists_the_catalogue(page, lisa_file, engin
     infer = typer.main.get_command(command_line).commands["infer"]
     options = infer.make_context("infer", shlex.split(line)[2:]).params
     assert (options["items"], options["data"]) == ("0", "cleaned")
-    assert options["set_"] == ["galactic.rounds=1"]
+    assert options["set_"] == [f"galactic.rounds={BRIEF_ROUNDS}"]
     assert len(options["band"].split(":")) == 2
 
 

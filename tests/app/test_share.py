@@ -95,14 +95,14 @@ def test_the_galactic_band_is_in_the_link(page, lisa_file, engine, monkeypatch):
     usual = asked[-1]
     assert "gb" not in link_of(at)
     at.number_input(key="gb-frequency-1").set_value(4.0125).run()
-    at.get_by_key("gb-data-1").set_value("stem").run()
+    at.get_by_key("gb-data").set_value("stem").run()
     link = link_of(clean(at))
-    assert link["gb"] == "1:4.0125:stem"
+    assert link["gb"] == "1,4.012500,stem"
     assert asked[-1] == (1, pytest.approx(4.0125e-3), "stem")
     clean(page(lisa_file, engine, **link))
     assert asked[-1] == (1, pytest.approx(4.0125e-3), "stem")
     # Of another item the link says nothing; nonsense does no harm.
-    for other in ("0:4.0125:stem", "1:nan:stem", "1::", "x"):
+    for other in ("0,4.0125,stem", "1,nan,stem", "1,,", "x"):
         clean(page(lisa_file, engine, **link | {"gb": other}))
         assert asked[-1] == usual
 

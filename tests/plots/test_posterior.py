@@ -8,9 +8,12 @@ import numpy as np
 import pytest
 
 from gwiness.core.catalogue import SPACES, Catalogue
+from gwiness.core.galactic import FOLDED_SPACE, folded
+from gwiness.core.parameters import Parameter, ParameterSpace
 from gwiness.core.posterior import Posterior, SampleSet
-from gwiness.plots.correlation import parameter_correlation
+from gwiness.plots.correlation import around_the_circle, parameter_correlation
 from gwiness.plots.export import maps_to_hdf5, posterior_to_hdf5, table_to_csv
+from gwiness.plots.galactic import recentred
 from gwiness.plots.posterior import (
     corner_figure,
     marginal,
@@ -23,6 +26,7 @@ from gwiness.plots.posterior import (
 from gwiness.plots.spectrogram import DisplayMap
 
 SPACE = SPACES["sinusoid"]
+FREE = ParameterSpace(tuple(Parameter(name, "1", name) for name in "abc"))
 TRUTH = np.array([[1.0, 0.02, 2.6], [0.8, 3.0, 2.9]])
 
 
@@ -105,7 +109,36 @@ def test_parameter_correlation_finds_what_was_put_in(rng):
     flat = np.zeros(len(draws))
     samples = SampleSet(draws, np.ones((len(draws), 1), bool), flat, flat, flat)
     # Scatter of a correlation at this number: 0.003.
-    assert parameter_correlation(samples, 0)[0, 1] == pytest.approx(0.6, abs=0.015)
+    assert parameter_correlation(samples, 0, FREE)[0, 1] == pytest.approx(0.6, abs=0.015)
+
+
+@pytest.mark.parametrize("mean", [0.0, 2.0, 2 * np.pi - 0.05])
+def test_correlation_of_a_phase_does_not_depend_on_where_its_range_is_cut(rng, mean):
+    draws = rng.normal(size=(50_000, 1, 3)) * [0.1, 0.2, 1e-4]
+    draws[..., 1] = (mean - 1.6 * draws[..., 0] + 0.6 * draws[..., 1]) % (2 * np.pi)
+    flat = np.zeros(len(draws))
+    samples = SampleSet(draws, np.ones((len(draws), 1), bool), flat, flat, flat)
+    # The phase's spread is √(0.16² + 0.12²) = 0.2, and 0.16 / 0.2 of it comes from the amplitude.
+    found = parameter_correlation(samples, 0, SPACE)
+    assert found[0, 1] == pytest.approx(-0.8, abs=0.01)
+    assert around_the_circle(samples, 0, SPACE) == []
+    draws[..., 1] = rng.uniform(0, 2 * np.pi, len(draws))[:, None]
+    assert around_the_circle(samples, 0, SPACE) == ["φ"]
+
+
+@pytest.mark.parametrize("mean", [0.02, 0.8, 1.56])
+def test_a_binarys_polarisation_and_phase_stay_together_across_the_fold(rng, mean):
+    psi, phase = (FOLDED_SPACE.index(name) for name in ("polarisation", "initial_phase"))
+    draws = rng.normal(size=(50_000, 1, 8)) * 1e-3
+    draws[..., psi] = mean + 0.1 * rng.normal(size=(50_000, 1))
+    draws[..., phase] = 3.0 + 2 * (draws[..., psi] - mean)
+    flat = np.zeros(len(draws))
+    cut = SampleSet(folded(draws), np.ones((len(draws), 1), bool), flat, flat, flat)
+    whole = recentred(cut, 0)
+    assert parameter_correlation(whole, 0, FOLDED_SPACE)[psi, phase] == pytest.approx(1.0)
+    assert np.ptp(whole.theta[..., psi]) < 1.0
+    # The same signals: whatever was turned goes back.
+    assert np.allclose(folded(whole.theta), cut.theta, atol=1e-9)
 
 
 def test_posterior_export_comes_back(posterior):

@@ -21,6 +21,8 @@ from gwiness.plots.timeseries import (
     loud_span,
     overlay_figure,
     spectrum_figure,
+    waveform_figure,
+    waveform_table,
 )
 from gwiness.plots.training import (
     class_figure,
@@ -64,14 +66,10 @@ def test_thinning_keeps_the_extremes_and_the_order(num, first, points):
     assert len(index) <= max(points, 2) + 2
     assert np.array_equal(values, samples[index])
     assert (np.diff(index) > 0).all()
-    whole = (num - first) // max(1, -(-2 * (num - first) // points))
     if num - first <= points:
         assert len(index) == num - first
-    elif whole:
-        block = -(-2 * (num - first) // points)
-        used = samples[first : first + (num - first) // block * block]
-        assert values.max() == used.max()
-        assert values.min() == used.min()
+    assert values.max() == samples[first:].max()
+    assert values.min() == samples[first:].min()
 
 
 def test_overlay_shows_every_sample_of_a_short_span():
@@ -80,6 +78,33 @@ def test_overlay_shows_every_sample_of_a_short_span():
     figure = overlay_figure({"a": Trace(samples, "#000000")}, grid, (1000.0, 2000.0), "1")
     assert len(figure.data[0].y) == 100
     assert figure.data[0].y[0] == 100
+
+
+def test_rows_share_the_time_and_a_single_spike_is_drawn_in_a_whole_item():
+    grid = TimeGrid(5e5, 10.0, 2**18)
+    stem, left = np.zeros((2, grid.num), np.float32)
+    stem[123_457], left[-1] = 7.0, -5.0
+    rows = {
+        "MBHB": {"injected": Trace(2 * stem, "#000000"), "inferred": Trace(stem, "#ff0000")},
+        "GB": {"injected": Trace(stem, "#000000"), "inferred": Trace(stem, "#0000ff")},
+        "Residual": {"residual": Trace(left, "#00ff00")},
+    }
+    figure = waveform_figure(rows, grid, (0.0, grid.duration), "σ")
+    assert [len(trace.x) <= 4000 for trace in figure.data] == [True] * 5
+    spike = int(np.argmax(figure.data[1].y))
+    assert (figure.data[1].x[spike], figure.data[1].y[spike]) == (123_457 * 10 / 86400, 7.0)
+    assert figure.data[-1].y.min() == -5.0, "the very last sample"
+    assert figure.layout.yaxis2.title.text == "GB [σ]"
+    assert figure.layout.xaxis3.title.text == "time since start [d]"
+    assert figure.layout.xaxis.matches == figure.layout.xaxis2.matches == "x3"
+    shown = [trace.name for trace in figure.data if trace.showlegend]
+    assert shown == ["injected", "MBHB inferred", "GB inferred", "residual"]
+    finer = waveform_figure(rows, grid, (1_234_500.0, 1_234_700.0), "σ")
+    assert len(finer.data[0].x) == 20, "every sample"
+    table = waveform_table(rows, grid, (1_234_500.0, 1_234_700.0), "σ")
+    assert [len(column) for column in table.values()] == [20] * 6
+    assert list(table)[0::5] == ["time since start [s]", "residual [σ]"]
+    assert table["MBHB injected [σ]"][table["time since start [s]"].index(1_234_570.0)] == 14.0
 
 
 @pytest.mark.parametrize(("loud", "visible"), [(2.0, True), (100.0, "legendonly")])
