@@ -149,7 +149,7 @@ def _binaries(shown: Loaded) -> dict[str, dict[str, list[object]]]:
 
 def _binary(matrix: np.ndarray, labels: list[str], number: int) -> None:
     left, right = st.columns([3, 2], gap="large")
-    with left:
+    with left, st.container(key="binary"):
         st.plotly_chart(
             matrix_figure(matrix, labels, labels, height=430, digits=2),
             key="binary-matrix",

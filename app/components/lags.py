@@ -58,6 +58,12 @@ def lag_view(shown: Loaded, separation: Separation | None) -> dict[str, list[obj
         )
         longest = _longest(shown)
         channel = _channel(shown, separation, first, second)
+        fitted = st.toggle(
+            "Fit the axis",
+            key="lagfit",
+            bind="query-params",
+            help="Off: from −1 to 1. On: as far as the curve goes, so that noise can be seen.",
+        )
     model = None if separation is None else shown.view.separator
     request = LagRequest(first, second, shown.view.processing, longest, model, channel)
     try:
@@ -67,7 +73,7 @@ def lag_view(shown: Loaded, separation: Separation | None) -> dict[str, list[obj
         return None
     names = stream_title(first), stream_title(second)
     st.plotly_chart(
-        lag_figure(curve),
+        lag_figure(curve, fitted),
         key="lag-figure",
         config=toolbar(),
         alt=f"Correlation of {names[0]} and {names[1]} against lag",

@@ -28,7 +28,8 @@ _PAGE: Mapping[str, Callable[[Any], str]] = {
     "lag1": stream_title,
     "lag2": stream_title,
     "lagmax": str,
-    "lagone": lambda only: str(only).lower(),
+    "lagone": lambda on: str(on).lower(),
+    "lagfit": lambda on: str(on).lower(),
     "gbsrc": str,
     "wave": str,
 }

@@ -52,6 +52,8 @@ section[data-testid="stSidebar"] [data-testid="stVerticalBlock"] {gap:.55rem}
 @media (max-width: 640px) {
   .st-key-figure {overflow-x:auto}
   .st-key-figure [data-testid="stElementContainer"] {min-width:860px}
+  .st-key-binary {overflow-x:auto}
+  .st-key-binary [data-testid="stElementContainer"] {min-width:520px}
 }
 </style>
 """

@@ -134,7 +134,8 @@ def matrix_figure(
             colorscale="RdBu_r",
             zmin=-1,
             zmax=1,
-            text=np.char.mod(f"%.{digits}f", values),
+            # Without the sign of a rounded zero.
+            text=np.char.mod(f"%.{digits}f", np.round(values, digits) + 0.0),
             texttemplate="%{text}",
             textfont={"size": 13},
             xgap=2,

@@ -31,8 +31,15 @@ def lag_text(seconds: float) -> str:
     return f"{seconds / size:.6g} {name}"
 
 
-def lag_figure(curve: LagCurve, height: int = 330) -> go.Figure:
-    """Correlation against lag, the scatter of independent noise as a band, the peak marked."""
+def lag_figure(curve: LagCurve, fitted: bool = False, height: int = 330) -> go.Figure:
+    """Correlation against lag, the scatter of independent noise as a band, the peak marked.
+
+    Arguments:
+        curve: The curve.
+        fitted: Whether the axis fits the curve, apart from a stream's agreement with itself;
+            otherwise it goes from -1 to 1.
+        height: Height [px].
+    """
     size, unit = _unit(float(curve.lags[-1]))
     index, values = envelope(curve.values, 0, len(curve.values), _POINTS)
     figure = go.Figure()
@@ -73,7 +80,9 @@ def lag_figure(curve: LagCurve, height: int = 330) -> go.Figure:
     figure.update_xaxes(
         title_text=f"lag of the second stream [{unit}]", zeroline=False, range=ends
     )
-    figure.update_yaxes(title_text="correlation [1]", range=[-1.05, 1.05])
+    most = max(abs(float(curve.values[peak])), 2 * _BAND * float(curve.scatter.max()))
+    most = min(most, 1.0) if fitted else 1.0
+    figure.update_yaxes(title_text="correlation [1]", range=[-1.05 * most, 1.05 * most])
     return figure
 
 
@@ -95,7 +104,7 @@ def lag_sentence(curve: LagCurve, first: str, second: str) -> str:
     largest = "Largest apart from lag 0" if curve.same else "Largest"
     verdict = "more than" if abs(value) > curve.chance else "not more than"
     return (
-        f"{largest}: {value:.4f}, {where}; at lag 0: {curve.zero:.4f}. That is {verdict} "
+        f"{largest}: {value:.4f}, {where}; at lag 0: {curve.zero:.4f}. The largest is {verdict} "
         "what independent white noise reaches at one of these lags in 1 of 20 cases, "
         f"{curve.chance:.4f}."
     )

@@ -64,11 +64,11 @@ def test_a_stem_agrees_with_its_injection_and_with_the_mixture_of_its_channel(
 
 def test_a_link_holds_the_lag_view(page, lisa_file, engine):
     view = {"tab": "Correlation", "lag1": "GB inferred", "lag2": "Residual", "lagmax": "6 h"}
-    at = clean(page(lisa_file, engine, lagone="true", ch="E", **view))
+    at = clean(page(lisa_file, engine, lagone="true", lagfit="true", ch="E", **view))
     assert max(lag_line(at)) == pytest.approx(6.0, abs=0.02), "hours"
     link = link_of(at)
     assert {name: link[name] for name in view} == view
-    assert link["lagone"] == "true"
+    assert (link["lagone"], link["lagfit"]) == ("true", "true")
     again = clean(page(lisa_file, engine, **link))
     assert seen(again) == seen(at)
     assert link_of(again) == link

@@ -35,10 +35,17 @@ def test_a_single_high_value_survives_thinning_and_is_marked():
     assert (mark.x[0] * 86400, mark.y[0]) == (pytest.approx(-123450.0), -0.8)
 
 
+def test_the_axis_goes_from_minus_one_to_one_or_fits_what_is_left_of_a_stream_itself():
+    curve = curve_with(0.0, 1.0, same=True)
+    assert lag_figure(curve).layout.yaxis.range == (-1.05, 1.05)
+    assert lag_figure(curve, fitted=True).layout.yaxis.range[1] == pytest.approx(1.05 * 0.02)
+    assert lag_figure(curve_with(0.0, 0.5), fitted=True).layout.yaxis.range[1] == 0.525
+
+
 def test_the_sentence_says_which_stream_is_late_and_whether_chance_does_it():
     said = lag_sentence(curve_with(-30.0, 0.6), "GB inferred", "GB injected")
     assert "0.6000, where GB injected is 30 s earlier than GB inferred" in said
-    assert "That is more than" in said
+    assert "The largest is more than" in said
     assert "not more than" in lag_sentence(curve_with(90.0, 0.006), "A", "E")
     assert "E is 90 s later than A" in lag_sentence(curve_with(90.0, 0.006), "A", "E")
     assert "Largest apart from lag 0" in lag_sentence(curve_with(0.0, 1.0, same=True), "A", "A")
