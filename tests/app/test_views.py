@@ -74,6 +74,14 @@ def test_a_link_holds_the_lag_view(page, lisa_file, engine):
     assert link_of(again) == link
 
 
+def test_a_link_holds_which_spectra_are_drawn(page, lisa_file, engine):
+    view = {"as": "Spectra", "scale": "characteristic"}
+    at = clean(page(lisa_file, engine, sep="Hide", **view))
+    link = link_of(at)
+    assert {name: link[name] for name in view} == view
+    assert seen(clean(page(lisa_file, engine, **link))) == seen(at)
+
+
 def test_without_a_separator_mixture_and_injections_are_compared(page, lisa_file):
     at = clean(
         page(lisa_file, AnswersAtOnce(kinds=()), tab="Correlation", lag1="GB injected", lag2="x")
