@@ -65,9 +65,11 @@ def test_each_tab_of_a_lisa_file_prints_lines_that_run(page, tmp_path, monkeypat
     verbs = {tab: {line.split()[1] for line in found} for tab, found in lines.items()}
     for tab in ("Spectrogram", "Correlation", "compare"):
         assert verbs[tab] == {"listen", "report", "separate"}, tab
-    assert verbs["Parameter"] == {"listen", "report", "inspect"}
+    # That of the whole file, in the sidebar.
+    assert verbs["Parameter"] == {"listen", "report", "inspect", "separate"}
     for line in dict.fromkeys(line for found in lines.values() for line in found):
-        assert "--items 1" in line or " inspect " in line
+        whole = "separate" in line and "--items" not in line
+        assert "--items 1" in line or " inspect " in line or whole
         run(line, tmp_path)
 
 
