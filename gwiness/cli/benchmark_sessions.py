@@ -49,11 +49,12 @@ class _Crowd:
 
 @dataclass
 class _Seen:
-    """What came of it: times of the steps [s], resident memory [bytes], what went wrong."""
+    """What came of it: times of steps and of the CPU [s], memory [bytes], what went wrong."""
 
     witness: Witness = field(default_factory=Witness)
     times: list[float] = field(default_factory=list)
     unanswered: int = 0
+    cpu: float = 0.0
     memory: dict[str, int] = field(default_factory=dict)
 
 
@@ -73,7 +74,8 @@ async def _reads(
             num_items=num,
             witness=seen.witness,
         )
-        seen.unanswered += not await reader.open(PATIENCE)
+        if not await reader.open(PATIENCE):
+            seen.unanswered += 1
         await opened.wait()
         clock = asyncio.get_running_loop()
         end = clock.time() + crowd.seconds
@@ -92,11 +94,12 @@ async def _remembers(crowd: _Crowd, memory: Memory, opened: asyncio.Barrier, see
     """Look at the server's memory: before anybody comes, with all there, warm, and at the end."""
     seen.memory["start"] = memory.now()
     await opened.wait()
-    seen.memory["opened"] = memory.now()
+    seen.memory["opened"], cpu = memory.now(), memory.cpu()
     await asyncio.sleep(_WARM * crowd.seconds)
     seen.memory["warm"] = memory.now()
     await asyncio.sleep((1 - _WARM) * crowd.seconds)
     seen.memory["end"] = memory.now()
+    seen.cpu = memory.cpu() - cpu
 
 
 async def _gather(crowd: _Crowd, server: Served) -> _Seen:
@@ -131,6 +134,7 @@ def _figures(crowd: _Crowd, seen: _Seen, tracebacks: int) -> dict[str, Any]:
         "unanswered": seen.unanswered,
         "errors": len(seen.witness.errors) + tracebacks,
         **{f"memory_{when}_mb": size / 1e6 for when, size in seen.memory.items()},
+        "server_cpu_s": seen.cpu,
         "load": os.getloadavg()[0],
     }
 

@@ -183,10 +183,11 @@ class Reader:
             self._finished(message)
 
     def _finished(self, message: Any) -> None:
+        # Not by its status: that of a whole run becomes "early" where a timer's run follows at
+        # once. What was drawn counts.
         if message.script_finished == message.FINISHED_WITH_COMPILE_ERROR:
             self._witness.errors.append(f"{self._name}: the page could not be run")
-        whole = message.script_finished == message.FINISHED_SUCCESSFULLY
-        if whole and self._drawn and self._head == self._item and self._answered is not None:
+        if self._drawn and self._head == self._item and self._answered is not None:
             self._answered.set_result(None)
             self._answered = None
 
