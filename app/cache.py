@@ -51,6 +51,7 @@ __all__ = [
     "device",
     "engine",
     "first_look",
+    "has_truth",
     "infer",
     "inferred",
     "injected",
@@ -174,6 +175,12 @@ def bare_item(key: FileKey, index: int) -> Item:
     if found is not None:
         return found
     return stores()["bare"].get((key, index), lambda: recording(key).bare_item(index))
+
+
+def has_truth(key: FileKey) -> bool:
+    """Whether the file holds stems or parameters: without, an item is its mixture."""
+    info = recording(key).info
+    return bool(info.truth or info.catalogues)
 
 
 def injected(key: FileKey, index: int, like: Whitened) -> dict[str, Whitened]:

@@ -110,13 +110,15 @@ def _later() -> Later:
 
 def truth_read(key: FileKey, index: int) -> bool:
     """Whether the truth of an item is at hand; if not, it is read in the background."""
-    if cache.stores()["snr"].peek((key, index)) is not None:
+    if not cache.has_truth(key) or cache.stores()["snr"].peek((key, index)) is not None:
         return True
     return _later().done((key, index), lambda: injected_snr(key, index))
 
 
 def injected_snr(key: FileKey, index: int) -> dict[str, float]:
     """Optimal SNR of each injected stem in A and E, with the analytic noise model."""
+    if not cache.has_truth(key):
+        return {}
     return cache.stores()["snr"].get(
         (key, index), lambda: overview.injected_snr(cache.item(key, index))
     )

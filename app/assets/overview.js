@@ -64,6 +64,10 @@ export default function (component) {
       pen.lineWidth = 2
       pen.strokeRect(x - 0.5, y, Math.max(cell - gap + 1, 4), height - (lines > 1 ? gap : 2))
     })
+    // What scrolls must scroll by keys, too.
+    const cells = canvas.parentElement
+    cells.toggleAttribute("tabindex", cells.scrollHeight > cells.clientHeight)
+    if (cells.hasAttribute("tabindex")) cells.tabIndex = 0
   }
   const at = (event) => {
     const { group, columns, height, cell, block, lines } = layout()

@@ -106,7 +106,7 @@ def downloads(
             if result is not None:
                 address = offer(files.token(), result, f"{stem}-result.h5")
                 st.link_button("Result (HDF5)", address, width="stretch")
-        st.code(line, language="bash", width="stretch")
+        st.code(line, language="bash", width="stretch", wrap_lines=True)
 
 
 def _table_csv(table: Table | Callable[[], Table], facts: Callable[[], Mapping[str, str]]) -> str:

@@ -18,7 +18,7 @@ _CSS = """
 .gw-facts {display:flex; flex-wrap:wrap; gap:.4rem .5rem; margin:.1rem 0 .2rem}
 .gw-fact {border:1px solid rgba(128,140,160,.35); border-radius:999px; padding:.12rem .7rem;
   font-size:.82rem; line-height:1.45; white-space:nowrap}
-.gw-fact b {font-weight:600; opacity:.62; margin-right:.4rem; font-size:.78rem}
+.gw-fact b {font-weight:600; opacity:.72; margin-right:.4rem; font-size:.78rem}
 .gw-card {border:1px solid rgba(128,140,160,.35); border-radius:8px; padding:.5rem .7rem;
   font-size:.82rem; line-height:1.5}
 .gw-card .gw-name {font-weight:600; overflow-wrap:anywhere}
@@ -29,7 +29,7 @@ _CSS = """
   border:1px solid rgba(128,140,160,.45); opacity:.8}
 .gw-source dl, .gw-source dt, .gw-source dd {font-size:.82rem; line-height:1.5}
 .gw-source dl {display:grid; grid-template-columns:auto 1fr; gap:0 .7rem; margin:.1rem 0 0 1rem}
-.gw-source dt {opacity:.65; font-weight:400; margin:0} .gw-source dd {margin:0; text-align:right;
+.gw-source dt {opacity:.72; font-weight:400; margin:0} .gw-source dd {margin:0; text-align:right;
   font-variant-numeric:tabular-nums}
 .gw-dot {display:inline-block; width:.65rem; height:.65rem; border-radius:2px; margin-right:.4rem}
 .st-key-card {position:relative}
@@ -45,10 +45,22 @@ _CSS = """
 .gw-link {font-size:.78rem; overflow-wrap:anywhere; display:block}
 section[data-testid="stSidebar"] [data-testid="stVerticalBlock"] {gap:.55rem}
 [data-testid="stMainBlockContainer"] {padding-left:2.2rem; padding-right:2.2rem}
+/* Streamlit's grey of small text, 60 % of the text colour, and white on the dark theme's blue are
+   too faint to read: 4.4 and 3.4 where 4.5 is asked for */
+div[data-testid="stCaptionContainer"] {color:inherit; opacity:.76}
+div[data-testid="stSpinner"] span {color:inherit; opacity:1}
+button[data-testid="stBaseButton-primary"], div[data-testid="stMultiSelect"] span[data-tag] {
+  background-color:#2F6BC4; color:#FFF}
+button[data-testid="stBaseButton-primary"]:hover {background-color:#2458A6; color:#FFF}
+/* A command line has no colours of its own: they are too faint on the grey */
+div[data-testid="stCode"] span.token {color:inherit !important}
+/* Where the keys are: Streamlit marks everything but links and the page itself */
+a:focus-visible, [data-testid="stMain"]:focus-visible {
+  outline:2px solid currentColor !important; outline-offset:-2px}
 /* Streamlit's own advertisement to programmers would cover the page */
 [data-testid="stSkillsNudgeAnchor"] {display:none}
 .gw-section {font-size:.76rem; font-weight:650; text-transform:uppercase; letter-spacing:.07em;
-  opacity:.62; margin:.7rem 0 0; padding:0; line-height:1.4}
+  opacity:.72; margin:.7rem 0 0; padding:0; line-height:1.4}
 @media (max-width: 640px) {
   .st-key-figure {overflow-x:auto}
   .st-key-figure [data-testid="stElementContainer"] {min-width:860px}
@@ -105,4 +117,4 @@ def legend(kind: str, title: str, tag: str, values: dict[str, str]) -> None:
 
 def section(title: str) -> None:
     """Heading of a part of the sidebar."""
-    st.html(f'<h3 class="gw-section">{escaped(title)}</h3>')
+    st.html(f'<h2 class="gw-section">{escaped(title)}</h2>')

@@ -27,7 +27,7 @@ def _over_the_page(card: ModelCard) -> None:
 
 def model_card(card: ModelCard) -> None:
     """Draw a card."""
-    st.markdown(f"#### {plain(card.name)}")
+    st.markdown(f"## {plain(card.name)}")
     st.markdown(
         f":gray-badge[{card.kind}] :gray-badge[version {card.version}] "
         f":gray-badge[sha256 {card.sha256[:12]}]"

@@ -53,7 +53,7 @@ def parameter_tab(shown: Loaded) -> None:
 
 def _catalogues(shown: Loaded, item: Item) -> None:
     galactic_panel(shown, item)
-    st.markdown("### Injected parameters")
+    st.markdown("## Injected parameters")
     st.caption("As the file gives them; posteriors are there for galactic binaries so far.")
     kinds = list(dict.fromkeys((*KINDS, *item.catalogues)))
     for kind in kinds:

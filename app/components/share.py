@@ -90,7 +90,7 @@ def _listen(shown: Loaded) -> None:
             on_click="ignore",
             key="listen-get",
         )
-    st.code(_listen_line(shown, request, factor), language="bash")
+    st.code(_listen_line(shown, request, factor), language="bash", wrap_lines=True)
 
 
 def _sources(shown: Loaded) -> list[tuple[str, str]]:
@@ -169,7 +169,7 @@ def _report(shown: Loaded) -> None:
             on_click="ignore",
             key="report-get",
         )
-    st.code(line, language="bash")
+    st.code(line, language="bash", wrap_lines=True)
     st.caption("This view as a link, to be put behind the address of the page:")
     st.html(f'<code class="gw-link">{escaped(view_link(shown))}</code>')
 

@@ -27,7 +27,8 @@ def source_information(shown: Loaded) -> None:
     if shown.mixture_alone and not streams.truth_read(shown.key, shown.index):
         _await_truth(shown)
         return
-    item = cache.item(shown.key, shown.index)
+    read = cache.item if cache.has_truth(shown.key) else cache.bare_item
+    item = read(shown.key, shown.index)
     if item.is_sinusoid:
         _sinusoids(shown, item.catalogues.get("sinusoid"))
         return

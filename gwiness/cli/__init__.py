@@ -16,6 +16,7 @@ from gwiness.cli.benchmark_app import dashboard as benchmark_app
 from gwiness.cli.benchmark_galactic import galactic as benchmark_galactic
 from gwiness.cli.benchmark_galactic import response as benchmark_response
 from gwiness.cli.benchmark_playback import playback as benchmark_playback
+from gwiness.cli.benchmark_sessions import sessions as benchmark_sessions
 from gwiness.cli.benchmark_slotflow import slotflow as benchmark_slotflow
 from gwiness.cli.dashboard import dashboard
 from gwiness.cli.evaluate_galactic import galactic
@@ -64,6 +65,7 @@ benchmarks.command("galactic")(benchmark_galactic)
 benchmarks.command("response")(benchmark_response)
 benchmarks.command("slotflow")(benchmark_slotflow)
 benchmarks.command("playback")(benchmark_playback)
+benchmarks.command("sessions")(benchmark_sessions)
 benchmarks.command("train-peer")(train_peer)
 for group in (train, tune, evaluate, benchmarks):
     group.info.no_args_is_help = True

@@ -17,6 +17,7 @@ References:
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from scipy.ndimage import median_filter
@@ -183,7 +184,21 @@ def analytic_psd(
         One-sided PSD (C, F) [1/Hz]; the bin at 0 Hz, where the model diverges, repeats its
         neighbour.
     """
-    freqs = grid.freqs.copy()
+    # Every item of a file asks for the same: whoever goes through a file would wait for it.
+    names = tuple(channels)
+    return _analytic(grid.num, grid.dt, names, levels, foreground_years, generation).copy()
+
+
+@lru_cache(maxsize=2)
+def _analytic(
+    num: int,
+    dt: float,
+    channels: tuple[str, ...],
+    levels: NoiseLevels,
+    foreground_years: float | None,
+    generation: float,
+) -> np.ndarray:
+    freqs = TimeGrid(0.0, dt, num).freqs.copy()
     freqs[0] = freqs[1]
     rows = []
     for channel in channels:
