@@ -86,7 +86,7 @@ class Reader:
         self._buttons: dict[str, str] = {}
         self._timers: dict[str, tuple[float, float]] = {}
         self._head: int | None = None
-        self._drawn = False
+        self._figure = ""
         self._answered: asyncio.Future[None] | None = None
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -171,7 +171,7 @@ class Reader:
         kind = message.WhichOneof("type")
         if kind == "new_session" and not message.metadata.run.fragment_ids:
             self._timers.clear()
-            self._head, self._drawn = None, False
+            self._head, self._figure = None, ""
         elif kind == "auto_rerun":
             interval = message.auto_rerun.interval
             self._timers[message.auto_rerun.fragment_id] = (interval, time.monotonic() + interval)
@@ -187,9 +187,11 @@ class Reader:
         # once. What was drawn counts.
         if message.script_finished == message.FINISHED_WITH_COMPILE_ERROR:
             self._witness.errors.append(f"{self._name}: the page could not be run")
-        if self._drawn and self._head == self._item and self._answered is not None:
-            self._answered.set_result(None)
-            self._answered = None
+        if self._figure and self._head is not None:
+            self._witness.figure(self._name, self._head, self._figure)
+            if self._head == self._item and self._answered is not None:
+                self._answered.set_result(None)
+                self._answered = None
 
     def _look(self, element: Any) -> None:
         kind = element.WhichOneof("type")
@@ -199,9 +201,8 @@ class Reader:
             self._read(element.html.body)
         elif kind == "slider" and element.slider.label.startswith("Item, "):
             self._compare("the slider", self._name, round(element.slider.default[0]))
-        elif kind == "plotly_chart" and self._head is not None:
-            self._drawn = True
-            self._witness.figure(self._name, self._head, element.plotly_chart.spec)
+        elif kind == "plotly_chart":
+            self._figure = element.plotly_chart.spec
         elif kind == "exception":
             self._witness.errors.append(element.exception.message)
         elif kind == "alert" and element.alert.format == element.alert.ERROR:

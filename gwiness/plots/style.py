@@ -1,7 +1,8 @@
 """How things look, once: the colour and the title of each class, and the frame of a figure.
 
 Class colours follow Okabe and Ito's palette, which stays apart under every common colour-vision
-deficiency; the blue is lightened so that it reads on a dark page too.
+deficiency; the blue is lightened so that it reads on a dark page too, and purple and greys are
+moved apart: to who sees no green, theirs were the same.
 
 References:
     Okabe, Ito: Color Universal Design, 2008, https://jfly.uni-koeln.de/color/
@@ -27,8 +28,8 @@ KIND_COLORS: Mapping[str, str] = {
     "mbhb": "#D55E00",
     "emri": "#009E73",
     "gb": "#3C9BDC",
-    "sinusoid": "#CC79A7",
-    "mixture": "#7A869A",
+    "sinusoid": "#B974B5",
+    "mixture": "#6F7B8A",
     "residual": "#B08D57",
     "noise": "#9AA3B2",
 }
