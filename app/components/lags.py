@@ -143,7 +143,10 @@ def _how(
     else:
         channels = shown.info.channels if separation is None else separation.mixture.channels
         where = channel or " and ".join(channels)
-        entry = "" if channel or separation is None else "; lag 0 is the match in the matrix"
+        # The matrix has the injections as columns, stems and residual as rows.
+        one_each = (first[0] == "injected") != (second[0] == "injected")
+        in_matrix = one_each and channel is None and separation is not None
+        entry = "; lag 0 is the match in the matrix" if in_matrix else ""
         what = f"Match in {where}{entry}"
     return (
         f"{plain(what)}. At a positive lag the second stream comes later. Band: scatter of "

@@ -68,6 +68,7 @@ def test_a_link_holds_the_lag_view(page, lisa_file, engine):
     assert max(lag_line(at)) == pytest.approx(6.0, abs=0.02), "hours"
     link = link_of(at)
     assert {name: link[name] for name in view} == view
+    assert "Match in E." in texts(at), "two inferred streams: no entry of the matrix"
     assert (link["lagone"], link["lagfit"]) == ("true", "true")
     again = clean(page(lisa_file, engine, **link))
     assert seen(again) == seen(at)
