@@ -1,6 +1,7 @@
 """Fixtures of the page's tests; the stand-ins themselves are in `standins`."""
 
 import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,8 @@ for folder in (_HERE.parent, _HERE.parents[2]):
 
 from standins import AnswersAtOnce, write_lisa, write_sinusoids  # noqa: E402
 from streamlit.testing.v1 import AppTest  # noqa: E402
+
+from gwiness.infer.galactic.sampler import Sampling  # noqa: E402
 
 
 @pytest.fixture
@@ -77,3 +80,11 @@ def page(tmp_path, monkeypatch, compiled):
 @pytest.fixture
 def engine():
     return AnswersAtOnce()
+
+
+@pytest.fixture
+def few_steps(monkeypatch):
+    """Chains of few steps: what is looked at is the page, not the posterior."""
+    brief = partial(Sampling, settling=4, settling_walks=5)
+    monkeypatch.setattr("gwiness.infer.galactic.estimator.Sampling", brief)
+    monkeypatch.setattr("gwiness.engine.BRIEF_ROUNDS", 1)

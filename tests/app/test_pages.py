@@ -107,8 +107,7 @@ def test_channel_t_says_where_the_separator_works(page, lisa_file, engine):
     assert "works on A and E" in notes
 
 
-def test_parameter_tab_of_a_lisa_item_lists_the_catalogue(page, lisa_file, engine, monkeypatch):
-    monkeypatch.setattr("gwiness.engine.BRIEF_ROUNDS", 1)
+def test_parameter_tab_of_a_lisa_item_lists_the_catalogue(page, lisa_file, engine, few_steps):
     at = clean(page(lisa_file, engine, tab="Parameter"))
     assert "Galactic binaries in a band" in texts(at)
     posterior, *tables = [frame.value for frame in at.dataframe]

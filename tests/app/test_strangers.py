@@ -31,7 +31,7 @@ def assert_harmless(at):
         assert "<img" not in figure.proto.spec
 
 
-def test_names_attributes_and_columns_are_shown_as_text(page, tmp_path, engine):
+def test_names_attributes_and_columns_are_shown_as_text(page, tmp_path, engine, few_steps):
     name = NASTY.replace("/", "-")
     path = write_lisa(tmp_path / f"{name}.h5", 2)
     with h5py.File(path, "a") as file:
