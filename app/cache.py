@@ -64,6 +64,7 @@ __all__ = [
     "separated",
     "stores",
     "studies",
+    "warm_up",
 ]
 
 Value = TypeVar("Value")
@@ -194,13 +195,17 @@ def engine() -> "Engine":
     """Loaded checkpoints; torch is imported here, on first use."""
     from gwiness.engine import Engine
 
-    compilation()
     return Engine()
+
+
+def warm_up() -> None:
+    """Import torch, which takes seconds."""
+    import gwiness.engine  # noqa: F401
 
 
 @st.cache_resource(show_spinner=False)
 def compilation() -> "subprocess.Popen[bytes]":
-    """The process that compiles what inference needs, started on first use."""
+    """The process that compiles what inference needs; it starts once a page has been drawn."""
     from gwiness.engine import start_compiling
 
     return start_compiling()

@@ -2,6 +2,7 @@
 
 import sys
 from pathlib import Path
+from threading import Thread
 
 import streamlit as st
 
@@ -12,4 +13,13 @@ if str(_HERE.parent) not in sys.path:
 
 from app.routes import ROUTES  # noqa: E402
 
+
+def _warm_up() -> None:
+    """Import what the first page needs while its reader's browser is still loading."""
+    from app import cache, ui  # noqa: F401
+
+    cache.warm_up()
+
+
+Thread(target=_warm_up, daemon=True).start()
 app = st.App(_HERE / "ui.py", routes=ROUTES)

@@ -63,6 +63,8 @@ def _draw(page: st.Page) -> None:  # type: ignore[valid-type]
                 st.error(problem_text(error))
         timer(shown.info.num_items)
     device.caption(f"Computing on {cache.device()}. Nothing leaves this machine.")
+    # Not before: it would hold up the first page.
+    cache.compilation()
 
 
 def _sidebar() -> None:
