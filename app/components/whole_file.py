@@ -7,9 +7,9 @@ import streamlit as st
 
 from app import cache, files
 from app.components.job import watch
-from app.components.text import counted, plain
+from app.components.text import counted, plain, size_text
 from app.downloads import offer
-from app.state import Loaded
+from app.state import Loaded, short_path
 from app.whole_file import WholeFile, result_bytes
 from gwiness.core.errors import GwinessError
 
@@ -54,12 +54,13 @@ def _form(shown: Loaded, work: WholeFile, finished: int) -> None:
     if work.verb == "separate":
         card = next(card for card in cache.cards("separator") if card.name == work.model)
         needed = result_bytes(shown.info, card)
-    room = f" The result takes {needed / 1e9:.2g} GB." if needed else ""
+    room = f" The result takes {size_text(needed)}." if needed else ""
     st.caption(
         f"{verb} all {num} items with {plain(work.model)}, in a process of its own: the page can "
         f"be used or left meanwhile, and what is finished is shown at once.{room}"
     )
-    line = shlex.join(["gwiness", *work.argv, "--out", "result.h5"])
+    words = [short_path(word) if word == work.key.path else word for word in work.argv]
+    line = shlex.join(["gwiness", *words, "--out", "result.h5"])
     st.code(line, language="bash", wrap_lines=True)
     label = "Go on" if finished else f"{verb} {counted(num, 'item')}"
     if st.button(label, key="whole-start", type="primary"):

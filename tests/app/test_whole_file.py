@@ -38,7 +38,9 @@ def test_it_is_started_as_the_command_line_would(page, lisa_file, engine, tmp_pa
     calls = started(monkeypatch)
     at = clean(page(lisa_file, engine, sep="Hide"))
     # Mixture, residual and three stems of two channels, and whether samples are valid.
-    assert f"The result takes {4 * 2**15 * (5 * 2 * 4 + 1) / 1e9:.2g} GB" in texts(at)
+    from app.components.text import size_text
+
+    assert f"The result takes {size_text(4 * 2**15 * (5 * 2 * 4 + 1))}" in texts(at)
     clean(button(at, "whole-start").click().run())
     ((argv, folder),) = calls
     assert argv[:4] == ["separate", str(lisa_file), "--model", "scnet-test"]
