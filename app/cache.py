@@ -246,14 +246,22 @@ def device() -> str:
     return describe_device(engine().device)
 
 
+def _kept(store: str, name: Hashable, read: Callable[[], Value | None]) -> Value | None:
+    """What a store holds, or a finished result, which it then holds, too."""
+    found: Value | None = stores()[store].peek(name)
+    if found is None:
+        found = read()
+        if found is not None:
+            stores()[store].put(name, found)
+    return found
+
+
 def separated(key: FileKey, index: int, model: str | None) -> Separation | None:
     """A separation that is there already, kept or in the result of the whole file's."""
-    found: Separation | None = stores()["separation"].peek((key, index, model))
-    if found is None and model is not None:
-        found = WholeFile(key, "separate", model).separation(index)
-        if found is not None:
-            stores()["separation"].put((key, index, model), found)
-    return found
+    if model is None:
+        return None
+    whole = WholeFile(key, "separate", model)
+    return _kept("separation", (key, index, model), lambda: whole.separation(index))
 
 
 def separate(key: FileKey, index: int, model: str, progress: Progress) -> Separation:
@@ -265,12 +273,10 @@ def separate(key: FileKey, index: int, model: str, progress: Progress) -> Separa
 
 def inferred(key: FileKey, index: int, model: str | None) -> Posterior | None:
     """A posterior that is there already, kept or in the result of the whole file's."""
-    found: Posterior | None = stores()["posterior"].peek((key, index, model))
-    if found is None and model is not None:
-        found = WholeFile(key, "infer", model).posterior(index)
-        if found is not None:
-            stores()["posterior"].put((key, index, model), found)
-    return found
+    if model is None:
+        return None
+    whole = WholeFile(key, "infer", model)
+    return _kept("posterior", (key, index, model), lambda: whole.posterior(index))
 
 
 def infer(key: FileKey, index: int, model: str) -> Posterior:

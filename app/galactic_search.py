@@ -4,7 +4,7 @@ import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import numpy as np
 import streamlit as st
@@ -13,7 +13,7 @@ from app import cache
 from app.state import FileKey
 from gwiness import __version__, jobs
 from gwiness.config.analysis import AnalysisConfig
-from gwiness.config.galactic import GalacticConfig
+from gwiness.config.galactic import GalacticConfig, GalacticData
 from gwiness.core.catalogue import Catalogue
 from gwiness.core.errors import GwinessError
 from gwiness.core.grid import TimeGrid
@@ -41,7 +41,7 @@ __all__ = [
 ]
 
 
-DATA: dict[Literal["mixture", "cleaned", "stem"], str] = {
+DATA: dict[GalacticData, str] = {
     "mixture": "Mixture",
     "cleaned": "Mixture without other stems",
     "stem": "GB stem",
@@ -60,7 +60,7 @@ class BandRequest:
     """
 
     frequency: float
-    data: Literal["mixture", "cleaned", "stem"]
+    data: GalacticData
     model: str | None = None
 
 
@@ -101,7 +101,7 @@ def band_text(index: int, request: BandRequest) -> str:
     return f"{index},{request.frequency * 1e3:.6f},{request.data}"
 
 
-def _linked_band(index: int) -> tuple[float, Literal["mixture", "cleaned", "stem"]] | None:
+def _linked_band(index: int) -> tuple[float, GalacticData] | None:
     """The band that the link names for this item, if it is one."""
     item, _, rest = str(st.query_params.get("gb", "")).partition(",")
     text, _, name = rest.partition(",")

@@ -4,14 +4,14 @@ import threading
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, cast
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 import torch
 from jaxtyping import Float
 
 from gwiness import store
-from gwiness.config.galactic import BRIEF_ROUNDS, GalacticConfig
+from gwiness.config.galactic import BRIEF_ROUNDS, GalacticConfig, GalacticData
 from gwiness.core.band import Band, bands_between
 from gwiness.core.calibration import Calibration
 from gwiness.core.card import ModelCard
@@ -201,7 +201,7 @@ class Engine:
         self,
         item: Item,
         frequency: float,
-        data: Literal["mixture", "cleaned", "stem"],
+        data: GalacticData,
         separation: Separation | None = None,
         seed: int = 0,
     ) -> "BandPosterior":

@@ -47,15 +47,12 @@ def _files(shown: Loaded) -> str:
 def command(shown: Loaded, model: str | None, verb: str) -> str:
     """The line to type for the same result as a file."""
     key = shown.key
-    answers = {"--dt": key.dt, "--item-days": key.item_days}
-    more = [f" {flag} {value:g}" for flag, value in answers.items() if value is not None]
-    if key.channels is not None:
-        more.append(f" --channels {shlex.quote(','.join(key.channels))}")
+    answers = f" {shlex.join(key.flags)}" if key.flags else ""
     # The other verbs read one file.
     if model is None or key.more:
-        return f"gwiness inspect {_files(shown)}{''.join(more)}"
+        return f"gwiness inspect {_files(shown)}{answers}"
     chosen = f"--model {shlex.quote(model)} --items {shown.index}"
-    return f"gwiness {verb} {_files(shown)}{''.join(more)} {chosen} --out result.h5"
+    return f"gwiness {verb} {_files(shown)}{answers} {chosen} --out result.h5"
 
 
 def downloads(

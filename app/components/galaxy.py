@@ -10,7 +10,7 @@ from app.components.export import command, downloads
 from app.components.job import watch
 from app.components.panels import toolbar
 from app.components.text import plain
-from app.galactic_search import BandRequest, GalaxyFound
+from app.galactic_search import DATA, BandRequest, GalaxyFound
 from app.state import Loaded
 from gwiness import jobs
 from gwiness.config.galactic import GalacticConfig
@@ -23,7 +23,6 @@ from gwiness.plots.galaxy import galaxy_table, places_figure, plane_figure, rate
 __all__ = ["galaxy_panel"]
 
 _LIKELY = 0.5
-_DATA = {"cleaned": "Mixture without other stems", "stem": "GB stem"}
 _DIGITS = {
     "f₀ [mHz]": "%.6f",
     "5 % [mHz]": "%.6f",
@@ -72,7 +71,7 @@ def _request(shown: Loaded) -> BandRequest:
         "Searched in",
         ["cleaned", "stem"],
         default="cleaned",
-        format_func=lambda name: _DATA[name],
+        format_func=lambda name: DATA[name],
         required=True,
         key="galaxy-data",
     )

@@ -3,7 +3,7 @@
 import json
 import shlex
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, cast, get_args
 
 import typer
 
@@ -20,6 +20,7 @@ from gwiness.cli.options import (
 )
 from gwiness.cli.progress import waiting
 from gwiness.config.analysis import AnalysisConfig
+from gwiness.config.galactic import GalacticData
 from gwiness.core.errors import GwinessError
 
 if TYPE_CHECKING:
@@ -30,11 +31,6 @@ if TYPE_CHECKING:
 __all__ = ["report"]
 
 _NONE = "none"
-_DATA: dict[str, Literal["mixture", "cleaned", "stem"]] = {
-    "mixture": "mixture",
-    "cleaned": "cleaned",
-    "stem": "stem",
-}
 
 
 def report(
@@ -82,8 +78,10 @@ def report(
         chosen_processing(item, channel, band, noise),
         window or (512 if item.is_sinusoid else 4096),
     )
+    if data not in get_args(GalacticData):
+        raise GwinessError(f"--data {data!r}: expected mixture, cleaned or stem.")
     band_hz = None if galactic is None else galactic * 1e-3
-    answers, cards = _answers(item, index, model, models, band_hz, data)
+    answers, cards = _answers(item, index, model, models, band_hz, cast(GalacticData, data))
     flags = {"--dt": dt, "--channels": channels, "--dataset": dataset, "--item-days": item_days}
     flags |= {"--generation": generation, "--items": items, "--model": model}
     flags |= {"--channel": channel, "--band": band, "--noise": noise, "--window": window}
@@ -117,15 +115,13 @@ def _answers(
     model: str | None,
     models: Path | None,
     galactic_hz: float | None,
-    data: str,
+    data: GalacticData,
 ) -> "tuple[Answers, list[ModelCard]]":
     """What models say of the item, with the command line's own settings, and their cards."""
     from gwiness import store
     from gwiness.engine import Engine
     from gwiness.plots.item_report import Answers
 
-    if data not in _DATA:
-        raise GwinessError(f"--data {data!r}: expected mixture, cleaned or stem.")
     settings = AnalysisConfig()
     engine = Engine(models or store.MODELS)
     name = model or (settings.posterior if item.is_sinusoid else settings.separator)
@@ -139,6 +135,6 @@ def _answers(
             separation = engine.separate(item, name)
     if galactic_hz is not None:
         with waiting(f"galactic binaries at {galactic_hz * 1e3:g} mHz"):
-            band = engine.band_at(item, galactic_hz, _DATA[data], separation, settings.seed)
+            band = engine.band_at(item, galactic_hz, data, separation, settings.seed)
     cards = [card for card in engine.cards() if card.name == name]
     return Answers(separation, posterior, band), cards

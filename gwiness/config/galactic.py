@@ -6,7 +6,10 @@ from pydantic import Field, PositiveInt, model_validator
 
 from gwiness.config.base import Config
 
-__all__ = ["BRIEF_ROUNDS", "GalacticConfig"]
+__all__ = ["BRIEF_ROUNDS", "GalacticConfig", "GalacticData"]
+
+GalacticData = Literal["mixture", "cleaned", "stem"]
+"""The mixture as it is, without the other classes' separated stems, or the stem itself."""
 
 BRIEF_ROUNDS = 3
 """Most rounds for a band that somebody waits for: seconds, and R-hat is said."""
@@ -17,8 +20,8 @@ class GalacticConfig(Config):
 
     band_hz: tuple[float, float] = (1e-3, 1e-2)
     """Frequencies to be covered [Hz]; cut into bands of 32 bins."""
-    data: Literal["mixture", "cleaned", "stem"] = "cleaned"
-    """The mixture as it is, without the other classes' separated stems, or the stem itself."""
+    data: GalacticData = "cleaned"
+    """What is searched."""
     noise: Literal["analytic", "file", "estimated"] = "analytic"
     """Noise model of the likelihood."""
     num_max: PositiveInt = 20

@@ -1,6 +1,5 @@
 """All items of a file as a job: started as the command line would, read item by item."""
 
-import shutil
 import signal
 import time
 from collections import namedtuple
@@ -111,7 +110,6 @@ def test_a_damaged_result_is_a_sentence_and_the_item_is_computed(
     assert engine.separated == 1
 
 
-@pytest.mark.skipif(not shutil.which("python"), reason="starts a process")
 def test_a_killed_job_is_told_and_goes_on(page, lisa_file, engine, tmp_path, monkeypatch):
     work = work_on(lisa_file, "separate", "scnet-test", tmp_path, monkeypatch)
     # No such model here: the process ends with a sentence.
