@@ -29,11 +29,18 @@ _DIGITS = {
     "95 % [mHz]": "%.6f",
     "SNR": "%.1f",
     "p(real)": "%.3f",
+    "p(match)": "%.3f",
     "A [1e-23]": "%.3g",
     "λ [°]": "%.1f",
     "β [°]": "%.1f",
     "ι [°]": "%.0f",
     "overlap": "%.3f",
+}
+_MEANING = {
+    "p(real)": "Share of the posterior's samples that hold the source.",
+    "p(match)": "Share of the samples in which its signal overlaps by 0.9 with its mean signal: "
+    "two sources that cannot be told apart are real, but neither matches.",
+    "overlap": "With the injected source that it overlaps with best.",
 }
 
 
@@ -80,7 +87,7 @@ def _request(shown: Loaded) -> BandRequest:
 
 
 def _catalogue(shown: Loaded, item: Item, found: GalaxyFound, request: BandRequest) -> None:
-    likely = np.flatnonzero(found.catalogue["p_real"] > _LIKELY) if len(found.catalogue) else []
+    likely = np.flatnonzero(found.catalogue["p_match"] > _LIKELY) if len(found.catalogue) else []
     catalogue = found.catalogue.take(np.asarray(likely, dtype=int))
     truth, matches = _compared(item, found, catalogue, np.asarray(likely, dtype=int))
     with st.container(horizontal=True, gap="small"):
@@ -138,7 +145,8 @@ def _catalogue(shown: Loaded, item: Item, found: GalaxyFound, request: BandReque
         hide_index=True,
         key="galaxy-table",
         column_config={
-            name: st.column_config.NumberColumn(format=_DIGITS[name]) for name in table
+            name: st.column_config.NumberColumn(format=_DIGITS[name], help=_MEANING.get(name))
+            for name in table
         },
         alt="Catalogue of the sources found",
     )

@@ -110,7 +110,7 @@ def _item_scores(job: _Job, index: int) -> "Iterator[BandScore]":
         own = (frequency >= band.low) & (frequency < band.high)
         reach = _BESIDE / duration
         beside = (frequency >= band.low - reach) & (frequency < band.high + reach) & ~own
-        kept = np.flatnonzero(found.sources.probability > 0.5)
+        kept = np.flatnonzero(found.sources.match_probability > 0.5)
         samples = [found.sources.theta[found.sources.mask[:, k], k] for k in kept]
         yield score_band(
             found.posterior.p_num,

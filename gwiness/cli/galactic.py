@@ -149,7 +149,7 @@ def _stem_scores(item: "Item", separation: "Separation") -> dict[str, float] | N
 
 def print_galactic(rows: Sequence[Mapping[str, Any]]) -> None:
     """The sources found, those first that come first in frequency."""
-    table = Table("item", "f₀ [mHz]", "90 % interval", "A", "SNR", "p(real)")
+    table = Table("item", "f₀ [mHz]", "90 % interval", "A", "SNR", "p(real)", "p(match)")
     for row in rows[:_MOST_ROWS]:
         table.add_row(
             str(row["item"]),
@@ -158,6 +158,7 @@ def print_galactic(rows: Sequence[Mapping[str, Any]]) -> None:
             f"{row['amplitude']:.3g}",
             f"{row['snr']:.1f}",
             f"{row['p_real']:.3f}",
+            f"{row['p_match']:.3f}",
         )
     Console().print(table)
     if len(rows) > _MOST_ROWS:

@@ -10,7 +10,7 @@ from gwiness.core.catalogue import SPACES, Catalogue
 from gwiness.core.parameters import ParameterSpace
 from gwiness.core.posterior import Posterior
 
-__all__ = ["FOLDED_SPACE", "BandPosterior", "Sources", "folded", "injected_in"]
+__all__ = ["FOLDED_SPACE", "MATCH", "BandPosterior", "Sources", "folded", "injected_in"]
 
 _SPACE = SPACES["gb"]
 FOLDED_SPACE = ParameterSpace(
@@ -20,6 +20,8 @@ FOLDED_SPACE = ParameterSpace(
     )
 )
 """``SPACES["gb"]`` as `folded` leaves it: the polarisation repeats after π/2."""
+MATCH = 0.9
+"""Overlap of two signals that are called the same source, as in the LISA Data Challenges."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,16 +32,28 @@ class Sources:
         theta: Physical parameters (n, S, 8) of each sample; NaN where it lacks the source.
         mask: (n, S), True where a sample holds the source.
         snr: (n, S), NaN where it lacks it.
+        overlap: (n, S), normalised, of its signal with the mean signal of the source; NaN where a
+            sample lacks it.
     """
 
     theta: Float[np.ndarray, "n S 8"]
     mask: Bool[np.ndarray, "n S"]
     snr: Float[np.ndarray, "n S"]
+    overlap: Float[np.ndarray, "n S"]
 
     @property
     def probability(self) -> Float[np.ndarray, " S"]:
         """Share of samples that hold each source (S,)."""
         return self.mask.mean(axis=0)
+
+    @property
+    def match_probability(self) -> Float[np.ndarray, " S"]:
+        """Share of samples in which it is there with the mean signal, but for 10 % (S,).
+
+        The chance that a catalogue of the truth holds a source that `MATCH` calls the same. Two
+        sources that cannot be told apart are there for sure, and yet neither matches.
+        """
+        return np.sum(self.overlap >= MATCH, axis=0) / len(self.overlap)
 
 
 @dataclass(frozen=True, eq=False)

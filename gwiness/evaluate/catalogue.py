@@ -9,14 +9,13 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 from scipy.optimize import linear_sum_assignment
 
+from gwiness.core.galactic import MATCH
 from gwiness.evaluate.calibration import rate_interval
 
 __all__ = ["SNR_EDGES", "Matches", "match_sources", "rates_by_snr"]
 
 SNR_EDGES = (8.0, 10.0, 12.0, 15.0, 20.0, 30.0, 50.0, 100.0, 200.0, 1000.0)
 """Edges of the bins that completeness and purity are given in."""
-_MATCH = 0.9
-"""Normalised overlap from which two signals are the same source, as in the LDC's evaluations."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,7 +49,7 @@ def match_sources(overlaps: Float[np.ndarray, "J K"]) -> Matches:
     overlap, partner = np.zeros(len(overlaps)), np.full(len(overlaps), -1)
     overlap[rows] = overlaps[rows, columns]
     partner[rows] = np.where(overlap[rows] > 0, columns, -1)
-    right = overlap >= _MATCH
+    right = overlap >= MATCH
     hit = np.zeros(overlaps.shape[1], dtype=bool)
     hit[partner[right]] = True
     return Matches(overlap, partner, right, hit)

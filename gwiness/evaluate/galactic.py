@@ -18,7 +18,7 @@ from scipy.optimize import linear_sum_assignment
 
 from gwiness.core.calibration import Calibration, RankHistogram, Rates
 from gwiness.core.catalogue import SPACES
-from gwiness.core.galactic import Sources
+from gwiness.core.galactic import MATCH, Sources
 from gwiness.evaluate.calibration import (
     central_coverage,
     credible_rank,
@@ -30,7 +30,7 @@ from gwiness.evaluate.calibration import (
 __all__ = ["BandScore", "calibration", "report", "score_band"]
 
 _SPACE = SPACES["gb"]
-_RIGHT, _SAME = 0.9, 0.5
+_SAME = 0.5
 _LOUD = 15.0
 _PAIR_SNR = 30.0
 _ENOUGH = 50
@@ -130,7 +130,7 @@ def score_band(
     hit, right = np.zeros(len(theta), dtype=bool), np.zeros(len(found), dtype=bool)
     ranks, rank_snr = [], []
     for row, column in zip(rows, columns, strict=True):
-        if overlaps[row, column] >= _RIGHT:
+        if overlaps[row, column] >= MATCH:
             hit[row] = right[column] = True
         if overlaps[row, column] >= _SAME:
             ranks.append(_ranks(found[column][0], theta[row]))

@@ -180,6 +180,7 @@ def galaxy_table(
         "95 % [mHz]": (found["frequency_95"] * 1e3).tolist(),
         "SNR": found["snr"].tolist(),
         "p(real)": found["p_real"].tolist(),
+        "p(match)": found["p_match"].tolist(),
         "A [1e-23]": (found["amplitude"] * 1e23).tolist(),
         "λ [°]": (found["ecliptic_longitude"] * degrees).tolist(),
         "β [°]": (found["ecliptic_latitude"] * degrees).tolist(),

@@ -37,7 +37,8 @@ def result_for(file, engine):
     with open_recording(file) as recording:
         item = recording.item(0)
     truth = item.catalogues["gb"]
-    extra, units = {"snr": truth["snr"], "p_real": np.ones(len(truth))}, {}
+    sure = np.ones(len(truth))
+    extra, units = {"snr": truth["snr"], "p_real": sure, "p_match": sure}, {}
     for parameter in truth.space.parameters:
         for suffix in ("5", "95", "best"):
             extra[f"{parameter.name}_{suffix}"] = truth[parameter.name]

@@ -112,7 +112,8 @@ def band_posterior(num, phase=0.0):
     lines = np.linspace(3.999e-3, 4.002e-3, 32)
     data = np.ones((2, 32), complex)
     spectrum = BandSpectrum(lines, ("A", "E"), data, data)
-    sources = Sources(samples.theta, samples.mask, np.full((400, 2), 20.0))
+    loud, same = np.full((400, 2), 20.0), np.ones((400, 2))
+    sources = Sources(samples.theta, samples.mask, loud, same)
     return BandPosterior(Band(3.999e-3, 4.002e-3), posterior, sources, spectrum, 1.01)
 
 

@@ -18,7 +18,8 @@ def scored(num, overlaps, snr=(20.0, 40.0), apart=3.0, found_snr=(20.0, 40.0)):
     nobody = (np.zeros(0), np.zeros(0))
     samples = theta + rng.standard_normal((400, *theta.shape))
     mask = np.ones(samples.shape[:2], dtype=bool)
-    sources = Sources(samples, mask, np.broadcast_to(np.array(snr), mask.shape))
+    loud = np.broadcast_to(np.array(snr), mask.shape)
+    sources = Sources(samples, mask, loud, np.ones(mask.shape))
     return score_band(
         np.array(num),
         (theta, np.array(snr)),
@@ -80,14 +81,15 @@ def test_ranks_by_loudness_follow_the_loudness_of_each_sample():
         (np.zeros(0), np.zeros(0)),
         np.zeros((2, 0)),
         [],
-        Sources(samples, np.ones((400, 2), dtype=bool), snr),
+        Sources(samples, np.ones((400, 2), dtype=bool), snr, np.ones((400, 2))),
         1e6,
         1.0,
         2.0,
     )
     amplitude = SPACES["gb"].index("amplitude")
     assert [0.3 < ranks[amplitude] < 0.7 for ranks in score.loudness_ranks] == [True, True]
-    few = Sources(samples, np.arange(400)[:, None] < np.array([400, 30]), snr)
+    there = np.arange(400)[:, None] < np.array([400, 30])
+    few = Sources(samples, there, snr, np.ones((400, 2)))
     lone = score_band(
         np.array([0, 1.0]),
         (theta[:1], np.array([40.0])),

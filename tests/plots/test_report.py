@@ -146,7 +146,7 @@ def band_posterior(item, note):
     return BandPosterior(
         band,
         posterior,
-        Sources(theta, np.ones((300, 2), bool), np.ones((300, 2))),
+        Sources(theta, np.ones((300, 2), bool), np.ones((300, 2)), np.ones((300, 2))),
         spectrum,
         1.002,
     )

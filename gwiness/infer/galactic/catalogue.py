@@ -32,7 +32,9 @@ def catalogue_of(
         least: Smallest probability of a source that gets a row.
 
     Returns:
-        Medians, with the columns ``snr``, ``p_real`` (share of samples that hold the source) and,
+        Medians, with the columns ``snr``, ``p_real`` (share of samples that hold the source),
+        ``p_match`` (share of those where its signal is the mean one, see
+        `gwiness.core.galactic.Sources.match_probability`) and,
         of each parameter, ``<name>_5`` and ``<name>_95``, the ends of the 90 % interval, and
         ``<name>_best``, its value in the sample whose signal is closest to the mean signal. Of a
         periodic parameter the interval is about the circular mean and may leave the range.
@@ -51,8 +53,9 @@ def catalogue_of(
         best[row] = _central(samples, response)
     snr = np.array([np.nanmedian(sources.snr[:, name]) for sources, name in rows])
     p_real = np.array([sources.probability[name] for sources, name in rows])
-    extra = {"snr": snr, "p_real": p_real}
-    units = {"snr": "1", "p_real": "1"}
+    p_match = np.array([sources.match_probability[name] for sources, name in rows])
+    extra = {"snr": snr, "p_real": p_real, "p_match": p_match}
+    units = dict.fromkeys(extra, "1")
     for suffix, values in (("5", low), ("95", high), ("best", best)):
         for column, parameter in enumerate(_SPACE.parameters):
             extra[f"{parameter.name}_{suffix}"] = values[:, column]

@@ -607,7 +607,10 @@ def advance(
     for _ in range(num_moves):
         num = number[0]
         chosen = rng.random()
-        if num == 0 or chosen < jumps:
+        if num == 0 and chosen >= jumps:
+            # Births are proposed as rarely as deaths are to one source: else the balance tips.
+            continue
+        if chosen < jumps:
             birth = rng.random() < 0.5
             if (birth and num == num_max) or (not birth and num == 0):
                 continue

@@ -159,7 +159,8 @@ def _inside(sources: Sources, band: Band) -> Sources:
     keep = mask.mean(axis=0) > 0
     theta = np.where(mask[..., None], sources.theta, np.nan)
     snr = np.where(mask, sources.snr, np.nan)
-    return Sources(theta[:, keep], mask[:, keep], snr[:, keep])
+    overlap = np.where(mask, sources.overlap, np.nan)
+    return Sources(theta[:, keep], mask[:, keep], snr[:, keep], overlap[:, keep])
 
 
 def _sets(sources: Sources, num: Int[np.ndarray, " n"]) -> dict[int, SampleSet]:

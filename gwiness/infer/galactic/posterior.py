@@ -193,7 +193,15 @@ def label_sources(window: Window, chains: Chains) -> Sources:
     member = rows[sample, slot]
     theta[sample, slot] = to_physical(frame, places[sample, member], amplitudes[sample, member])
     snr[sample, slot] = size[sample, member]
+    overlap = np.full(mask.shape, np.nan)
+    for name in range(mask.shape[1]):
+        there = np.flatnonzero(mask[:, name])
+        own = rows[there, name]
+        mean = waves[there, own].mean(axis=0)
+        length = np.linalg.norm(mean) * size[there, own]
+        overlap[there, name] = (waves[there, own] @ mean.conj()).real / np.maximum(length, 1e-300)
     if mask.shape[1]:
         order = np.argsort(np.nanmedian(theta[..., SPACE.index("frequency")], axis=0))
         theta, mask, snr = theta[:, order], mask[:, order], snr[:, order]
-    return Sources(theta, mask, snr)
+        overlap = overlap[:, order]
+    return Sources(theta, mask, snr, overlap)

@@ -74,6 +74,7 @@ def test_the_catalogue_holds_both_with_units(found, two_sources, month):
     response = GalacticResponse(month)
     catalogue = catalogue_of([found], response)
     assert (catalogue["p_real"] > 0.99).sum() == 2
+    assert (catalogue["p_match"] > 0.99).sum() == 2
     assert np.allclose(catalogue["snr"][catalogue["p_real"] > 0.99], 40, atol=5)
     assert (catalogue["frequency_5"] < catalogue["frequency"]).all()
     assert catalogue.extra_units["frequency_95"] == "Hz"
@@ -164,6 +165,20 @@ def test_the_number_is_as_likely_as_the_prior_says(draw_window):
     mean = np.mean(shares, axis=0)
     error = np.std(shares, axis=0) / np.sqrt(len(shares))
     assert (np.abs(mean - 1 / 3) < 3.5 * error).all()
+
+
+def test_the_odds_of_no_source_do_not_hang_on_how_often_births_are_proposed(draw_window):
+    law = GalacticLaw(num_max=1, snr_min=4.0)
+    # A window in which a source is as likely as not.
+    window, _ = draw_window(np.random.default_rng([4, 223]), law, reach=4)
+    shares = []
+    for jumps in (0.1, 0.8):
+        sampling = Sampling(settling=8, sweeps=2000, moves=4, cold=4, jumps=jumps)
+        chains = sample_window(window, law, sampling, np.random.default_rng(0))
+        shares.append((chains.num == 0).mean())
+    odds = [share / (1 - share) for share in shares]
+    assert 0.2 < shares[0] < 0.8
+    assert 0.6 < odds[0] / odds[1] < 1.7
 
 
 def test_what_cannot_be_searched_is_a_sentence(month, noise_item, two_sources, band):
