@@ -18,9 +18,8 @@ from gwiness.core.errors import GwinessError
 from gwiness.core.galactic import injected_in
 from gwiness.core.item import Item
 from gwiness.core.seeds import generator
-from gwiness.plots.galactic import band_figure, sky_figure
+from gwiness.plots.galactic import band_figure, binary_corner, sky_figure
 from gwiness.plots.posterior import (
-    corner_figure,
     match_truth,
     number_figure,
     posterior_table,
@@ -172,7 +171,7 @@ def _show(
     left, right = st.columns([3, 2], gap="large")
     with left:
         st.plotly_chart(
-            corner_figure(
+            binary_corner(
                 posterior, slot, generator(1, "page", shown.index), known.get(slot), height=720
             ),
             key="gb-corner",

@@ -8,12 +8,12 @@ from jaxtyping import Float
 
 from gwiness.core.band import BandSpectrum
 from gwiness.core.catalogue import SPACES, Catalogue
-from gwiness.core.galactic import folded
+from gwiness.core.galactic import FOLDED_SPACE, folded
 from gwiness.core.posterior import Posterior, SampleSet
-from gwiness.plots.posterior import slot_samples, slots_by_frequency
+from gwiness.plots.posterior import corner_figure, slot_samples, slots_by_frequency
 from gwiness.plots.style import TRUTH_COLOR, color_of, framed
 
-__all__ = ["band_figure", "recentred", "sky_figure"]
+__all__ = ["band_figure", "binary_corner", "recentred", "sky_figure"]
 
 _SPACE = SPACES["gb"]
 
@@ -62,13 +62,42 @@ def recentred(samples: SampleSet, slot: int) -> SampleSet:
         samples: Of galactic binaries, folded.
         slot: The source.
     """
+    theta, _ = slot_samples(samples, slot)
+    out = samples.theta.copy()
+    out[samples.mask[:, slot], slot] = folded(theta, _lowest_polarisation(samples, slot))
+    return replace(samples, theta=out)
+
+
+def _lowest_polarisation(samples: SampleSet, slot: int) -> float:
+    """Lower end of the quarter turn around the circular mean of a source's polarisation [rad]."""
     theta, weights = slot_samples(samples, slot)
     quarter = np.pi / 2
     mean = np.sum(weights * np.exp(2j * np.pi * theta[:, _SPACE.index("polarisation")] / quarter))
-    centre = np.angle(mean) * quarter / (2 * np.pi)
-    out = samples.theta.copy()
-    out[samples.mask[:, slot], slot] = folded(theta, centre - quarter / 2)
-    return replace(samples, theta=out)
+    return float(np.angle(mean) * quarter / (2 * np.pi) - quarter / 2)
+
+
+def binary_corner(
+    posterior: Posterior,
+    slot: int,
+    rng: np.random.Generator,
+    truth: Float[np.ndarray, " 8"] | None = None,
+    height: int = 560,
+) -> go.Figure:
+    """`corner_figure` of a galactic binary, its polarisation uncut and the truth beside it.
+
+    Arguments:
+        posterior: Of the binaries of a band.
+        slot: Which of them.
+        rng: Draws equally weighted samples.
+        truth: Injected parameters (8,).
+        height: Height [px].
+    """
+    samples = recentred(posterior.best, slot)
+    if truth is not None:
+        truth = folded(truth, _lowest_polarisation(posterior.best, slot))
+    sets = {**posterior.sets, posterior.best_num: samples}
+    centred = replace(posterior, sets=sets, space=FOLDED_SPACE)
+    return corner_figure(centred, slot, rng, truth, height)
 
 
 def sky_figure(

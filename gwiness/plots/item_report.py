@@ -20,7 +20,7 @@ from gwiness.core.seeds import generator
 from gwiness.core.separation import Separation
 from gwiness.core.tdi import Whitened, Whitener
 from gwiness.plots.correlation import channel_correlation, match_matrix, matrix_figure
-from gwiness.plots.galactic import band_figure, sky_figure
+from gwiness.plots.galactic import band_figure, binary_corner, sky_figure
 from gwiness.plots.posterior import (
     corner_figure,
     joint_corner_figure,
@@ -363,7 +363,7 @@ def _band(item: Item, index: int, found: BandPosterior) -> Section:
         figures["On the sky"] = sky_figure(posterior, draws[1], truth)
         for number, slot in enumerate(slots[:_MOST_CORNERS], start=1):
             title = f"Corner plot of source {number} of {len(slots)}"
-            figures[title] = corner_figure(posterior, slot, draws[0], known.get(slot))
+            figures[title] = binary_corner(posterior, slot, draws[0], known.get(slot))
         tables["Medians and 90 % intervals"] = posterior_table(
             posterior.best, posterior.space, truth
         )

@@ -13,7 +13,7 @@ from gwiness.core.parameters import Parameter, ParameterSpace
 from gwiness.core.posterior import Posterior, SampleSet
 from gwiness.plots.correlation import around_the_circle, parameter_correlation
 from gwiness.plots.export import maps_to_hdf5, posterior_to_hdf5, table_to_csv
-from gwiness.plots.galactic import recentred
+from gwiness.plots.galactic import binary_corner, recentred
 from gwiness.plots.posterior import (
     corner_figure,
     marginal,
@@ -139,6 +139,25 @@ def test_a_binarys_polarisation_and_phase_stay_together_across_the_fold(rng, mea
     assert np.ptp(whole.theta[..., psi]) < 1.0
     # The same signals: whatever was turned goes back.
     assert np.allclose(folded(whole.theta), cut.theta, atol=1e-9)
+
+
+def test_a_binarys_corner_has_its_polarisation_in_one_piece_and_the_truth_in_it(rng):
+    psi, phase = (FOLDED_SPACE.index(name) for name in ("polarisation", "initial_phase"))
+    draws = rng.normal(size=(2000, 1, 8)) * 0.1
+    draws[..., phase] += 3.0
+    truth = folded(np.array([0, 0, 0, 0, 0, 0, -0.05, 3.0]))
+    flat = np.zeros(len(draws))
+    samples = SampleSet(folded(draws), np.ones((len(draws), 1), bool), flat, flat, flat)
+    posterior = Posterior(np.log([0.01, 0.99]), {1: samples}, SPACES["gb"], "test", "gb")
+    figure = binary_corner(posterior, 0, rng, truth)
+    shown = {trace.xaxis: trace.x for trace in figure.data if trace.type == "histogram"}
+    for column in (psi, phase):
+        values = list(shown.values())[column]
+        axis = list(shown)[column]
+        lines = [line.x0 for line in figure.layout.shapes if line.xref == axis]
+        assert np.ptp(values) < 1.0
+        assert lines
+        assert np.abs(lines - np.mean(values)).max() < 0.2
 
 
 def test_posterior_export_comes_back(posterior):
