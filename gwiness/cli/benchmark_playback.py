@@ -11,7 +11,8 @@ import numpy as np
 import typer
 
 from gwiness.cli.options import Json
-from gwiness.cli.served import SAMPLE, browser, run_steps, served, until
+from gwiness.cli.reader import step_times
+from gwiness.cli.served import PATIENCE, SAMPLE, browser, served, until
 from gwiness.core.errors import FileProblem
 
 if TYPE_CHECKING:
@@ -36,6 +37,8 @@ def playback(
     Cold: the server has made no frame, and the system is asked to forget the file. Prefetched:
     the same items once more. A step is a run of the whole page, the mixture alone, on the server.
     """
+    from gwiness.io.formats import describe
+
     path = (file or SAMPLE).resolve()
     if not path.is_file():
         raise FileProblem(f"{path} is not there; name a recording with several items.")
@@ -47,9 +50,11 @@ def playback(
             page.wait_for_selector(".heatmaplayer image")
             page.wait_for_timeout(1000)
             figures |= _play(page, path, frames)
-        times = 1e3 * run_steps(path, steps, scratch)
+            page.goto("about:blank")
+            num = describe(path).num_items
+            times = 1e3 * step_times(server.address, path, num, steps, PATIENCE)
     figures |= {
-        "steps": steps,
+        "steps": len(times),
         "step_ms_median": float(np.median(times)),
         "step_ms_p95": float(np.percentile(times, 95)),
         "step_ms_max": float(np.max(times)),
@@ -63,7 +68,7 @@ def playback(
     print(f"  cold from disk  {figures['cold_fps']:6.1f}   ({figures['cold_frames']} frames)")
     print(f"  prefetched      {figures['prefetched_fps']:6.1f}")
     print(f"Start to first frame {figures['first_frame_s'] * 1e3:.0f} ms")
-    print(f"step of the page (mixture view, {steps} steps, on the server):")
+    print(f"step of the page (mixture view, {len(times)} steps, on the server):")
     print(f"  median {figures['step_ms_median']:.0f} ms, p95 {figures['step_ms_p95']:.0f} ms")
 
 

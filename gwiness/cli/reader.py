@@ -12,13 +12,18 @@ import re
 import time
 from collections.abc import Mapping
 from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
+
+import numpy as np
+
+from gwiness.core.errors import GwinessError
 
 if TYPE_CHECKING:
     from websockets.asyncio.client import ClientConnection, connect
 
-__all__ = ["Reader", "Witness", "connection"]
+__all__ = ["Reader", "Witness", "connection", "step_times"]
 
 _FIRST = asyncio.FIRST_COMPLETED
 _TICK = 0.1
@@ -224,3 +229,45 @@ class Reader:
             self._witness.mix_ups.append(
                 f"{where} shows item {item} of {name} instead of {self._item} of {self._name}"
             )
+
+
+def step_times(
+    address: str, file: Path, num_items: int, steps: int, patience: float
+) -> np.ndarray:
+    """Times [s] of steps of one reader: from the click until the item's page is complete.
+
+    Arguments:
+        address: Of the dashboard.
+        file: What is stepped through, the mixture alone.
+        num_items: Items of the file.
+        steps: How many; each item but the first is visited once at most.
+        patience: Time to wait for each [s].
+
+    Returns:
+        (steps,)
+
+    Raises:
+        GwinessError: If a step goes wrong.
+    """
+    return asyncio.run(_steps(address, file, num_items, steps, patience))
+
+
+async def _steps(
+    address: str, file: Path, num_items: int, steps: int, patience: float
+) -> np.ndarray:
+    witness = Witness()
+    async with connection(address) as socket:
+        reader = Reader(
+            socket, file=str(file), name=file.name, item=0, num_items=num_items, witness=witness
+        )
+        opened = await reader.open(patience)
+        times = (
+            [await reader.step(1, patience) for _ in range(min(steps, num_items - 1))]
+            if opened
+            else []
+        )
+        await reader.close()
+    if not opened or None in times or witness.errors or witness.mix_ups:
+        why = [*witness.errors, *witness.mix_ups, "no answer"][0]
+        raise GwinessError(f"a step failed: {why}")
+    return np.array(times, dtype=float)

@@ -22,8 +22,7 @@ from gwiness.core.errors import GwinessError
 if TYPE_CHECKING:
     from playwright.sync_api import Page
 
-__all__ = ["PATIENCE", "SAMPLE", "Memory", "Served", "browser", "repeat", "run_steps", "served"]
-__all__ += ["until"]
+__all__ = ["PATIENCE", "SAMPLE", "Memory", "Served", "browser", "repeat", "served", "until"]
 
 PATIENCE = 180.0
 """Time after which a page that does not answer is given up [s]."""
@@ -167,41 +166,6 @@ def browser(chromium: str) -> "Iterator[Page]":
             raise GwinessError(f"the browser failed: {str(error).splitlines()[0]}") from error
         finally:
             chrome.close()
-
-
-def run_steps(file: Path, steps: int, scratch: Path) -> np.ndarray:
-    """Times [s] of steps on the server alone: the page's script, without a browser.
-
-    Arguments:
-        file: What is stepped through, the mixture alone.
-        steps: How many.
-        scratch: Where uploads and jobs would go.
-
-    Returns:
-        (steps,)
-
-    Raises:
-        GwinessError: If the page cannot be drawn.
-    """
-    from streamlit.testing.v1 import AppTest
-
-    os.environ |= {
-        "GWINESS_DATA": str(file.parent),
-        "GWINESS_UPLOADS": str(scratch / "uploads"),
-        "GWINESS_JOBS": str(scratch / "jobs"),
-    }
-    sys.path.insert(0, str(SCRIPT.parent.parent))
-    page = AppTest.from_file(str(SCRIPT.with_name("ui.py")), default_timeout=PATIENCE)
-    page.query_params["file"], page.query_params["sep"] = str(file), "Hide"
-    page.run()
-    times = []
-    for _ in range(steps):
-        start = time.perf_counter()
-        page.button(key="next").click().run()
-        times.append(time.perf_counter() - start)
-        if page.exception or page.error:
-            raise GwinessError(f"a step failed: {[*page.exception, *page.error][0].value}")
-    return np.array(times)
 
 
 def repeat(path: Path, items: int, first: int = 0) -> None:
