@@ -9,6 +9,7 @@ all sessions, so that a separation is computed once for everyone.
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -83,6 +84,7 @@ class Store:
     def __init__(self, size: int) -> None:
         self._size = size
         self._values: OrderedDict[Hashable, Any] = OrderedDict()
+        self._makers: dict[Hashable, threading.Lock] = {}
         self._lock = threading.Lock()
 
     def peek(self, key: Hashable) -> Any | None:
@@ -99,11 +101,19 @@ class Store:
                 self._values.popitem(last=False)
 
     def get(self, key: Hashable, make: Callable[[], Value]) -> Value:
-        """The value, made if it is not there; two at once may both make it, the result is one."""
-        found = self.peek(key)
-        if found is None:
-            found = make()
-        self.put(key, found)
+        """The value, made if it is not there; who asks meanwhile waits for it.
+
+        If making it fails or is given up, the next in line makes it.
+        """
+        with self._lock:
+            maker = self._makers.setdefault(key, threading.Lock())
+        with maker:
+            found: Value | None = self.peek(key)
+            if found is None:
+                found = make()
+            self.put(key, found)
+        with self._lock:
+            self._makers.pop(key, None)
         return found
 
 
@@ -198,9 +208,19 @@ def engine() -> "Engine":
     return Engine()
 
 
-def warm_up() -> None:
-    """Import torch, which takes seconds."""
-    import gwiness.engine  # noqa: F401
+def warm_up(sample: Path) -> None:
+    """Make ready what a first page shows: the engine, and an item, separated.
+
+    What fails is not said here: the page will, when it comes to that.
+
+    Arguments:
+        sample: File that opens first, if it is there.
+    """
+    with suppress(GwinessError):
+        models = [card.name for card in engine().cards("separator")]
+        first = AnalysisConfig().separator
+        if sample.is_file() and first in models:
+            separate(FileKey.of([sample]), 0, first, lambda _fraction, _text: None)
 
 
 @st.cache_resource(show_spinner=False)

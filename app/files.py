@@ -20,6 +20,7 @@ from gwiness.core.errors import FileProblem
 
 __all__ = [
     "JOIN",
+    "SAMPLE",
     "NotYours",
     "allowed_paths",
     "data_files",
@@ -39,6 +40,8 @@ __all__ = [
 ]
 
 JOIN = " + "
+SAMPLE = state.ROOT / "sample_data" / "lisa-sample.h5"
+"""The file that opens first."""
 _UPLOAD = re.compile(r" \(upload [0-9a-f]{4}\)$")
 _MAX_LISTED = 300
 """Files of the sidebar's list, which is made anew in every run; the dialog has them all."""
@@ -75,7 +78,7 @@ def data_files() -> list[str]:
 
 def default_file(files: list[str]) -> str | None:
     """The sample that opens first."""
-    samples = [file for file in files if Path(file).name == "lisa-sample.h5"]
+    samples = [file for file in files if Path(file).name == SAMPLE.name]
     return (samples or files or [None])[0]
 
 

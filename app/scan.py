@@ -1,8 +1,8 @@
 """A look at every item of a file, in the background: bounded, and only while somebody looks.
 
-One thread a file reads item after item with a handle of its own, and rests as long as it worked,
-so that the page always comes first. It stops when nobody has asked for a while, and goes on where
-it stopped when somebody asks again.
+One thread a file reads item after item with a handle of its own, gives way to pages that are
+being drawn, and rests as long as it worked, so that the page always comes first. It stops when
+nobody has asked for a while, and goes on where it stopped when somebody asks again.
 """
 
 import threading
@@ -11,7 +11,7 @@ import time
 import streamlit as st
 
 from app.cache import Store
-from app.state import FileKey
+from app.state import FileKey, give_way
 from gwiness.core.errors import GwinessError
 from gwiness.io.formats import open_recording
 from gwiness.io.recording import ReadOptions
@@ -22,6 +22,7 @@ __all__ = ["MOST_ITEMS", "Scan", "scan_of"]
 MOST_ITEMS = 10_000
 """Items that are looked at; a file may hold more."""
 _PATIENCE_S = 15.0
+_MOST_WAIT_S = 5.0
 
 
 class Scan:
@@ -67,6 +68,7 @@ class Scan:
         try:
             with open_recording(key.path, options) as recording:
                 while self._wanted():
+                    give_way(_MOST_WAIT_S)
                     start = time.monotonic()
                     try:
                         found = item_loudness(recording.item(self.done))

@@ -5,6 +5,8 @@ The item is the single source of truth: every panel of a run shows the item that
 
 import math
 import os
+import threading
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +28,7 @@ __all__ = [
     "current_item",
     "end_run",
     "forget_span",
+    "give_way",
     "goto",
     "hear_player",
     "in_full_run",
@@ -50,6 +53,9 @@ __all__ = [
 ROOT = Path(__file__).resolve().parent.parent
 SPEEDS = (0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0)
 """Items a second while playing."""
+_DRAWING: set[int] = set()
+"""Threads that draw a whole page just now, of all sessions."""
+_LOOK_S = 0.05
 
 
 @dataclass(frozen=True)
@@ -342,6 +348,7 @@ def begin_run(player_here: bool = False) -> None:
     Arguments:
         player_here: Whether this page has a player; leaving it closes the canvas.
     """
+    _DRAWING.add(threading.get_ident())
     st.session_state["_full_run"] = True
     st.session_state["_loaded"] = None
     if not player_here and on_canvas():
@@ -353,6 +360,18 @@ def begin_run(player_here: bool = False) -> None:
 def end_run() -> None:
     """Last thing of a run, whatever happened in it."""
     st.session_state["_full_run"] = False
+    _DRAWING.discard(threading.get_ident())
+
+
+def give_way(most: float) -> None:
+    """In the background: wait while a page is being drawn, whosoever.
+
+    Arguments:
+        most: Longest wait [s]: many readers must not stop what works for them.
+    """
+    end = time.monotonic() + most
+    while _DRAWING and time.monotonic() < end:
+        time.sleep(_LOOK_S)
 
 
 def set_loaded(value: Loaded | None) -> None:

@@ -166,7 +166,13 @@ def spectrogram_tab(shown: Loaded) -> None:
     sinusoid = shown.info.format == "sinusoid"
     separation = None
     if shown.view.outputs != "Hide" and not sinusoid:
+        meanwhile = st.empty()
+        if shown.view.separator is not None and "_drawn_limits" not in st.session_state:
+            # Nothing is on the page yet; the mixture need not wait for its parts.
+            with meanwhile:
+                _mixture_alone(shown)
         separation = separation_on_show(shown)
+        meanwhile.empty()
     with st.spinner("Computing the maps …"):
         rows = _rows(shown, separation)
         maps = [panel.map for row in rows for panel in row if panel.map is not None]
@@ -193,6 +199,17 @@ def spectrogram_tab(shown: Loaded) -> None:
         command(shown, shown.view.separator, "separate"),
         named,
         {"Table": score_table(scores)} if scores else None,
+    )
+
+
+def _mixture_alone(shown: Loaded) -> None:
+    panel = mixture_panel(shown)
+    limits = shown.view.limits or auto_limits([map_of(shown, "mixture")])
+    figure = spectrogram_figure(
+        [[panel]], limits, shown.view.colormap, row_height=240, time_unit=time_unit(shown)
+    )
+    st.plotly_chart(
+        figure, key="map-meanwhile", config=toolbar(), alt="Spectrogram of the mixture"
     )
 
 

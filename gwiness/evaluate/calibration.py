@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, Float
-from scipy.stats import binom, chisquare
 
 __all__ = [
     "central_coverage",
@@ -73,6 +72,8 @@ def rank_histogram(ranks: Float[np.ndarray, " R"], num_bins: int = 20) -> dict[s
     Returns:
         ``counts`` (B,), ``p_value`` of Pearson's χ² (None for fewer than five ranks a bin).
     """
+    from scipy.stats import chisquare  # slow to import
+
     counts, _ = np.histogram(ranks, bins=num_bins, range=(0.0, 1.0))
     enough = len(ranks) >= 5 * num_bins
     return {
@@ -85,6 +86,8 @@ def p_p_band(
     num: int, levels: Float[np.ndarray, " L"], probability: float = 0.9
 ) -> tuple[Float[np.ndarray, " L"], Float[np.ndarray, " L"]]:
     """Binomial band (L,) and (L,) in which the P–P curve of ``num`` ranks lies at each level."""
+    from scipy.stats import binom  # slow to import
+
     tail = (1 - probability) / 2
     low, high = binom.ppf(tail, num, levels), binom.ppf(1 - tail, num, levels)
     return low / num, high / num

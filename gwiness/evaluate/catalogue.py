@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
-from scipy.optimize import linear_sum_assignment
 
 from gwiness.core.galactic import MATCH
 from gwiness.evaluate.calibration import rate_interval
@@ -45,6 +44,8 @@ def match_sources(overlaps: Float[np.ndarray, "J K"]) -> Matches:
         >>> match_sources(np.array([[0.2, 0.95], [0.1, 0.97]])).right.tolist()
         [False, True]
     """
+    from scipy.optimize import linear_sum_assignment  # slow to import
+
     rows, columns = linear_sum_assignment(-overlaps) if overlaps.size else (np.zeros(0, int),) * 2
     overlap, partner = np.zeros(len(overlaps)), np.full(len(overlaps), -1)
     overlap[rows] = overlaps[rows, columns]

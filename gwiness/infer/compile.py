@@ -27,6 +27,15 @@ from gwiness.infer.kernel import cut_off
 __all__ = ["compile_galactic", "compile_search", "start_compiling"]
 
 
+_BEHIND = """
+import os, runpy, sys
+if hasattr(os, "nice"):
+    os.nice(5)
+runpy.run_module(sys.argv[1], run_name="__main__")
+"""
+"""Behind the page from the first import on, but not starved: somebody may wait for it."""
+
+
 def compile_search() -> None:
     """Call every compiled function once, as a search does."""
     law = SinusoidConfig(num_min=0)
@@ -56,7 +65,7 @@ def compile_galactic() -> None:
 def start_compiling() -> subprocess.Popen[bytes]:
     """Do that in the background, behind everything else."""
     return subprocess.Popen(
-        [sys.executable, "-m", __name__],
+        [sys.executable, "-c", _BEHIND, __name__],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
@@ -65,7 +74,5 @@ def start_compiling() -> subprocess.Popen[bytes]:
 
 
 if __name__ == "__main__":
-    if hasattr(os, "nice"):
-        os.nice(5)  # behind the page, but not starved on a busy machine: somebody may wait for it
     compile_search()
     compile_galactic()

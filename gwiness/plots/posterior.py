@@ -7,7 +7,6 @@ import numpy as np
 import plotly.graph_objects as go
 from jaxtyping import Float
 from plotly.subplots import make_subplots
-from scipy.optimize import linear_sum_assignment
 
 from gwiness.core.catalogue import Catalogue
 from gwiness.core.parameters import Parameter, ParameterSpace
@@ -114,6 +113,8 @@ def match_truth(
     index = truth.space.index("frequency")
     medians = [np.median(samples.theta[samples.mask[:, slot], slot, index]) for slot in slots]
     distance = np.abs(np.subtract.outer(medians, truth.theta[:, index]))
+    from scipy.optimize import linear_sum_assignment  # slow to import
+
     rows, columns = linear_sum_assignment(distance)
     return {slots[row]: truth.theta[column] for row, column in zip(rows, columns, strict=True)}
 

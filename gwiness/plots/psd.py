@@ -15,7 +15,6 @@ from typing import Literal
 import numpy as np
 import plotly.graph_objects as go
 from jaxtyping import Float
-from scipy.signal import welch
 
 from gwiness.core.axes import Series
 from gwiness.core.grid import TimeGrid
@@ -85,6 +84,8 @@ def spectrum(
         >>> bool(abs(np.median(line.density) - 1) < 0.02)  # √(2 dt)
         True
     """
+    from scipy.signal import welch  # half a second to import
+
     freqs, power = welch(samples, 1 / grid.dt, nperseg=min(window, grid.num), detrend=False)
     inside = (freqs >= max(band[0], freqs[1])) & (freqs <= band[1])
     return Spectrum(freqs[inside], np.sqrt(power[inside]), color, dash)

@@ -17,7 +17,6 @@ from fractions import Fraction
 
 import numpy as np
 from jaxtyping import Float
-from scipy.ndimage import maximum_filter1d, uniform_filter1d
 
 from gwiness.core.axes import Series
 from gwiness.core.errors import GwinessError
@@ -158,6 +157,8 @@ def _loudness(sound: Series, rate: int) -> float:
 
 
 def _limited(sound: Series, rate: int) -> Series:
+    from scipy.ndimage import maximum_filter1d, uniform_filter1d  # slow to import
+
     width = 2 * round(_BLOCK_S * rate / 2) + 1
     peak = maximum_filter1d(np.abs(sound), width, mode="nearest")
     gain = np.minimum(1.0, _CEILING / np.maximum(peak, _CEILING))

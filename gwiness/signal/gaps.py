@@ -6,7 +6,6 @@ times for 1 mHz; a longer one gains less than it costs where a merger ends in th
 """
 
 import numpy as np
-from scipy.ndimage import distance_transform_edt
 
 from gwiness.core.axes import SampleMask, Series
 from gwiness.core.grid import TimeGrid
@@ -41,6 +40,8 @@ def gap_window(valid: SampleMask, taper: int) -> Series:
     """
     if valid.all() or not valid.any():
         return valid.astype(np.float64)
+    from scipy.ndimage import distance_transform_edt  # slow to import, and rarely needed
+
     distance = distance_transform_edt(valid)
     return 0.5 - 0.5 * np.cos(np.pi * np.clip(distance / taper, 0, 1))
 

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 from scipy.fft import next_fast_len
-from scipy.stats import norm
+from scipy.special import ndtri
 
 from gwiness.core.axes import ChannelSeries, SampleMask
 from gwiness.core.grid import TimeGrid
@@ -66,7 +66,7 @@ class LagCurve:
     @property
     def chance(self) -> float:
         """What the largest absolute value of independent streams exceeds once in twenty curves."""
-        return float(self.scatter[self.peak] * norm.isf(CHANCE / 2 / max(self.num_free, 1.0)))
+        return float(self.scatter[self.peak] * -ndtri(CHANCE / 2 / max(self.num_free, 1.0)))
 
 
 def lag_curve(

@@ -8,7 +8,7 @@ from itertools import pairwise
 
 import numpy as np
 from jaxtyping import Float
-from scipy.stats import beta
+from scipy.special import betaincinv
 
 from gwiness.core.axes import SampleMask
 from gwiness.core.tdi import Whitened
@@ -100,4 +100,4 @@ def _expected(frames: int) -> float:
     """
     num = max(0.75 * frames, 2.0)
     rank = _QUANTILE * (num + 1)
-    return float(-np.log1p(-beta.ppf(_QUANTILE, rank, num + 1 - rank)))
+    return float(-np.log1p(-betaincinv(rank, num + 1 - rank, _QUANTILE)))

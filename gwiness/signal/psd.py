@@ -20,8 +20,6 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
-from scipy.ndimage import median_filter
-from scipy.signal import spectrogram
 
 from gwiness.core.axes import ChannelSpectrum, Spectrum
 from gwiness.core.grid import TimeGrid
@@ -225,6 +223,10 @@ def welch_psd(tdi: TDI, segment: int = 8192, smooth: int = 65) -> ChannelSpectru
     Returns:
         One-sided PSD (C, F) [1/Hz] on the grid's frequencies, interpolated in logarithms.
     """
+    # Half a second to import, which a page that opens with the analytic model does not need.
+    from scipy.ndimage import median_filter
+    from scipy.signal import spectrogram
+
     segment = min(segment, tdi.grid.num)
     freqs, _, power = spectrogram(
         tdi.data, 1 / tdi.grid.dt, "hann", segment, segment // 2, detrend=False

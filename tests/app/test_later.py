@@ -1,6 +1,11 @@
 """Work in the background: the latest wish counts, and what fails is over, too."""
 
 import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
+
+import pytest
 
 from app.later import Later
 
@@ -37,3 +42,59 @@ def test_what_waits_is_given_up_for_what_is_asked_now():
 def test_a_failure_ends_the_waiting():
     later = Later()
     assert until(lambda: later.done("a", lambda: 1 / 0))
+
+
+def test_a_value_that_two_ask_for_at_once_is_made_once():
+    from app.cache import Store
+
+    made, begun, go_on = [], threading.Event(), threading.Event()
+
+    def make():
+        begun.set()
+        assert go_on.wait(10)
+        made.append(1)
+        return object()
+
+    store = Store(2)
+    with ThreadPoolExecutor(2) as pool:
+        first = pool.submit(store.get, "a", make)
+        assert begun.wait(10)
+        second = pool.submit(store.get, "a", make)
+        go_on.set()
+        assert first.result(10) is second.result(10)
+    assert made == [1]
+
+
+def test_a_value_whose_making_fails_is_made_by_the_next_in_line():
+    from app.cache import Store
+
+    store = Store(2)
+    with pytest.raises(ZeroDivisionError):
+        store.get("a", lambda: 1 / 0)
+    assert store.get("a", lambda: 3) == 3
+
+
+def test_background_work_waits_for_a_page_that_is_being_drawn_but_not_for_ever(monkeypatch):
+    from app import state
+
+    monkeypatch.setattr(state, "_DRAWING", {1})
+    start = time.monotonic()
+    state.give_way(0.2)
+    assert 0.2 <= time.monotonic() - start < 5
+    threading.Timer(0.1, state._DRAWING.clear).start()
+    start = time.monotonic()
+    state.give_way(60)
+    assert time.monotonic() - start < 30
+
+
+def test_the_server_separates_what_opens_first(lisa_file, engine, monkeypatch, tmp_path):
+    from app import cache
+    from app.state import FileKey
+
+    monkeypatch.setattr(cache, "engine", lambda: engine)
+    monkeypatch.setattr(cache, "AnalysisConfig", lambda: SimpleNamespace(separator="scnet-test"))
+    cache.warm_up(tmp_path / "not there.h5")
+    assert not engine.separated
+    cache.warm_up(lisa_file)
+    assert cache.separated(FileKey.of([lisa_file]), 0, "scnet-test") is not None
+    assert len(engine.separated) == 1

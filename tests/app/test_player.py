@@ -15,7 +15,8 @@ def session(monkeypatch):
 
     Bare.session_state = {"_item": 1}
     monkeypatch.setattr(app.state, "st", Bare)
-    return Bare.session_state
+    yield Bare.session_state
+    app.state.end_run()
 
 
 def test_start_opens_the_canvas_and_stop_hands_the_item_back(session):
