@@ -97,4 +97,4 @@ def test_the_server_separates_what_opens_first(lisa_file, engine, monkeypatch, t
     assert not engine.separated
     cache.warm_up(lisa_file)
     assert cache.separated(FileKey.of([lisa_file]), 0, "scnet-test") is not None
-    assert len(engine.separated) == 1
+    assert engine.separated == 1
