@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 
 import streamlit as st
 
-from app import galactic_search, state
+from app import files, galactic_search, state
 from app.components.controls import window_label
 from app.components.lags import stream_title
 from app.state import Loaded
@@ -73,7 +73,7 @@ def view_query(shown: Loaded) -> dict[str, str | list[str]]:
     view, key, dt = shown.view, shown.key, shown.info.dt or 1.0
     sinusoid = shown.info.format == "sinusoid"
     query: dict[str, str | list[str]] = {
-        "file": state.short_path(key.path),
+        "file": files.join([state.short_path(path) for path in key.paths]),
         "item": str(shown.index),
         "swin" if sinusoid else "win": window_label(view.window, dt),
         "map": view.colormap,

@@ -1,6 +1,7 @@
 """Small files of both kinds, an engine that answers at once, and what is on a page."""
 
 import json
+from urllib.parse import parse_qs
 
 import numpy as np
 
@@ -199,3 +200,12 @@ def texts(at):
         for each in at.get(kind)
         if isinstance(each.value, str)
     )
+
+
+def link_of(at):
+    """The link that the page shows, by key."""
+    html = next(each.value for each in at.get("html") if "gw-link" in str(each.value))
+    text = html.split('<code class="gw-link">')[1].split("</code>")[0].replace("&amp;", "&")
+    assert text.startswith("?")
+    found = parse_qs(text[1:], strict_parsing=True)
+    return {name: values if len(values) > 1 else values[0] for name, values in found.items()}

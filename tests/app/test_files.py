@@ -4,7 +4,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from standins import clean, heatmaps, texts
+from standins import clean, heatmaps, link_of, texts
 
 from app import listing, recent
 
@@ -78,6 +78,8 @@ def test_several_bricks_open_as_their_sum_and_an_odd_file_says_so(page, bricks, 
     assert "EMRI_1d.h5 + MBHB_1d.h5" in texts(at)
     assert len(heatmaps(at)) == 1
     assert at.code[0].value.count(".h5") == 2
+    again = clean(page(first, engine, link_of(at)["file"], sep="Hide"))
+    assert again.session_state["_loaded"].key == at.session_state["_loaded"].key
     at = page(first, engine, f"{first} + {lisa_file}", sep="Hide")
     assert "only Mojito bricks are summed" in at.error[0].value
 

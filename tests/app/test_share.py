@@ -2,12 +2,11 @@
 
 import io
 import wave
-from urllib.parse import parse_qs
 
 import h5py
 import numpy as np
 import pytest
-from standins import clean, figures, texts
+from standins import clean, figures, link_of, texts
 
 from gwiness.core.errors import GwinessError
 
@@ -32,15 +31,6 @@ SINUSOID_VIEW = {
     "swin": "25.6 s · Δf 39 mHz",
     "map": "Inferno",
 }
-
-
-def link_of(at):
-    """The link that the page shows, by key."""
-    html = next(each.value for each in at.get("html") if "gw-link" in str(each.value))
-    text = html.split('<code class="gw-link">')[1].split("</code>")[0].replace("&amp;", "&")
-    assert text.startswith("?")
-    found = parse_qs(text[1:], strict_parsing=True)
-    return {name: values if len(values) > 1 else values[0] for name, values in found.items()}
 
 
 def seen(at):
