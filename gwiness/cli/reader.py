@@ -11,6 +11,7 @@ import html
 import re
 import time
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -232,7 +233,7 @@ class Reader:
 
 
 def step_times(
-    address: str, file: Path, num_items: int, steps: int, patience: float
+    address: str, file: Path, num_items: int, steps: int, patience: float, first: int = 0
 ) -> np.ndarray:
     """Times [s] of steps of one reader: from the click until the item's page is complete.
 
@@ -242,6 +243,7 @@ def step_times(
         num_items: Items of the file.
         steps: How many; each item but the first is visited once at most.
         patience: Time to wait for each [s].
+        first: Item that it begins with: those before it may have been seen, and are kept.
 
     Returns:
         (steps,)
@@ -249,16 +251,24 @@ def step_times(
     Raises:
         GwinessError: If a step goes wrong.
     """
-    return asyncio.run(_steps(address, file, num_items, steps, patience))
+    # In a thread of its own: that of a browser's driver has a loop already.
+    with ThreadPoolExecutor(1) as pool:
+        task = pool.submit(asyncio.run, _steps(address, file, num_items, steps, patience, first))
+        return task.result()
 
 
 async def _steps(
-    address: str, file: Path, num_items: int, steps: int, patience: float
+    address: str, file: Path, num_items: int, steps: int, patience: float, first: int
 ) -> np.ndarray:
     witness = Witness()
     async with connection(address) as socket:
         reader = Reader(
-            socket, file=str(file), name=file.name, item=0, num_items=num_items, witness=witness
+            socket,
+            file=str(file),
+            name=file.name,
+            item=first,
+            num_items=num_items,
+            witness=witness,
         )
         opened = await reader.open(patience)
         times = (
