@@ -202,7 +202,7 @@ def injected(key: FileKey, index: int, like: Whitened) -> dict[str, Whitened]:
 
 @st.cache_resource(show_spinner="Starting the engine …")
 def engine() -> "Engine":
-    """Loaded checkpoints; torch is imported here, on first use."""
+    """Loaded checkpoints; torch is imported with the first of them."""
     from gwiness.engine import Engine
 
     return Engine()

@@ -3,11 +3,11 @@
 import threading
 from collections.abc import Callable
 from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 import numpy as np
-import torch
 from jaxtyping import Float
 
 from gwiness import store
@@ -53,11 +53,15 @@ def start_compiling() -> "subprocess.Popen[bytes]":
 
 def best_device() -> str:
     """The GPU where there is one, else the CPU."""
+    import torch
+
     return "cuda" if torch.cuda.is_available() else "cpu"
 
 
 def describe_device(device: str) -> str:
     """What a user calls the device, e.g. ``GPU NVIDIA H100`` or ``CPU, 2 threads``."""
+    import torch
+
     if device.startswith("cuda"):
         return f"GPU {torch.cuda.get_device_name(device)}"
     return f"CPU, {torch.get_num_threads()} threads"
@@ -78,9 +82,14 @@ class Engine:
 
     def __init__(self, models_root: Path = store.MODELS, device: str = "auto") -> None:
         self.models_root = models_root
-        self.device = best_device() if device == "auto" else device
+        self._wanted = device
         self._models: dict[str, tuple[ModelCard, Separator | SlotFlowEstimator]] = {}
         self._lock = threading.Lock()
+
+    @cached_property
+    def device(self) -> str:
+        """Device of torch, which is imported to find out."""
+        return best_device() if self._wanted == "auto" else self._wanted
 
     def cards(self, kind: str | None = None) -> list[ModelCard]:
         """Cards of the installed models, of one kind if given."""
