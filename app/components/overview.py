@@ -7,8 +7,9 @@ import streamlit as st
 
 from app import state, streams
 from app.components.text import counted
-from app.scan import Scan, scan_of
+from app.scan import Scan, scan_of, scores_of
 from app.state import Loaded
+from app.whole_file import WholeFile
 from gwiness.core.catalogue import KINDS
 from gwiness.plots.overview import LOUDNESS
 from gwiness.plots.style import color_of, short_title
@@ -39,19 +40,31 @@ def overview(shown: Loaded) -> None:
     if shown.info.num_items < 2:
         return
     scan = scan_of(shown.key, shown.info.num_items)
-    wait = None if scan.finished else (1.0 if scan.num <= _SMALL else 3.0)
-    st.fragment(_strip, run_every=wait)(shown, wait is not None)
+    wait = 1.0 if scan.num <= _SMALL else 3.0
+    waiting = not (scan.finished and _scored(shown))
+    st.fragment(_strip, run_every=wait if waiting else None)(shown, waiting)
+
+
+def _scored(shown: Loaded) -> bool:
+    """Whether nothing more is to come of the whole file's separation."""
+    if shown.info.format == "sinusoid" or shown.view.separator is None or not shown.info.truth:
+        return True
+    job = WholeFile(shown.key, "separate", shown.view.separator).job
+    running = job is not None and job.exit_code is None
+    return scores_of(shown.key, shown.view.separator).finished and not running
 
 
 def _strip(shown: Loaded, waiting: bool) -> None:
     scan = scan_of(shown.key, shown.info.num_items)
-    if waiting and scan.finished and not state.in_full_run():
+    if waiting and scan.finished and _scored(shown) and not state.in_full_run():
         # Drawn once more by the page, without a timer.
         st.rerun(scope="app")
     strip = st.components.v2.component(
         "gwiness_overview", html=_HTML, css=_STYLE, js=_SCRIPT.read_text(encoding="utf-8")
     )
-    separated = streams.nsdr_by_item(shown.key, str(shown.view.separator))
+    model = str(shown.view.separator)
+    whole = {} if shown.view.separator is None else scores_of(shown.key, model).values
+    separated = {**whole, **streams.nsdr_by_item(shown.key, model)}
     found = strip(
         key="strip",
         data=strip_data(scan, separated, shown.index),

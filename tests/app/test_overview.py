@@ -9,9 +9,11 @@ import pytest
 from standins import AnswersAtOnce, clean, lisa_item, write_lisa, write_sinusoids
 
 from app.components.overview import strip_data
-from app.scan import Scan
+from app.scan import Scan, Scores
 from app.state import FileKey
+from app.whole_file import WholeFile
 from gwiness.io.formats import open_recording
+from gwiness.io.results import ResultHeader, ResultWriter
 from gwiness.plots.overview import LOUDNESS, injected_snr, item_loudness
 
 
@@ -72,6 +74,27 @@ def test_an_item_that_cannot_be_read_leaves_a_hole(tmp_path):
     assert scan.values["gb"][1] is None
     assert None not in (scan.values["gb"][0], scan.values["gb"][2])
     assert "1 item cannot be read" in strip_data(scan, {}, 0)["note"]
+
+
+def test_what_a_whole_file_s_separation_has_finished_is_scored(tmp_path, monkeypatch):
+    monkeypatch.setenv("GWINESS_JOBS", str(tmp_path / "jobs"))
+    path = write_lisa(tmp_path / "x.h5", 3, 2**12)
+    key = FileKey.of(path)
+    scores = Scores(key, "scnet-test")
+    assert scores.finished
+    whole = WholeFile(key, "separate", "scnet-test")
+    writer = ResultWriter(whole.result, ResultHeader("separate", ()))
+    with open_recording(path) as recording:
+        for index in (0, 2):
+            separation = AnswersAtOnce().separate(recording.item(index), "scnet-test")
+            writer.put(index, separation=separation)
+    assert not scores.finished
+    finished(scores)
+    assert set(scores.values) == {0, 2}
+    for found in scores.values.values():
+        assert found == pytest.approx({"mbhb": 20.0, "emri": 20.0, "gb": 20.0}, abs=0.01)
+    writer.finish()
+    assert finished(scores).finished
 
 
 def test_a_file_that_is_gone_ends_the_scan(tmp_path):
