@@ -169,7 +169,7 @@ class Scores(_Background):
 
 @st.cache_resource(show_spinner=False)
 def _scans() -> Store:
-    return Store(8)
+    return Store(16)
 
 
 def scan_of(key: FileKey, num_items: int) -> Scan:
