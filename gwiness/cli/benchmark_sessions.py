@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.table import Table
 
 from gwiness.cli.options import Json
-from gwiness.cli.reader import Reader, Witness, connection
+from gwiness.cli.reader import Reader, Witness, connection, run_apart
 from gwiness.cli.served import PATIENCE, Memory, Served, repeat, served
 from gwiness.core.errors import FileProblem, GwinessError
 
@@ -178,7 +178,7 @@ def sessions(
         counts = [describe(path).num_items for path in paths]
         crowd = _Crowd(paths, counts, sessions, 60 * minutes, think, seed)
         with served({path.parent for path in paths}, Path(folder)) as server:
-            seen = asyncio.run(_gather(crowd, server))
+            seen = run_apart(_gather(crowd, server))
             tracebacks = server.log.read_text(errors="replace").count("Traceback")
     figures = _figures(crowd, seen, tracebacks)
     if as_json:

@@ -10,11 +10,11 @@ import hashlib
 import html
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Coroutine, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlencode
 
 import numpy as np
@@ -24,7 +24,9 @@ from gwiness.core.errors import GwinessError
 if TYPE_CHECKING:
     from websockets.asyncio.client import ClientConnection, connect
 
-__all__ = ["Reader", "Witness", "connection", "step_times"]
+__all__ = ["Reader", "Witness", "connection", "run_apart", "step_times"]
+
+Value = TypeVar("Value")
 
 _FIRST = asyncio.FIRST_COMPLETED
 _TICK = 0.1
@@ -232,6 +234,12 @@ class Reader:
             )
 
 
+def run_apart(work: Coroutine[Any, Any, Value]) -> Value:
+    """Run a coroutine in a thread of its own: that of a browser's driver has a loop already."""
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(asyncio.run, work).result()
+
+
 def step_times(
     address: str, file: Path, num_items: int, steps: int, patience: float, first: int = 0
 ) -> np.ndarray:
@@ -251,10 +259,7 @@ def step_times(
     Raises:
         GwinessError: If a step goes wrong.
     """
-    # In a thread of its own: that of a browser's driver has a loop already.
-    with ThreadPoolExecutor(1) as pool:
-        task = pool.submit(asyncio.run, _steps(address, file, num_items, steps, patience, first))
-        return task.result()
+    return run_apart(_steps(address, file, num_items, steps, patience, first))
 
 
 async def _steps(

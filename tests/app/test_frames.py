@@ -16,6 +16,7 @@ from app import cache, frames
 from app.frames import FACTS_HEADER, Desk, FrameView, Refused
 from app.state import FileKey
 from app.streams import MapRequest
+from gwiness.cli.reader import run_apart
 from gwiness.plots.frames import FRAME_SIZE
 from gwiness.plots.streams import Processing
 
@@ -43,7 +44,7 @@ def view_of(file, source="mixture", kind="", **changes):
 def ask(token, name, item):
     """Status, facts and picture; or status, sentence and None."""
     path = {"token": token, "view": name, "item": item}
-    answer = asyncio.run(frames.frame(Request({"type": "http", "path_params": path})))
+    answer = run_apart(frames.frame(Request({"type": "http", "path_params": path})))
     if answer.status_code != 200:
         (sentence,) = json.loads(answer.body).values()
         return answer.status_code, sentence, None
@@ -160,7 +161,7 @@ def test_a_session_waits_for_a_few_frames_at_once(monkeypatch, lisa_file):
         await asyncio.gather(*(task for task in asked if task not in too_many))
         assert (await desk.frame(token, name, 3)).facts["item"] == 3
 
-    asyncio.run(flood())
+    run_apart(flood())
 
 
 def test_old_views_and_tokens_are_forgotten(lisa_file):

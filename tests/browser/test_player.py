@@ -13,7 +13,8 @@ def player(visit, request):
     visit.open("/?sep=Hide" + getattr(request, "param", ""))
     visit.heatmaps(1)
     found = visit.page.locator(".player")
-    found.wait_for(timeout=60_000)
+    # Its keys are heard from when it has been told what there is to play.
+    found.locator(".speed option").first.wait_for(state="attached", timeout=60_000)
     return found
 
 

@@ -1,13 +1,12 @@
 """`gwiness benchmark sessions`: readers at once see their own; what is not theirs is noticed."""
 
-import asyncio
 import json
 import sys
 
 import pytest
 
 from gwiness.cli import main
-from gwiness.cli.reader import Reader, Witness
+from gwiness.cli.reader import Reader, Witness, run_apart
 
 pytest.importorskip("streamlit")
 
@@ -58,7 +57,7 @@ def test_what_belongs_to_another_session_is_noticed(file, item, wrong):
         reader.hear(head(file, item))
         return witness.mix_ups
 
-    assert len(asyncio.run(heard())) == wrong
+    assert len(run_apart(heard())) == wrong
 
 
 def test_one_item_with_two_figures_is_a_mix_up():
