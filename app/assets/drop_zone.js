@@ -313,5 +313,6 @@ export default function (component) {
     zone.classList.remove("over")
     if (event.dataTransfer.files.length) add([...event.dataTransfer.files])
   }
+  zone.dataset.ready = "" // from now on it takes what is dropped
   queue.draw()
 }

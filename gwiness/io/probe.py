@@ -22,9 +22,9 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -59,6 +59,7 @@ class _Answer:
 
     outcome: str
     text: str = ""
+    number: int | None = None
 
 
 class _Probe:
@@ -68,6 +69,7 @@ class _Probe:
         self._lock = threading.Lock()
         self._child: subprocess.Popen[bytes] | None = None
         self._seen: dict[tuple[object, ...], _Answer] = {}
+        self._number = 0
         self.is_child = False
 
     def forget(self) -> None:
@@ -81,6 +83,7 @@ class _Probe:
                 [sys.executable, "-c", "from gwiness.io.probe import serve; serve()"],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
+                bufsize=0,  # what `select` does not see must not wait in a buffer
                 # Threads of linear algebra would not survive the fork.
                 env={**os.environ, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"},
                 # `-c` puts the working directory on the path of modules.
@@ -104,22 +107,30 @@ class _Probe:
         with self._lock:
             if key in self._seen:
                 return self._seen[key]
-            answer = self._talk(line.encode() + b"\n")
+            answer = self._talk(request)
             if answer.outcome != "lost":
                 if len(self._seen) >= _MAX_SEEN:
                     self._seen.clear()
                 self._seen[key] = answer
             return answer
 
-    def _talk(self, line: bytes) -> _Answer:
+    def _talk(self, request: Mapping[str, Any]) -> _Answer:
         child = self.start()
+        self._number += 1
+        line = json.dumps({**request, "number": self._number}).encode() + b"\n"
+        end = time.monotonic() + _WALL_SECONDS
         assert child.stdin is not None  # they are pipes
         assert child.stdout is not None
         try:
+            while select.select([child.stdout], [], [], 0.0)[0] and child.stdout.readline():
+                pass  # the last words of a worker that died with nothing to do
             child.stdin.write(line)
-            child.stdin.flush()
-            if select.select([child.stdout], [], [], _WALL_SECONDS)[0]:
-                return _Answer(**json.loads(child.stdout.readline()))
+            while select.select([child.stdout], [], [], max(end - time.monotonic(), 0.0))[0]:
+                answer = _Answer(**json.loads(child.stdout.readline()))
+                # A worker that dies cannot say over what; and what is left of an earlier request
+                # must not be taken for the answer to this one.
+                if answer.number in (None, self._number):
+                    return answer
             reason = f"it did not open within {_WALL_SECONDS:.0f} s"
         except (OSError, ValueError):
             reason = "the process that looks at files ended"
@@ -212,7 +223,7 @@ def _work() -> None:
         _limit_memory(_MEMORY + 2 * allowance(request["size"], request["limit"]))
         answer = _answer(request)
         signal.setitimer(signal.ITIMER_PROF, 0.0)
-        _say(answer)
+        _say(replace(answer, number=request["number"]))
 
 
 def _limit_memory(most: int) -> None:

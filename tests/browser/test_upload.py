@@ -93,7 +93,7 @@ def test_a_large_file_is_uploaded_stops_goes_on_after_a_reload_and_opens(
     opened(visit, "large.h5")
     assert sent[0] == before, "nothing that the server holds is sent again"
     assert held(upload_folder) == 0
-    assert visit.page.locator(".gw-fact").filter(has_text="1 of 32").count() == 1
+    visit.page.locator(".gw-fact").filter(has_text="1 of 32").wait_for(timeout=60_000)
     visit.heatmaps(1)
     whole = [path for path in upload_folder.rglob("large.h5")]
     assert len(whole) == 1
@@ -153,7 +153,7 @@ def test_bricks_that_are_dropped_together_open_as_their_sum(visit, tmp_path):
         }""",
         [[path.name, _base64(path)] for path in sorted(tmp_path.glob("*.h5"))],
     )
-    visit.page.locator(".zone").dispatch_event("drop", {"dataTransfer": data})
+    visit.page.locator(".zone[data-ready]").dispatch_event("drop", {"dataTransfer": data})
     opened(visit, "EMRI_731d.h5 + MBHB_731d.h5")
     visit.page.get_by_text("2 bricks summed").wait_for(timeout=60_000)
     visit.heatmaps(1)

@@ -1,5 +1,6 @@
 """Files made to do harm: one sentence, soon, and nothing outside the file is read."""
 
+import json
 import os
 import threading
 import time
@@ -52,6 +53,21 @@ def test_hostile_results(name, tmp_path):
         with pytest.raises(FileProblem, match=word):
             read_through(path, "result")
     assert all(secret.stat().st_atime == _NEVER for secret in secrets)
+
+
+def test_what_was_left_unread_is_not_taken_for_an_answer(tmp_path):
+    """A worker that dies idle, or an answer that nobody waited for, shifts nothing."""
+    bad, good = HOSTILE["packed bomb"][0](tmp_path / "bad.h5"), tmp_path / "good.h5"
+    write_plain(good)
+    probe.look("recording", [good])
+    child = probe._PROBE.start()
+    request = {"kind": "recording", "paths": [str(good)], "options": {}, "size": 0, "limit": 0}
+    for number in (-1, -2):
+        child.stdin.write(json.dumps({**request, "number": number}).encode() + b"\n")
+    with pytest.raises(FileProblem):
+        probe.look("recording", [bad])
+    good.touch()
+    probe.look("recording", [good])
 
 
 def test_a_worker_that_died_is_replaced_and_the_sentence_remembered(tmp_path):
