@@ -16,13 +16,13 @@ from gwiness import jobs
 from gwiness.config.galactic import GalacticConfig
 from gwiness.core.catalogue import Catalogue
 from gwiness.core.errors import GwinessError
+from gwiness.core.galactic import CLAIMED
 from gwiness.core.item import Item
 from gwiness.evaluate.catalogue import Matches, match_sources
 from gwiness.plots.galaxy import galaxy_table, places_figure, plane_figure, rates_figure
 
 __all__ = ["galaxy_panel"]
 
-_LIKELY = 0.5
 _DIGITS = {
     "f₀ [mHz]": "%.6f",
     "5 % [mHz]": "%.6f",
@@ -87,7 +87,7 @@ def _request(shown: Loaded) -> BandRequest:
 
 
 def _catalogue(shown: Loaded, item: Item, found: GalaxyFound, request: BandRequest) -> None:
-    likely = np.flatnonzero(found.catalogue["p_match"] > _LIKELY) if len(found.catalogue) else []
+    likely = np.flatnonzero(found.catalogue["p_match"] > CLAIMED) if len(found.catalogue) else []
     catalogue = found.catalogue.take(np.asarray(likely, dtype=int))
     truth, matches = _compared(item, found, catalogue, np.asarray(likely, dtype=int))
     with st.container(horizontal=True, gap="small"):

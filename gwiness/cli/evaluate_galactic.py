@@ -91,7 +91,7 @@ def _item_of(job: _Job, index: int) -> "tuple[Item, tuple[Band, ...]]":
 def _item_scores(job: _Job, index: int) -> "Iterator[BandScore]":
     import numpy as np
 
-    from gwiness.core.galactic import folded
+    from gwiness.core.galactic import CLAIMED, folded
     from gwiness.core.seeds import generator
     from gwiness.evaluate.galactic import score_band
     from gwiness.infer.galactic.bands import item_spectrum
@@ -110,7 +110,7 @@ def _item_scores(job: _Job, index: int) -> "Iterator[BandScore]":
         own = (frequency >= band.low) & (frequency < band.high)
         reach = _BESIDE / duration
         beside = (frequency >= band.low - reach) & (frequency < band.high + reach) & ~own
-        kept = np.flatnonzero(found.sources.match_probability > 0.5)
+        kept = np.flatnonzero(found.sources.match_probability > CLAIMED)
         samples = [found.sources.theta[found.sources.mask[:, k], k] for k in kept]
         yield score_band(
             found.posterior.p_num,

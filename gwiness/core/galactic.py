@@ -10,7 +10,7 @@ from gwiness.core.catalogue import SPACES, Catalogue
 from gwiness.core.parameters import ParameterSpace
 from gwiness.core.posterior import Posterior
 
-__all__ = ["FOLDED_SPACE", "MATCH", "BandPosterior", "Sources", "folded", "injected_in"]
+__all__ = ["CLAIMED", "FOLDED_SPACE", "MATCH", "BandPosterior", "Sources", "folded", "injected_in"]
 
 _SPACE = SPACES["gb"]
 FOLDED_SPACE = ParameterSpace(
@@ -22,6 +22,8 @@ FOLDED_SPACE = ParameterSpace(
 """``SPACES["gb"]`` as `folded` leaves it: the polarisation repeats after π/2."""
 MATCH = 0.9
 """Overlap of two signals that are called the same source, as in the LISA Data Challenges."""
+CLAIMED = 0.5
+"""`Sources.match_probability` above which a source counts as found."""
 
 
 @dataclass(frozen=True, eq=False)
