@@ -41,7 +41,19 @@ def calibration_panel(name: str, key: str, kind: str = "sinusoid") -> None:
         ),
     }
     if calibration.reliability:
-        figures["Reliability of K"] = reliability_figure(calibration)
+        figures["Reliability of K"] = reliability_figure(
+            calibration.reliability,
+            "signals" if kind == "sinusoid" else "bands",
+            "probability of the most probable K",
+            "share with this K",
+        )
+    if calibration.reliability_match:
+        figures["Reliability of p(match)"] = reliability_figure(
+            calibration.reliability_match,
+            "sources",
+            "probability that the source is an injected one",
+            "share that is one",
+        )
     if calibration.by_snr is not None:
         figures["Against SNR"] = rate_figure(calibration.by_snr, "SNR")
     columns = st.columns(2, gap="large")

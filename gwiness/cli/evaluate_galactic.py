@@ -53,18 +53,26 @@ def _measure(job: _Job, indices: Sequence[int]) -> Iterator[tuple[int, "list[Ban
     """Scores of the bands of some items."""
     for index in indices:
         kept = None if job.rows is None else job.rows / f"item-{index:05d}.json"
-        if kept is None or not kept.exists():
+        rows = _kept(kept)
+        if rows is None:
             rows = list(_item_scores(job, index))
             if kept is not None:
                 part = kept.with_suffix(".part")
                 part.write_text(json.dumps([row.as_dict() for row in rows]), encoding="utf-8")
                 part.replace(kept)
-        else:
-            from gwiness.evaluate.galactic import BandScore
-
-            kept_rows = json.loads(kept.read_text(encoding="utf-8"))
-            rows = [BandScore.from_dict(row) for row in kept_rows]
         yield index, rows
+
+
+def _kept(file: Path | None) -> "list[BandScore] | None":
+    """Scores that an earlier run left; None where there are none, or of another version."""
+    from gwiness.evaluate.galactic import BandScore
+
+    if file is None or not file.exists():
+        return None
+    try:
+        return [BandScore.from_dict(row) for row in json.loads(file.read_text(encoding="utf-8"))]
+    except (TypeError, ValueError):
+        return None
 
 
 def _item_of(job: _Job, index: int) -> "tuple[Item, tuple[Band, ...]]":
@@ -91,7 +99,7 @@ def _item_of(job: _Job, index: int) -> "tuple[Item, tuple[Band, ...]]":
 def _item_scores(job: _Job, index: int) -> "Iterator[BandScore]":
     import numpy as np
 
-    from gwiness.core.galactic import CLAIMED, folded
+    from gwiness.core.galactic import folded
     from gwiness.core.seeds import generator
     from gwiness.evaluate.galactic import score_band
     from gwiness.infer.galactic.bands import item_spectrum
@@ -110,18 +118,17 @@ def _item_scores(job: _Job, index: int) -> "Iterator[BandScore]":
         own = (frequency >= band.low) & (frequency < band.high)
         reach = _BESIDE / duration
         beside = (frequency >= band.low - reach) & (frequency < band.high + reach) & ~own
-        kept = np.flatnonzero(found.sources.match_probability > CLAIMED)
-        samples = [found.sources.theta[found.sources.mask[:, k], k] for k in kept]
+        sources = found.sources
+        samples = [
+            each[held]
+            for each, held in zip(sources.theta.swapaxes(0, 1), sources.mask.T, strict=True)
+        ]
         yield score_band(
             found.posterior.p_num,
             (theta[own], snr[own]),
             (frequency[beside], snr[beside]),
             _overlaps(window.frame, theta[own], samples),
-            [
-                (each, float(np.nanmedian(found.sources.snr[:, k])))
-                for k, each in zip(kept, samples, strict=True)
-            ],
-            found.sources,
+            sources,
             duration,
             found.r_hat,
             seconds,

@@ -67,6 +67,7 @@ class Calibration(_Frozen):
         p_p: By parameter, share of truths inside the central interval of each ``level``.
         sbc: By parameter, histogram of ranks.
         reliability: Of the most probable number of sources.
+        reliability_match: Of the probability that a source found is an injected one.
         by_separation_hz: Rates against the distance to the nearest other source [Hz].
         by_snr: Rates against SNR; None where the file does not state the noise.
     """
@@ -77,6 +78,7 @@ class Calibration(_Frozen):
     reliability: tuple[ReliabilityBin, ...]
     by_separation_hz: Rates
     by_snr: Rates | None = None
+    reliability_match: tuple[ReliabilityBin, ...] = ()
 
     @property
     def num_ranks(self) -> int:

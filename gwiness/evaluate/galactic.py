@@ -14,18 +14,19 @@ from typing import Any
 
 import numpy as np
 from jaxtyping import Float
-from scipy.optimize import linear_sum_assignment
 
-from gwiness.core.calibration import Calibration, RankHistogram, Rates
+from gwiness.core.calibration import Calibration, RankHistogram, Rates, ReliabilityBin
 from gwiness.core.catalogue import SPACES
-from gwiness.core.galactic import MATCH, Sources
+from gwiness.core.galactic import CLAIMED, Sources
 from gwiness.evaluate.calibration import (
     central_coverage,
     credible_rank,
     p_p_curve,
     rank_histogram,
     rate_interval,
+    reliability,
 )
+from gwiness.evaluate.catalogue import match_sources
 
 __all__ = ["BandScore", "calibration", "report", "score_band"]
 
@@ -57,6 +58,9 @@ class BandScore:
         hit: Whether each was found.
         found_snr: SNR of each source found.
         right: Whether each of them is an injected one.
+        p_found: Probability of the most probable number.
+        p_match: Of every source that has a name, found or not.
+        matched: Whether each of those is an injected one.
         ranks: Posterior mass below the truth, a row for each pair.
         rank_snr: SNR of the true source of each row.
         r_hat: Of the chains; NaN where none was run.
@@ -74,6 +78,9 @@ class BandScore:
     hit: tuple[bool, ...]
     found_snr: tuple[float, ...]
     right: tuple[bool, ...]
+    p_found: float
+    p_match: tuple[float, ...]
+    matched: tuple[bool, ...]
     ranks: tuple[tuple[float, ...], ...]
     rank_snr: tuple[float, ...]
     r_hat: float
@@ -99,8 +106,7 @@ def score_band(
     num: Float[np.ndarray, " K1"],
     truth: tuple[Float[np.ndarray, "K 8"], Float[np.ndarray, " K"]],
     beside: tuple[Float[np.ndarray, " B"], Float[np.ndarray, " B"]],
-    overlaps: Float[np.ndarray, "K J"],
-    found: Sequence[tuple[Float[np.ndarray, "n 8"], float]],
+    overlaps: Float[np.ndarray, "K S"],
     sources: Sources,
     duration: float,
     r_hat: float,
@@ -112,9 +118,8 @@ def score_band(
         num: Probability of each number of sources.
         truth: Parameters (K, 8), polarisation in 0..π/2, and SNRs (K,) of what was injected.
         beside: f₀ [Hz] and SNR of injected ones next door, within a few bins.
-        overlaps: Of the signals of injected and found sources.
-        found: Samples (n, 8) and SNR of each source found.
-        sources: The samples, from which those of the j-th loudest source are taken.
+        overlaps: Of the signals of injected and named sources.
+        sources: The samples of the named sources.
         duration: Observation time [s].
         r_hat: Of the chains.
         seconds: Time that it took.
@@ -126,14 +131,13 @@ def score_band(
     np.fill_diagonal(distance, np.inf)
     nearest = distance.argmin(axis=1) if len(loud) > 1 else np.zeros(len(loud), dtype=int)
     separation = distance.min(axis=1) if len(loud) > 1 else np.full(len(loud), np.inf)
-    rows, columns = linear_sum_assignment(-overlaps) if overlaps.size else (np.zeros(0, int),) * 2
-    hit, right = np.zeros(len(theta), dtype=bool), np.zeros(len(found), dtype=bool)
+    p_match = sources.match_probability
+    found = np.flatnonzero(p_match > CLAIMED)
+    matches = match_sources(overlaps[:, found].T)
     ranks, rank_snr = [], []
-    for row, column in zip(rows, columns, strict=True):
-        if overlaps[row, column] >= MATCH:
-            hit[row] = right[column] = True
-        if overlaps[row, column] >= _SAME:
-            ranks.append(_ranks(found[column][0], theta[row]))
+    for column, row in zip(found, matches.partner, strict=True):
+        if row >= 0 and overlaps[row, column] >= _SAME:
+            ranks.append(_ranks(sources.theta[sources.mask[:, column], column], theta[row]))
             rank_snr.append(float(snr[row]))
     count = len(theta)
     return BandScore(
@@ -144,9 +148,12 @@ def score_band(
         snr=tuple(snr.tolist()),
         separation=tuple(separation[:count].tolist()),
         neighbour_snr=tuple(loud[nearest[:count]].tolist()),
-        hit=tuple(hit.tolist()),
-        found_snr=tuple(each for _, each in found),
-        right=tuple(right.tolist()),
+        hit=tuple(matches.hit.tolist()),
+        found_snr=tuple(np.nanmedian(sources.snr[:, found], axis=0).tolist()),
+        right=tuple(matches.right.tolist()),
+        p_found=float(num.max()),
+        p_match=tuple(p_match.tolist()),
+        matched=tuple(match_sources(overlaps.T).right.tolist()),
         ranks=tuple(ranks),
         rank_snr=tuple(rank_snr),
         r_hat=r_hat,
@@ -217,6 +224,10 @@ def report(scores: Sequence[BandScore]) -> dict[str, Any]:
         "exact_k_clear": _rate(exact[clear]),
         "exact_k": _rate(exact),
         "mean_p_true": float(np.mean([s.p_true for s in scores])),
+        "reliability": reliability(np.array([s.p_found for s in scores]), exact),
+        "reliability_match": reliability(
+            joined([s.p_match for s in scores]), joined([s.matched for s in scores], bool)
+        ),
         "recall_loud": _rate(hit[snr > _LOUD]),
         "recall_loud_resolved": _rate(hit[resolved]),
         "precision_loud": _rate(right[found > _LOUD]),
@@ -287,7 +298,8 @@ def calibration(scores: Sequence[BandScore], duration: float) -> Calibration:
             name: RankHistogram.model_validate(rank_histogram(every[:, k]))
             for k, name in enumerate(_SPACE.names)
         },
-        reliability=(),
+        reliability=_bins(figures["reliability"]),
+        reliability_match=_bins(figures["reliability_match"]),
         by_separation_hz=Rates(
             edges=tuple(None if np.isinf(edge) else edge / duration for edge in _SEPARATION_EDGES),
             n=column(by_separation, "n"),
@@ -307,3 +319,7 @@ def calibration(scores: Sequence[BandScore], duration: float) -> Calibration:
             coverage_90=tuple(float(each.mean()) if each.size else None for each in covered),
         ),
     )
+
+
+def _bins(rows: Sequence[Mapping[str, Any]]) -> tuple[ReliabilityBin, ...]:
+    return tuple(ReliabilityBin.model_validate(row) for row in rows)

@@ -74,5 +74,6 @@ def start_compiling() -> subprocess.Popen[bytes]:
 
 
 if __name__ == "__main__":
-    compile_search()
+    # The sample that is shown first holds galactic binaries.
     compile_galactic()
+    compile_search()

@@ -1,12 +1,12 @@
 """Whether a posterior model's widths, counts and claims are to be believed, in four figures."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 
 import numpy as np
 import plotly.graph_objects as go
 
-from gwiness.core.calibration import Calibration, Rates
+from gwiness.core.calibration import Calibration, Rates, ReliabilityBin
 from gwiness.core.parameters import ParameterSpace
 from gwiness.evaluate.calibration import p_p_band
 from gwiness.plots.posterior import SLOT_COLORS
@@ -90,8 +90,17 @@ def rank_figure(calibration: Calibration, space: ParameterSpace) -> go.Figure:
     return figure
 
 
-def reliability_figure(calibration: Calibration) -> go.Figure:
-    """How often the most probable number of sources is right, against its probability."""
+def reliability_figure(
+    bins: Sequence[ReliabilityBin], noun: str, confidence: str, right: str
+) -> go.Figure:
+    """How often answers are right, against the probability that was given to them.
+
+    Arguments:
+        bins: Answers of about one confidence each.
+        noun: What was answered, plural.
+        confidence: Title of the abscissa.
+        right: Title of the ordinate.
+    """
     figure = go.Figure()
     figure.add_scatter(
         x=[0, 1],
@@ -101,28 +110,27 @@ def reliability_figure(calibration: Calibration) -> go.Figure:
         name="honest",
         hoverinfo="skip",
     )
-    bins = calibration.reliability
-    right = np.array([each.right for each in bins])
+    share = np.array([each.right for each in bins])
     interval = np.array([each.right_interval for each in bins]).reshape(-1, 2)
     figure.add_scatter(
         x=[each.confidence for each in bins],
-        y=right,
+        y=share,
         error_y={
             "type": "data",
             "symmetric": False,
-            "array": interval[:, 1] - right,
-            "arrayminus": right - interval[:, 0],
+            "array": interval[:, 1] - share,
+            "arrayminus": share - interval[:, 0],
         },
         mode="markers",
         marker={"size": 9, "color": color_of("sinusoid")},
-        name=f"{calibration.n} signals",
+        name=f"{sum(each.n for each in bins)} {noun}",
         customdata=[each.n for each in bins],
-        hovertemplate="%{customdata} signals: %{x:.3f} sure, %{y:.3f} right<extra></extra>",
+        hovertemplate=f"%{{customdata}} {noun}: %{{x:.3f}} sure, %{{y:.3f}} right<extra></extra>",
     )
     framed(figure, _HEIGHT)
     figure.update_layout(margin={"t": 60})
-    figure.update_xaxes(title_text="probability of the most probable K", range=[0, 1.03])
-    figure.update_yaxes(title_text="share with this K", range=[0, 1.03])
+    figure.update_xaxes(title_text=confidence, range=[0, 1.03])
+    figure.update_yaxes(title_text=right, range=[0, 1.03])
     return figure
 
 

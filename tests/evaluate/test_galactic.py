@@ -10,22 +10,21 @@ NUM = len(SPACES["gb"])
 FREQUENCY = SPACES["gb"].index("frequency")
 
 
-def scored(num, overlaps, snr=(20.0, 40.0), apart=3.0, found_snr=(20.0, 40.0)):
+def scored(num, overlaps, snr=(20.0, 40.0), apart=3.0, p_match=1.0):
     theta = np.ones((len(snr), NUM))
     theta[:, FREQUENCY] = 1e-3 + apart * np.arange(len(snr)) / 1e6
     rng = np.random.default_rng(0)
-    found = [(theta[0] + rng.standard_normal((50, NUM)), value) for value in found_snr]
     nobody = (np.zeros(0), np.zeros(0))
     samples = theta + rng.standard_normal((400, *theta.shape))
     mask = np.ones(samples.shape[:2], dtype=bool)
     loud = np.broadcast_to(np.array(snr), mask.shape)
-    sources = Sources(samples, mask, loud, np.ones(mask.shape))
+    alike = np.where(np.arange(400) < p_match * 400, 1.0, 0.5)[:, None] * np.ones(mask.shape)
+    sources = Sources(samples, mask, loud, alike)
     return score_band(
         np.array(num),
         (theta, np.array(snr)),
         nobody,
         np.array(overlaps),
-        found,
         sources,
         1e6,
         1.0,
@@ -51,6 +50,18 @@ def test_a_bad_match_is_a_miss_and_a_false_alarm_but_its_rank_counts():
     assert report([score])["recall_loud"]["rate"] == 0.5
 
 
+def test_sources_that_may_not_match_are_not_claimed_but_their_probability_is_checked():
+    score = scored([0, 0, 1.0], np.eye(2), p_match=0.4)
+    assert score.hit == (False, False)
+    assert score.found_snr == score.right == ()
+    assert score.p_match == (0.4, 0.4)
+    assert score.matched == (True, True)
+    (row,) = report([score])["reliability_match"]
+    assert (row["n"], row["confidence"], row["right"]) == (2, 0.4, 1.0)
+    (row,) = report([score])["reliability"]
+    assert (row["n"], row["confidence"], row["right"]) == (1, 1.0, 1.0)
+
+
 def test_crowded_bands_are_not_clear_and_close_pairs_are_counted():
     score = scored([0, 0, 1.0], np.eye(2), snr=(40.0, 60.0), apart=0.5)
     assert not score.clear
@@ -61,7 +72,7 @@ def test_crowded_bands_are_not_clear_and_close_pairs_are_counted():
 
 
 def test_an_empty_band():
-    score = scored([1.0, 0.0], np.zeros((0, 0)), snr=(), found_snr=())
+    score = scored([1.0, 0.0], np.zeros((0, 0)), snr=())
     assert score.clear
     assert report([score])["exact_k_clear"]["rate"] == 1.0
 
@@ -79,8 +90,7 @@ def test_ranks_by_loudness_follow_the_loudness_of_each_sample():
         np.array([0, 0, 1.0]),
         (theta[::-1], np.array([20.0, 40.0])),
         (np.zeros(0), np.zeros(0)),
-        np.zeros((2, 0)),
-        [],
+        np.zeros((2, 2)),
         Sources(samples, np.ones((400, 2), dtype=bool), snr, np.ones((400, 2))),
         1e6,
         1.0,
@@ -94,8 +104,7 @@ def test_ranks_by_loudness_follow_the_loudness_of_each_sample():
         np.array([0, 1.0]),
         (theta[:1], np.array([40.0])),
         (np.zeros(0), np.zeros(0)),
-        np.zeros((1, 0)),
-        [],
+        np.zeros((1, 2)),
         few,
         1e6,
         1.0,

@@ -22,6 +22,9 @@ def scored(seed, num=3):
         "hit": [True, False],
         "found_snr": [21.0, 30.0],
         "right": [True, False],
+        "p_found": 0.9,
+        "p_match": [0.95, 0.8, 0.1],
+        "matched": [True, False, False],
         "ranks": ranks[:1],
         "rank_snr": [20.0],
         "r_hat": 1.005,
@@ -49,5 +52,11 @@ def test_figures_and_calibration_are_kept_by_name(tmp_path):
     assert kept["first"].n == 16
     assert kept["first"].num_ranks == 48
     assert kept["first"].by_snr is not None
+    assert [(each.n, each.right) for each in kept["first"].reliability_match] == [
+        (16, 0.0),
+        (16, 0.0),
+        (16, 1.0),
+    ]
+    assert [each.n for each in kept["first"].reliability] == [16]
     assert kept["first"].by_snr.recall[:1] == (0.0,)
     assert store.verify(folder) == []

@@ -78,7 +78,10 @@ def test_ranks_are_drawn_in_units_of_their_mean(calibration):
 
 
 def test_reliability_has_its_interval(calibration):
-    points = reliability_figure(calibration).data[1]
+    figure = reliability_figure(calibration.reliability, "bands", "sure", "right")
+    points = figure.data[1]
+    assert points.name == "20 bands"
+    assert figure.layout.xaxis.title.text == "sure"
     assert list(points.x) == [0.9]
     assert points.error_y.array[0] == pytest.approx(0.1)
 

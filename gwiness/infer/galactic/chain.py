@@ -27,7 +27,15 @@ from numba import njit
 
 from gwiness.infer.galactic.template import template, true_frequency
 
-__all__ = ["MOVES", "advance", "derivative", "log_amplitude_prior", "make", "nonlinear_prior"]
+__all__ = [
+    "MOVES",
+    "add",
+    "advance",
+    "derivative",
+    "log_amplitude_prior",
+    "make",
+    "nonlinear_prior",
+]
 
 MOVES = ("step", "sky", "jump", "orientation", "pair", "birth", "death", "learnt", "spread")
 """Kinds of move, as counted."""
@@ -54,7 +62,7 @@ def log_amplitude_prior(p: complex, q: complex, snr2: float, law: Any) -> float:
     return law[3] - math.log(amplitude) - 1.5 * math.log(size_p * size_q)
 
 
-@njit(cache=True, inline="always")
+@njit(cache=True)
 @no_type_check
 def nonlinear_prior(arrays: Any, law: Any, sky: Any, place: Any) -> float:
     """Log prior density of the places of a source; −inf outside the reach."""
@@ -69,7 +77,7 @@ def nonlinear_prior(arrays: Any, law: Any, sky: Any, place: Any) -> float:
     return math.log(sky[row, column]) - 0.5 * z * z + law[6]
 
 
-@njit(cache=True, inline="always")
+@njit(cache=True)
 @no_type_check
 def derivative(z: float, frequency: float, table: Any) -> float:
     """Frequency derivative [Hz/s] of a source at ``frequency`` [Hz]."""
@@ -80,7 +88,7 @@ def derivative(z: float, frequency: float, table: Any) -> float:
     return math.exp(value + 11 / 3 * math.log(frequency))
 
 
-@njit(cache=True, inline="always")
+@njit(cache=True)
 @no_type_check
 def start_frequency(arrays: Any, law: Any, place: Any) -> float:
     """Frequency at the segment's start [Hz]."""
@@ -88,7 +96,7 @@ def start_frequency(arrays: Any, law: Any, place: Any) -> float:
     return middle - derivative(place[1], middle, law[8]) * arrays[7][1] / 2
 
 
-@njit(cache=True, inline="always")
+@njit(cache=True)
 @no_type_check
 def make(arrays: Any, table: Any, place: Any, out: Any) -> None:
     """Template of a source at its places."""
@@ -115,6 +123,23 @@ def add(target: Any, pair: Any, p: complex, q: complex) -> None:
     """Target += p U_p + q U_q."""
     for n in range(len(target)):
         target[n] += p * pair[0, n] + q * pair[1, n]
+
+
+@njit(cache=True)
+@no_type_check
+def copy(source: Any, target: Any) -> None:
+    """Target ← source, by hand: numpy's assignment takes a hundred times as long to compile."""
+    for n in range(len(source)):
+        target[n] = source[n]
+
+
+@njit(cache=True)
+@no_type_check
+def copy_table(source: Any, target: Any) -> None:
+    """Target ← source of two axes."""
+    for n in range(source.shape[0]):
+        for m in range(source.shape[1]):
+            target[n, m] = source[n, m]
 
 
 @njit(cache=True)
@@ -550,6 +575,460 @@ def sky_density(sky: Any, place: Any) -> float:
     return math.log(sky[row, column])
 
 
+@njit(cache=True)
+@no_type_check
+def workspace(length: int) -> Any:
+    """Room that the moves of a chain compute in, so that none asks for memory.
+
+    Returns:
+        Two trial templates (2, 2, N) and a residual (N,); Gram matrices and their factors with
+        and without a move (4, 4, 4); vectors (6, 4); places of a source and its neighbour (2, 5).
+    """
+    return (
+        np.empty((2, 2, length), dtype=np.complex128),
+        np.empty(length, dtype=np.complex128),
+        np.zeros((4, 4, 4), dtype=np.complex128),
+        np.empty((6, 4), dtype=np.complex128),
+        np.zeros((2, 5)),
+    )
+
+
+@njit(cache=True)
+@no_type_check
+def jump_alone(
+    rng: Any,
+    birth: bool,
+    index: int,
+    change: float,
+    beta: float,
+    state: Any,
+    deaths: Any,
+    arrays: Any,
+    law: Any,
+    work: Any,
+) -> bool:
+    """A source is born or dies while all others stay as they are; whether that was accepted.
+
+    Arguments:
+        rng: Generator.
+        birth: Or death.
+        index: Of the source, the last if it is born.
+        change: Log of the prior over the proposal of its places.
+        beta: Inverse temperature.
+        state: See `advance`.
+        deaths: Mortalities.
+        arrays: Of the frame.
+        law: Of the prior.
+        work: From `workspace`; place and, at a death, the residual without the source set.
+    """
+    number, _, amplitudes, _, residual = state
+    trial, rest, matrices, vectors, new_places = work
+    gram, lower = matrices[0, :2, :2], matrices[1, :2, :2]
+    b, best, z = vectors[0, :2], vectors[1, :2], vectors[2, :2]
+    num = number[0]
+    single(trial[0], rest, gram, b)
+    log_det = cholesky(gram, lower)
+    if log_det == -np.inf:
+        return False
+    change += linear(lower, log_det, b, beta, best)
+    if birth:
+        gaussian(rng, z, 1 / math.sqrt(beta))
+        back(lower, z)
+        p, q = best[0] + z[0], best[1] + z[1]
+    else:
+        p, q = amplitudes[index, 0], amplitudes[index, 1]
+    snr2 = squared_snr(gram, p, q)
+    change += log_amplitude_prior(p, q, snr2, law)
+    mortal = mortality(snr2)
+    change += log_chosen(deaths, num, mortal, 0.0, birth)
+    if not math.log(rng.random()) < (change if birth else -change):
+        return False
+    if birth:
+        add_source(state, deaths, new_places[0], trial[0], p, q, mortal)
+    else:
+        copy(rest, residual)
+        remove(state, deaths, index)
+    return True
+
+
+@njit(cache=True)
+@no_type_check
+def kick_neighbour(
+    rng: Any, index: int, neighbour: int, state: Any, setting: Any, work: Any
+) -> float:
+    """Another place for the neighbour of a source that is born or dies.
+
+    Returns:
+        Log of the prior times the density of the way back, over those of the way ahead; −inf if
+        there is no way back, which has to choose the same neighbour.
+    """
+    number, places, _, _, _ = state
+    arrays, law, sky, sky_sum, births, _, _ = setting
+    place, other_place = work[4][0], work[4][1]
+    moved = 0.0
+    if rng.random() < _LEARNT_KICKS:
+        moved = propose_places(rng, 4, sky, sky_sum, births, places[neighbour], other_place)
+        if moved == -np.inf:
+            return -np.inf
+    else:
+        other_place[0] += 10 ** (-2 + 2 * rng.random()) * rng.standard_normal()
+        if rng.random() < 0.5:
+            spread = 10 ** (-1.5 + 1.5 * rng.random())
+            other_place[2] += spread * rng.standard_normal()
+            other_place[2] %= 2 * math.pi
+            other_place[3] += spread * rng.standard_normal()
+    after = nonlinear_prior(arrays, law, sky, other_place)
+    if after == -np.inf:
+        return -np.inf
+    distance = abs(other_place[0] - place[0])
+    for k in range(number[0]):
+        if k != neighbour and k != index and abs(places[k, 0] - place[0]) < distance:
+            return -np.inf
+    return moved + after - nonlinear_prior(arrays, law, sky, places[neighbour])
+
+
+@njit(cache=True)
+@no_type_check
+def jump_beside(
+    rng: Any,
+    birth: bool,
+    index: int,
+    neighbour: int,
+    kick: bool,
+    change: float,
+    beta: float,
+    state: Any,
+    deaths: Any,
+    setting: Any,
+    work: Any,
+) -> bool:
+    """A source is born or dies, and its neighbour's amplitudes are drawn anew.
+
+    Arguments:
+        rng: Generator.
+        birth: Or death.
+        index: Of the source, the last if it is born.
+        neighbour: Of it.
+        kick: Whether the neighbour's place moves as well.
+        change: Log of the prior over the proposal of the source's places.
+        beta: Inverse temperature.
+        state: See `advance`.
+        deaths: Mortalities.
+        setting: See `advance`.
+        work: From `workspace`, as for `jump_alone`.
+
+    Returns:
+        Whether it was accepted.
+    """
+    number, places, amplitudes, pairs, residual = state
+    arrays, law, _, _, _, _, _ = setting
+    trial, rest, matrices, vectors, new_places = work
+    gram, lower = matrices[0], matrices[1]
+    new_gram, new_lower = matrices[2, :2, :2], matrices[3, :2, :2]
+    b, best, z = vectors[0], vectors[1], vectors[2]
+    new_b, new_best = vectors[3, :2], vectors[4, :2]
+    num = number[0]
+    add(rest, pairs[neighbour], amplitudes[neighbour, 0], amplitudes[neighbour, 1])
+    copy(places[neighbour], new_places[1])
+    moved = 0.0
+    if kick:
+        moved = kick_neighbour(rng, index, neighbour, state, setting, work)
+        if moved == -np.inf:
+            return False
+        make(arrays, law[8], new_places[1], trial[1])
+    else:
+        copy_table(pairs[neighbour], trial[1])
+    # With the source: both; without it: the neighbour alone.
+    with_other = trial[1] if birth else pairs[neighbour]
+    alone = pairs[neighbour] if birth else trial[1]
+    double(trial[0], with_other, rest, gram, b)
+    log_det = cholesky(gram, lower)
+    single(alone, rest, new_gram, new_b)
+    new_log_det = cholesky(new_gram, new_lower)
+    if log_det == -np.inf or new_log_det == -np.inf:
+        return False
+    change += linear(lower, log_det, b, beta, best)
+    change -= linear(new_lower, new_log_det, new_b, beta, new_best)
+    change += moved if birth else -moved
+    if birth:
+        gaussian(rng, z, 1 / math.sqrt(beta))
+        back(lower, z)
+        for i in range(4):
+            best[i] += z[i]
+        copy(amplitudes[neighbour], new_best)
+    else:
+        gaussian(rng, z[:2], 1 / math.sqrt(beta))
+        back(new_lower, z[:2])
+        new_best[0], new_best[1] = new_best[0] + z[0], new_best[1] + z[1]
+        copy(amplitudes[index], best[:2])
+        copy(amplitudes[neighbour], best[2:])
+    snr2 = squared_snr(gram[:2, :2], best[0], best[1])
+    change += log_amplitude_prior(best[0], best[1], snr2, law)
+    mortal = mortality(snr2)
+    snr2 = squared_snr(gram[2:, 2:], best[2], best[3])
+    change += log_amplitude_prior(best[2], best[3], snr2, law)
+    # What the neighbour's mortality is with the source there, and without.
+    mortal_with = mortality(snr2)
+    snr2 = squared_snr(new_gram, new_best[0], new_best[1])
+    change -= log_amplitude_prior(new_best[0], new_best[1], snr2, law)
+    mortal_without = mortality(snr2)
+    more = mortal_with - deaths[neighbour] if birth else 0.0
+    change += log_chosen(deaths, num, mortal, more, birth)
+    if not math.log(rng.random()) < (change if birth else -change):
+        return False
+    copy(rest, residual)
+    if birth:
+        add_source(state, deaths, new_places[0], trial[0], best[0], best[1], mortal)
+    after = best[2:] if birth else new_best
+    copy(new_places[1, :4], places[neighbour])
+    copy_table(trial[1], pairs[neighbour])
+    copy(after, amplitudes[neighbour])
+    add(residual, trial[1], -after[0], -after[1])
+    deaths[neighbour] = mortal_with if birth else mortal_without
+    if not birth:
+        remove(state, deaths, index)
+    return True
+
+
+@njit(cache=True)
+@no_type_check
+def jump(
+    rng: Any, beta: float, state: Any, deaths: Any, setting: Any, counts: Any, work: Any
+) -> None:
+    """A birth or a death, alone or together with the nearest source."""
+    number, places, amplitudes, pairs, residual = state
+    arrays, law, sky, _, births, _, _ = setting
+    trial, rest, place = work[0], work[1], work[4][0]
+    num = number[0]
+    birth = rng.random() < 0.5
+    if (birth and num == len(deaths)) or (not birth and num == 0):
+        return
+    move = 5 if birth else 6
+    counts[move, 0] += 1
+    joint = rng.random() < 0.5
+    kick = joint and rng.random() < 0.5
+    # Both directions compare the state without the source to the state with it.
+    if birth:
+        born(rng, births, place)
+        index = num
+        neighbour = nearest(places, num, place[0], -1)
+    else:
+        index = drawn_from(rng, deaths, num)
+        copy(places[index], place)
+        neighbour = nearest(places, num, place[0], index)
+    if joint and neighbour < 0:
+        return
+    prior = nonlinear_prior(arrays, law, sky, place)
+    if prior == -np.inf:
+        return
+    change = prior + law[7] - log_born(births, place)
+    copy(residual, rest)
+    if birth:
+        make(arrays, law[8], place, trial[0])
+    else:
+        copy_table(pairs[index], trial[0])
+        add(rest, trial[0], amplitudes[index, 0], amplitudes[index, 1])
+    if joint:
+        accepted = jump_beside(
+            rng, birth, index, neighbour, kick, change, beta, state, deaths, setting, work
+        )
+    else:
+        accepted = jump_alone(rng, birth, index, change, beta, state, deaths, arrays, law, work)
+    if accepted:
+        counts[move, 1] += 1
+
+
+@njit(cache=True)
+@no_type_check
+def propose_move(
+    rng: Any,
+    chosen: float,
+    index: int,
+    neighbour: int,
+    snr2: float,
+    beta: float,
+    places: Any,
+    setting: Any,
+    new_places: Any,
+) -> tuple[int, float, float]:
+    """One of the kinds of move that keep the number of sources, and places for it.
+
+    Arguments:
+        rng: Generator.
+        chosen: Of which kind, from 0 to 1.
+        index: Of the source.
+        neighbour: Which may move along, −1 for none.
+        snr2: Squared SNR of the source.
+        beta: Inverse temperature.
+        places: Of all sources.
+        setting: See `advance`.
+        new_places: Of the source and its neighbour (2, 5), written.
+
+    Returns:
+        Index in `MOVES`; log of the density back over ahead, −inf if there is no way back; for a
+        step only that of the way ahead.
+    """
+    _, _, sky, sky_sum, births, history, metric = setting
+    place = new_places[0]
+    if chosen < 0.2:
+        return 0, 0.0, take_step(rng, metric, places[index], snr2, beta, place)
+    if chosen < 0.45:
+        possible = propose_spread(
+            rng,
+            history,
+            places[index],
+            places[neighbour],
+            neighbour >= 0,
+            place,
+            new_places[1],
+        )
+        return 8, 0.0 if possible else -np.inf, 0.0
+    if chosen < 0.49:
+        return 1, propose_places(rng, 0, sky, sky_sum, births, places[index], place), 0.0
+    if chosen < 0.57:
+        kind = 1 + int(3 * rng.random())
+        return 2, propose_places(rng, kind, sky, sky_sum, births, places[index], place), 0.0
+    if chosen < 0.8:
+        return 7, propose_places(rng, 4, sky, sky_sum, births, places[index], place), 0.0
+    copy(places[index], place)
+    return 3 if neighbour < 0 else 4, 0.0, 0.0
+
+
+@njit(cache=True)
+@no_type_check
+def log_amplitudes(gram: Any, amplitudes: Any, size: int, law: Any) -> float:
+    """Log prior of the amplitudes of a source, or of two where ``size`` is 4."""
+    p, q = amplitudes[0], amplitudes[1]
+    total = log_amplitude_prior(p, q, squared_snr(gram[:2, :2], p, q), law)
+    if size == 4:
+        p, q = amplitudes[2], amplitudes[3]
+        total += log_amplitude_prior(p, q, squared_snr(gram[2:, 2:], p, q), law)
+    return total
+
+
+@njit(cache=True)
+@no_type_check
+def same_neighbour(places: Any, num: int, index: int, neighbour: int, new_places: Any) -> bool:
+    """Whether a source that moved, perhaps with its neighbour, is still nearest to that."""
+    distance = abs(new_places[1, 0] - new_places[0, 0])
+    for k in range(num):
+        if k not in (index, neighbour) and abs(places[k, 0] - new_places[0, 0]) < distance:
+            return False
+    return True
+
+
+@njit(cache=True)
+@no_type_check
+def shift(
+    rng: Any, beta: float, state: Any, deaths: Any, setting: Any, counts: Any, work: Any
+) -> None:
+    """A source moves, alone or with its neighbour's amplitudes; then its orientation walks."""
+    number, places, amplitudes, pairs, residual = state
+    arrays, law, sky, _, _, _, metric = setting
+    trial, rest, matrices, vectors, new_places = work
+    num = number[0]
+    index = int(num * rng.random())
+    chosen = rng.random()
+    # Single or together with its neighbour's amplitudes.
+    neighbour = nearest(places, num, places[index, 0], index) if rng.random() < 0.35 else -1
+    size = 2 if neighbour < 0 else 4
+    gram, lower = matrices[0, :size, :size], matrices[1, :size, :size]
+    new_gram, new_lower = matrices[2, :size, :size], matrices[3, :size, :size]
+    b, best, z = vectors[0, :size], vectors[1, :size], vectors[2, :size]
+    new_b, new_best, held = vectors[3, :size], vectors[4, :size], vectors[5, :size]
+    copy(residual, rest)
+    copy(amplitudes[index], held)
+    add(rest, pairs[index], held[0], held[1])
+    if neighbour < 0:
+        single(pairs[index], rest, gram, b)
+    else:
+        copy(amplitudes[neighbour], held[2:])
+        add(rest, pairs[neighbour], held[2], held[3])
+        double(pairs[index], pairs[neighbour], rest, gram, b)
+    log_det = cholesky(gram, lower)
+    if log_det == -np.inf:
+        return
+    old = linear(lower, log_det, b, beta, best) + log_amplitudes(gram, held, size, law)
+    old += nonlinear_prior(arrays, law, sky, places[index])
+    snr2 = squared_snr(gram, held[0], held[1])
+    if neighbour >= 0:
+        copy(places[neighbour], new_places[1])
+    move, change, ahead = propose_move(
+        rng, chosen, index, neighbour, snr2, beta, places, setting, new_places
+    )
+    counts[move, 0] += 1
+    placed = move != 3 and move != 4
+    # Both places move: of the source and of its neighbour.
+    twice = move == 8 and neighbour >= 0
+    new = change
+    if placed and new > -np.inf:
+        new += nonlinear_prior(arrays, law, sky, new_places[0])
+    if twice and new > -np.inf:
+        new += nonlinear_prior(arrays, law, sky, new_places[1])
+        new -= nonlinear_prior(arrays, law, sky, places[neighbour])
+    accepted = False
+    if new > -np.inf:
+        if placed:
+            make(arrays, law[8], new_places[0], trial[0])
+            if twice:
+                make(arrays, law[8], new_places[1], trial[1])
+            elif neighbour >= 0:
+                copy_table(pairs[neighbour], trial[1])
+            if neighbour < 0:
+                single(trial[0], rest, new_gram, new_b)
+            else:
+                double(trial[0], trial[1], rest, new_gram, new_b)
+            log_det = cholesky(new_gram, new_lower)
+        else:
+            copy_table(gram, new_gram)
+            copy_table(lower, new_lower)
+            copy(b, new_b)
+            new += nonlinear_prior(arrays, law, sky, places[index])
+        if log_det > -np.inf:
+            new += linear(new_lower, log_det, new_b, beta, new_best)
+            if move == 0 or move == 8:
+                # The same deviation from the optimum, in units of its width.
+                for i in range(size):
+                    z[i] = held[i] - best[i]
+                forward(lower, z)
+            else:
+                gaussian(rng, z, 1 / math.sqrt(beta))
+            back(new_lower, z)
+            for i in range(size):
+                new_best[i] += z[i]
+            new += log_amplitudes(new_gram, new_best, size, law)
+            if neighbour >= 0 and not same_neighbour(places, num, index, neighbour, new_places):
+                new = -np.inf
+            if move == 0 and new > -np.inf:
+                new_snr2 = squared_snr(new_gram, new_best[0], new_best[1])
+                new += step_back(metric, new_places[0], places[index], new_snr2, beta) - ahead
+            accepted = math.log(rng.random()) < new - old
+    if accepted:
+        counts[move, 1] += 1
+        copy(new_best, held)
+        copy_table(new_gram[:2, :2], gram)
+        if placed:
+            copy(new_places[0, :4], places[index])
+            copy_table(trial[0], pairs[index])
+        if neighbour >= 0:
+            deaths[neighbour] = mortality(squared_snr(new_gram[2:, 2:], held[2], held[3]))
+            copy(held[2:], amplitudes[neighbour])
+        if twice:
+            copy(new_places[1, :4], places[neighbour])
+            copy_table(trial[1], pairs[neighbour])
+    copy(held[:2], amplitudes[index])
+    if neighbour >= 0:
+        add(rest, pairs[neighbour], -held[2], -held[3])
+        b[0], b[1] = dot(pairs[index, 0], rest), dot(pairs[index, 1], rest)
+    elif accepted:
+        copy(new_b, b)
+    walk_orientation(rng, law, gram, b, beta, amplitudes[index], _ORIENTATION_STEPS)
+    p, q = amplitudes[index, 0], amplitudes[index, 1]
+    deaths[index] = mortality(squared_snr(gram, p, q))
+    copy(rest, residual)
+    add(residual, pairs[index], -p, -q)
+
+
 @njit(cache=True, nogil=True)
 @no_type_check
 def advance(
@@ -558,13 +1037,7 @@ def advance(
     beta: float,
     jumps: float,
     state: Any,
-    arrays: Any,
-    law: Any,
-    sky: Any,
-    sky_sum: Any,
-    births: Any,
-    history: Any,
-    metric: Any,
+    setting: Any,
     counts: Any,
 ) -> None:
     """Moves of one chain, in place.
@@ -576,335 +1049,47 @@ def advance(
         jumps: Share of births and deaths.
         state: Number (1,), places (K_max, 4), amplitudes (K_max, 2), templates (K_max, 2, N) and
             residual (N,).
-        arrays: Of the frame, see `gwiness.infer.galactic.template`.
-        law: Numbers of the prior, see `gwiness.infer.galactic.sampler`.
-        sky: Density on the sky.
-        sky_sum: Its cumulative sum.
-        births: Table of births, its cumulative sum; its first frequency, step and the share of
-            births at learnt places; those, in order of frequency, with the factors of their
-            precisions and the logs of their determinants.
-        history: Remembered states: numbers (M,) and places (M, K_max, 4).
-        metric: Precision of places for unit SNR on a table of the sky, and of the prior.
+        setting: Of the frame, see `gwiness.infer.galactic.template`; numbers of the prior, see
+            `gwiness.infer.galactic.sampler`; density on the sky; its cumulative sum; births;
+            history; metric. Births: a table, its cumulative sum; its first frequency, step and
+            the share of births at learnt places; those, in order of frequency, with the factors
+            of their precisions and the logs of their determinants. History: remembered states,
+            numbers (M,) and places (M, K_max, 4). Metric: precision of places for unit SNR on a
+            table of the sky, and of the prior.
         counts: Proposed and accepted (9, 2) of each of `MOVES`, added to.
     """
-    number, places, amplitudes, pairs, residual = state
-    length = len(residual)
-    trial = np.empty((2, 2, length), dtype=np.complex128)
-    rest = np.empty(length, dtype=np.complex128)
-    gram = np.empty((4, 4), dtype=np.complex128)
-    new_gram = np.empty((4, 4), dtype=np.complex128)
-    lower = np.zeros((4, 4), dtype=np.complex128)
-    new_lower = np.zeros((4, 4), dtype=np.complex128)
-    b, new_b = np.empty(4, dtype=np.complex128), np.empty(4, dtype=np.complex128)
-    best, new_best = np.empty(4, dtype=np.complex128), np.empty(4, dtype=np.complex128)
-    z = np.empty(4, dtype=np.complex128)
-    place, other_place = np.zeros(5), np.zeros(5)
-    num_max = int(law[0])
-    deaths = np.zeros(num_max)
+    number, _, amplitudes, pairs, residual = state
+    law = setting[1]
+    work = workspace(len(residual))
+    gram, b = work[2][0, :2, :2], work[3][0, :2]
+    deaths = np.zeros(int(law[0]))
     for k in range(number[0]):
-        single(pairs[k], residual, gram[:2, :2], b[:2])
+        single(pairs[k], residual, gram, b)
         deaths[k] = mortality(squared_snr(gram, amplitudes[k, 0], amplitudes[k, 1]))
     for _ in range(num_moves):
-        num = number[0]
-        chosen = rng.random()
-        if num == 0 and chosen >= jumps:
-            # Births are proposed as rarely as deaths are to one source: else the balance tips.
-            continue
-        if chosen < jumps:
-            birth = rng.random() < 0.5
-            if (birth and num == num_max) or (not birth and num == 0):
-                continue
-            move = 5 if birth else 6
-            counts[move, 0] += 1
-            joint = rng.random() < 0.5
-            kick = joint and rng.random() < 0.5
-            # Both directions compare the state without the source to the state with it.
-            if birth:
-                born(rng, births, place)
-                index = num
-                neighbour = nearest(places, num, place[0], -1)
-            else:
-                index = drawn_from(rng, deaths, num)
-                place[:4] = places[index]
-                neighbour = nearest(places, num, place[0], index)
-            if joint and neighbour < 0:
-                continue
-            prior = nonlinear_prior(arrays, law, sky, place)
-            if prior == -np.inf:
-                continue
-            change = prior + law[7] - log_born(births, place)
-            rest[:] = residual
-            if birth:
-                make(arrays, law[8], place, trial[0])
-            else:
-                trial[0] = pairs[index]
-                add(rest, trial[0], amplitudes[index, 0], amplitudes[index, 1])
-            if not joint:
-                single(trial[0], rest, gram[:2, :2], b[:2])
-                log_det = cholesky(gram[:2, :2], lower[:2, :2])
-                if log_det == -np.inf:
-                    continue
-                change += linear(lower[:2, :2], log_det, b[:2], beta, best[:2])
-                if birth:
-                    gaussian(rng, z[:2], 1 / math.sqrt(beta))
-                    back(lower[:2, :2], z[:2])
-                    p, q = best[0] + z[0], best[1] + z[1]
-                else:
-                    p, q = amplitudes[index, 0], amplitudes[index, 1]
-                snr2 = squared_snr(gram, p, q)
-                change += log_amplitude_prior(p, q, snr2, law)
-                mortal = mortality(snr2)
-                change += log_chosen(deaths, num, mortal, 0.0, birth)
-                if math.log(rng.random()) < (change if birth else -change):
-                    counts[move, 1] += 1
-                    if birth:
-                        deaths[num] = mortal
-                        places[num], pairs[num] = place[:4], trial[0]
-                        amplitudes[num, 0], amplitudes[num, 1] = p, q
-                        add(residual, trial[0], -p, -q)
-                        number[0] = num + 1
-                    else:
-                        residual[:] = rest
-                        deaths[index] = deaths[num - 1]
-                        remove(state, index)
-                continue
-            add(rest, pairs[neighbour], amplitudes[neighbour, 0], amplitudes[neighbour, 1])
-            other_place[:4] = places[neighbour]
-            if kick:
-                moved = 0.0
-                if rng.random() < _LEARNT_KICKS:
-                    moved = propose_places(
-                        rng, 4, sky, sky_sum, births, places[neighbour], other_place
-                    )
-                    if moved == -np.inf:
-                        continue
-                else:
-                    other_place[0] += 10 ** (-2 + 2 * rng.random()) * rng.standard_normal()
-                    if rng.random() < 0.5:
-                        spread = 10 ** (-1.5 + 1.5 * rng.random())
-                        other_place[2] += spread * rng.standard_normal()
-                        other_place[2] %= 2 * math.pi
-                        other_place[3] += spread * rng.standard_normal()
-                after = nonlinear_prior(arrays, law, sky, other_place)
-                if after == -np.inf:
-                    continue
-                moved += after - nonlinear_prior(arrays, law, sky, places[neighbour])
-                # The way back must choose the same neighbour.
-                distance = abs(other_place[0] - place[0])
-                closest = True
-                for k in range(num):
-                    if k != neighbour and k != index and abs(places[k, 0] - place[0]) < distance:
-                        closest = False
-                if not closest:
-                    continue
-                make(arrays, law[8], other_place, trial[1])
-            else:
-                moved = 0.0
-                trial[1] = pairs[neighbour]
-            # With the source: both; without it: the neighbour alone.
-            with_other = trial[1] if birth else pairs[neighbour]
-            alone = pairs[neighbour] if birth else trial[1]
-            double(trial[0], with_other, rest, gram, b)
-            log_det = cholesky(gram, lower)
-            single(alone, rest, new_gram[:2, :2], new_b[:2])
-            new_log_det = cholesky(new_gram[:2, :2], new_lower[:2, :2])
-            if log_det == -np.inf or new_log_det == -np.inf:
-                continue
-            change += linear(lower, log_det, b, beta, best)
-            change -= linear(new_lower[:2, :2], new_log_det, new_b[:2], beta, new_best[:2])
-            change += moved if birth else -moved
-            if birth:
-                gaussian(rng, z, 1 / math.sqrt(beta))
-                back(lower, z)
-                for i in range(4):
-                    best[i] += z[i]
-                new_best[0] = amplitudes[neighbour, 0]
-                new_best[1] = amplitudes[neighbour, 1]
-            else:
-                gaussian(rng, z[:2], 1 / math.sqrt(beta))
-                back(new_lower[:2, :2], z[:2])
-                new_best[0], new_best[1] = new_best[0] + z[0], new_best[1] + z[1]
-                best[0], best[1] = amplitudes[index, 0], amplitudes[index, 1]
-                best[2], best[3] = amplitudes[neighbour, 0], amplitudes[neighbour, 1]
-            snr2 = squared_snr(gram[:2, :2], best[0], best[1])
-            change += log_amplitude_prior(best[0], best[1], snr2, law)
-            mortal = mortality(snr2)
-            snr2 = squared_snr(gram[2:, 2:], best[2], best[3])
-            change += log_amplitude_prior(best[2], best[3], snr2, law)
-            # What the neighbour's mortality is with the source there, and without.
-            mortal_with = mortality(snr2)
-            snr2 = squared_snr(new_gram, new_best[0], new_best[1])
-            change -= log_amplitude_prior(new_best[0], new_best[1], snr2, law)
-            mortal_without = mortality(snr2)
-            more = mortal_with - deaths[neighbour] if birth else 0.0
-            change += log_chosen(deaths, num, mortal, more, birth)
-            if math.log(rng.random()) < (change if birth else -change):
-                counts[move, 1] += 1
-                residual[:] = rest
-                places[neighbour] = other_place[:4]
-                pairs[neighbour] = trial[1]
-                if birth:
-                    deaths[num], deaths[neighbour] = mortal, mortal_with
-                    places[num], pairs[num] = place[:4], trial[0]
-                    amplitudes[num, 0], amplitudes[num, 1] = best[0], best[1]
-                    amplitudes[neighbour, 0], amplitudes[neighbour, 1] = best[2], best[3]
-                    add(residual, trial[0], -best[0], -best[1])
-                    add(residual, trial[1], -best[2], -best[3])
-                    number[0] = num + 1
-                else:
-                    amplitudes[neighbour, 0] = new_best[0]
-                    amplitudes[neighbour, 1] = new_best[1]
-                    add(residual, trial[1], -new_best[0], -new_best[1])
-                    deaths[neighbour] = mortal_without
-                    deaths[index] = deaths[num - 1]
-                    remove(state, index)
-            continue
-        index = int(num * rng.random())
-        chosen = rng.random()
-        # Single or together with its neighbour's amplitudes.
-        neighbour = nearest(places, num, places[index, 0], index) if rng.random() < 0.35 else -1
-        size = 2 if neighbour < 0 else 4
-        rest[:] = residual
-        add(rest, pairs[index], amplitudes[index, 0], amplitudes[index, 1])
-        if neighbour >= 0:
-            add(rest, pairs[neighbour], amplitudes[neighbour, 0], amplitudes[neighbour, 1])
-            double(pairs[index], pairs[neighbour], rest, gram, b)
-        else:
-            single(pairs[index], rest, gram[:2, :2], b[:2])
-        log_det = cholesky(gram[:size, :size], lower[:size, :size])
-        if log_det == -np.inf:
-            continue
-        old = linear(lower[:size, :size], log_det, b[:size], beta, best[:size])
-        p, q = amplitudes[index, 0], amplitudes[index, 1]
-        snr2 = squared_snr(gram[:2, :2], p, q)
-        old += log_amplitude_prior(p, q, snr2, law)
-        if neighbour >= 0:
-            third, fourth = amplitudes[neighbour, 0], amplitudes[neighbour, 1]
-            old += log_amplitude_prior(
-                third, fourth, squared_snr(gram[2:, 2:], third, fourth), law
-            )
-        old += nonlinear_prior(arrays, law, sky, places[index])
-        change = 0.0
-        ahead = 0.0
-        # Both places move: of the source and of its neighbour.
-        twice = False
-        possible = True
-        if chosen < 0.2:
-            move = 0
-            ahead = take_step(rng, metric, places[index], snr2, beta, place)
-        elif chosen < 0.45:
-            move = 8
-            twice = neighbour >= 0
-            possible = propose_spread(
-                rng, history, places[index], places[neighbour], twice, place, other_place
-            )
-        elif chosen < 0.49:
-            move = 1
-            change = propose_places(rng, 0, sky, sky_sum, births, places[index], place)
-        elif chosen < 0.57:
-            move = 2
-            kind = 1 + int(3 * rng.random())
-            change = propose_places(rng, kind, sky, sky_sum, births, places[index], place)
-        elif chosen < 0.8:
-            move = 7
-            kind = 4
-            change = propose_places(rng, kind, sky, sky_sum, births, places[index], place)
-        else:
-            move = 3 if neighbour < 0 else 4
-            place[:4] = places[index]
-        counts[move, 0] += 1
-        placed = move < 3 or move >= 7
-        accepted = False
-        prior = 0.0
-        if not possible:
-            prior = -np.inf
-        elif placed:
-            prior = nonlinear_prior(arrays, law, sky, place)
-            if twice and prior > -np.inf:
-                prior += nonlinear_prior(arrays, law, sky, other_place)
-                change -= nonlinear_prior(arrays, law, sky, places[neighbour])
-        if prior > -np.inf:
-            if placed:
-                make(arrays, law[8], place, trial[0])
-                if twice:
-                    make(arrays, law[8], other_place, trial[1])
-                    double(trial[0], trial[1], rest, new_gram, new_b)
-                elif neighbour >= 0:
-                    double(trial[0], pairs[neighbour], rest, new_gram, new_b)
-                else:
-                    single(trial[0], rest, new_gram[:2, :2], new_b[:2])
-                new_log_det = cholesky(new_gram[:size, :size], new_lower[:size, :size])
-            else:
-                new_gram[:size, :size] = gram[:size, :size]
-                new_lower[:size, :size] = lower[:size, :size]
-                new_b[:size] = b[:size]
-                new_log_det = log_det
-            if new_log_det > -np.inf:
-                new = linear(
-                    new_lower[:size, :size], new_log_det, new_b[:size], beta, new_best[:size]
-                )
-                if move == 0 or move == 8:
-                    # The same deviation from the optimum, in units of its width.
-                    z[0], z[1] = p - best[0], q - best[1]
-                    if neighbour >= 0:
-                        z[2], z[3] = third - best[2], fourth - best[3]
-                    forward(lower[:size, :size], z[:size])
-                else:
-                    gaussian(rng, z[:size], 1 / math.sqrt(beta))
-                back(new_lower[:size, :size], z[:size])
-                for i in range(size):
-                    new_best[i] += z[i]
-                new_snr2 = squared_snr(new_gram[:2, :2], new_best[0], new_best[1])
-                new += log_amplitude_prior(new_best[0], new_best[1], new_snr2, law)
-                if neighbour >= 0:
-                    new += log_amplitude_prior(
-                        new_best[2],
-                        new_best[3],
-                        squared_snr(new_gram[2:, 2:], new_best[2], new_best[3]),
-                        law,
-                    )
-                new += prior if placed else nonlinear_prior(arrays, law, sky, place)
-                if neighbour >= 0 and placed:
-                    if twice:
-                        old_apparent = places[neighbour, 0]
-                        places[neighbour, 0] = other_place[0]
-                    if nearest(places, num, place[0], index) != neighbour:
-                        new = -np.inf
-                    if twice:
-                        places[neighbour, 0] = old_apparent
-                if move == 0 and new > -np.inf:
-                    change = step_back(metric, place, places[index], new_snr2, beta) - ahead
-                accepted = math.log(rng.random()) < new - old + change
-        if accepted:
-            counts[move, 1] += 1
-            p, q = new_best[0], new_best[1]
-            if placed:
-                places[index], pairs[index] = place[:4], trial[0]
-            if neighbour >= 0:
-                amplitudes[neighbour, 0], amplitudes[neighbour, 1] = new_best[2], new_best[3]
-                snr2 = squared_snr(new_gram[2:, 2:], new_best[2], new_best[3])
-                deaths[neighbour] = mortality(snr2)
-            if twice:
-                places[neighbour], pairs[neighbour] = other_place[:4], trial[1]
-            gram[:2, :2] = new_gram[:2, :2]
-        amplitudes[index, 0], amplitudes[index, 1] = p, q
-        if neighbour >= 0:
-            add(rest, pairs[neighbour], -amplitudes[neighbour, 0], -amplitudes[neighbour, 1])
-            b[0], b[1] = dot(pairs[index, 0], rest), dot(pairs[index, 1], rest)
-        elif accepted:
-            b[:2] = new_b[:2]
-        walk_orientation(rng, law, gram, b, beta, amplitudes[index], _ORIENTATION_STEPS)
-        snr2 = squared_snr(gram, amplitudes[index, 0], amplitudes[index, 1])
-        deaths[index] = mortality(snr2)
-        residual[:] = rest
-        add(residual, pairs[index], -amplitudes[index, 0], -amplitudes[index, 1])
+        # Births are proposed as rarely from no source as deaths are from one: else the balance
+        # tips.
+        if rng.random() < jumps:
+            jump(rng, beta, state, deaths, setting, counts, work)
+        elif number[0]:
+            shift(rng, beta, state, deaths, setting, counts, work)
+
+
+@njit(cache=True)
+@no_type_check
+def total(weights: Any, num: int) -> float:
+    """Sum of the first ``num``."""
+    found = 0.0
+    for k in range(num):
+        found += weights[k]
+    return found
 
 
 @njit(cache=True)
 @no_type_check
 def drawn_from(rng: Any, weights: Any, num: int) -> int:
     """One of the first ``num``, by weight."""
-    rest = rng.random() * weights[:num].sum()
+    rest = rng.random() * total(weights, num)
     for k in range(num):
         rest -= weights[k]
         if rest < 0:
@@ -924,10 +1109,10 @@ def log_chosen(deaths: Any, num: int, mortal: float, more: float, birth: bool) -
         more: What the neighbour's will be over what it is now, at a birth.
         birth: Whether the source is still to come.
     """
-    total = deaths[:num].sum()
+    now = total(deaths, num)
     if birth:
-        return math.log((num + 1) * mortal / (total + mortal + more))
-    return math.log(num * mortal / total)
+        return math.log((num + 1) * mortal / (now + mortal + more))
+    return math.log(num * mortal / now)
 
 
 @njit(cache=True)
@@ -943,14 +1128,29 @@ def forward(lower: Any, x: Any) -> None:
 
 @njit(cache=True)
 @no_type_check
-def remove(state: Any, index: int) -> None:
-    """Take a source out; the last takes its row."""
+def add_source(
+    state: Any, deaths: Any, place: Any, pair: Any, p: complex, q: complex, mortal: float
+) -> None:
+    """Add a source after the last."""
+    number, places, amplitudes, pairs, residual = state
+    last = number[0]
+    copy(place[:4], places[last])
+    copy_table(pair, pairs[last])
+    amplitudes[last, 0], amplitudes[last, 1] = p, q
+    deaths[last] = mortal
+    add(residual, pair, -p, -q)
+    number[0] = last + 1
+
+
+@njit(cache=True)
+@no_type_check
+def remove(state: Any, deaths: Any, index: int) -> None:
+    """Take a source out of the list; the last takes its row."""
     number, places, amplitudes, pairs, _ = state
     last = number[0] - 1
+    deaths[index] = deaths[last]
     if index != last:
-        places[index], amplitudes[index], pairs[index] = (
-            places[last],
-            amplitudes[last],
-            pairs[last],
-        )
+        copy(places[last], places[index])
+        copy(amplitudes[last], amplitudes[index])
+        copy_table(pairs[last], pairs[index])
     number[0] = last

@@ -15,7 +15,7 @@ from scipy.optimize import linear_sum_assignment
 
 from gwiness.core.catalogue import SPACES
 from gwiness.core.galactic import Sources, folded
-from gwiness.infer.galactic.chain import derivative, make
+from gwiness.infer.galactic.chain import add, derivative, make
 from gwiness.infer.galactic.law import population_tables
 from gwiness.infer.galactic.sampler import Chains, Window
 from gwiness.infer.galactic.template import (
@@ -118,7 +118,8 @@ def _templates(arrays: Any, places: Any, amplitudes: Any, out: Any) -> None:
     pair = np.empty((2, out.shape[1]), dtype=np.complex128)
     for n in range(len(places)):
         template(arrays, places[n, 0], places[n, 1], places[n, 2], places[n, 3], pair)
-        out[n] = amplitudes[n, 0] * pair[0] + amplitudes[n, 1] * pair[1]
+        out[n] = 0
+        add(out[n], pair, amplitudes[n, 0], amplitudes[n, 1])
 
 
 def signals(frame: Frame, theta: Float[np.ndarray, "n 8"]) -> Complex[np.ndarray, "n N"]:
@@ -137,7 +138,8 @@ def _sample_signals(arrays: Any, table: Any, places: Any, amplitudes: Any, out: 
     pair = np.empty((2, out.shape[1]), dtype=np.complex128)
     for n in range(len(places)):
         make(arrays, table, places[n], pair)
-        out[n] = amplitudes[n, 0] * pair[0] + amplitudes[n, 1] * pair[1]
+        out[n] = 0
+        add(out[n], pair, amplitudes[n, 0], amplitudes[n, 1])
 
 
 def label_sources(window: Window, chains: Chains) -> Sources:

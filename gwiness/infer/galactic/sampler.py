@@ -336,13 +336,15 @@ class _Ladder:
                 beta,
                 self.sampling.jumps,
                 self.states[rung],
-                setting.arrays,
-                self.laws[rung],
-                setting.sky,
-                setting.sky_sum,
-                births,
-                history,
-                (setting.metric, setting.bounds),
+                (
+                    setting.arrays,
+                    self.laws[rung],
+                    setting.sky,
+                    setting.sky_sum,
+                    births,
+                    history,
+                    (setting.metric, setting.bounds),
+                ),
                 self.counts[rung],
             )
         chi2 = [np.vdot(state[4], state[4]).real for state in self.states]
