@@ -36,9 +36,7 @@ from gwiness.io.study import read_studies
 from gwiness.signal.whiten import whiten_stems
 
 if TYPE_CHECKING:
-    import subprocess
-
-    from gwiness.engine import Engine
+    from gwiness.engine import Compilation, Engine
 
 __all__ = [
     "Store",
@@ -48,7 +46,6 @@ __all__ = [
     "cards",
     "channels_of",
     "compilation",
-    "compiling",
     "device",
     "engine",
     "first_look",
@@ -224,16 +221,11 @@ def warm_up(sample: Path) -> None:
 
 
 @st.cache_resource(show_spinner=False)
-def compilation() -> "subprocess.Popen[bytes]":
-    """The process that compiles what inference needs; it starts once a page has been drawn."""
-    from gwiness.engine import start_compiling
+def compilation() -> "Compilation":
+    """Compiles what inference needs; it starts once a page has been drawn."""
+    from gwiness.engine import Compilation
 
-    return start_compiling()
-
-
-def compiling() -> bool:
-    """Whether what inference needs is still being compiled; once per installation."""
-    return compilation().poll() is None
+    return Compilation()
 
 
 @st.cache_data(ttl=5, show_spinner=False)
@@ -302,7 +294,7 @@ def inferred(key: FileKey, index: int, model: str | None) -> Posterior | None:
 def infer(key: FileKey, index: int, model: str) -> Posterior:
     """Posterior of one sinusoid item, with the command line's own settings, or the kept result."""
     settings = AnalysisConfig()
-    compilation().wait()  # to compile the same twice at once would take longer
+    compilation().wait("sinusoid")
     return inferred(key, index, model) or stores()["posterior"].get(
         (key, index, model),
         lambda: engine().infer(

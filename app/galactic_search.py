@@ -117,7 +117,7 @@ def _linked_band(index: int) -> tuple[float, GalacticData] | None:
 
 def infer_band(key: FileKey, index: int, request: BandRequest) -> "BandPosterior":
     """Posterior of the galactic binaries in one band, as the command line's with fewer rounds."""
-    cache.compilation().wait()
+    cache.compilation().wait("galactic")
 
     def make() -> "BandPosterior":
         separation = None

@@ -22,33 +22,25 @@ from gwiness.core.item import Item
 from gwiness.core.posterior import Posterior
 from gwiness.core.seeds import generator
 from gwiness.core.separation import Separation
+from gwiness.infer.compilation import Compilation
 
 if TYPE_CHECKING:
-    import subprocess
-
     from gwiness.core.galactic import BandPosterior
     from gwiness.infer.estimator import SlotFlowEstimator
     from gwiness.infer.galactic.sampler import Window
     from gwiness.separate.separator import Separator
 
 __all__ = [
+    "Compilation",
     "Engine",
     "best_device",
     "describe_device",
     "galactic_limit",
     "galactic_overlaps",
     "infer_band",
-    "start_compiling",
 ]
 
 Progress = Callable[[float, str], None]
-
-
-def start_compiling() -> "subprocess.Popen[bytes]":
-    """Compile what inference needs, in a process of its own; quick if it was done before."""
-    from gwiness.infer import compile as compilation
-
-    return compilation.start_compiling()
 
 
 def best_device() -> str:

@@ -57,8 +57,8 @@ def _inferred(shown: Loaded, request: BandRequest) -> "BandPosterior":
     if found is not None:
         return found
     work = f"Inferring galactic binaries at {request.frequency * 1e3:.4f} mHz …"
-    if cache.compiling():
-        work = f"Preparing the search (a minute or two the first time on a machine). {work}"
+    if cache.compilation().running("galactic"):
+        work = f"Preparing the search (about a minute the first time on a machine). {work}"
     with st.spinner(work, show_time=True):
         return galactic_search.infer_band(shown.key, shown.index, request)
 

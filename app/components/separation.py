@@ -63,8 +63,8 @@ def posterior_on_show(shown: Loaded) -> Posterior | None:
     found = cache.inferred(shown.key, shown.index, model)
     if found is None:
         work = f"Inferring item {shown.index} with {plain(model)} …"
-        if cache.compiling():
-            work = f"Preparing the search (half a minute the first time on a machine). {work}"
+        if cache.compilation().running("sinusoid"):
+            work = f"Preparing the search (a minute or two the first time on a machine). {work}"
         with st.spinner(work, show_time=True):
             found = cache.infer(shown.key, shown.index, model)
     for note in found.notes:

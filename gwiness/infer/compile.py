@@ -1,11 +1,8 @@
-"""Compiles the search before anyone waits for it: ``python -m gwiness.infer.compile``.
+"""Calls every compiled function once, so that numba compiles it and keeps it on disk.
 
-numba compiles the kernel on first use, which takes half a minute, and keeps the result on disk: an
-installation does so once. In a process of its own it does not hold up the page meanwhile.
+``python -m gwiness.infer.compile`` says which search is ready, one in a line.
 """
 
-import os
-import subprocess
 import sys
 
 import numpy as np
@@ -24,16 +21,7 @@ from gwiness.infer.galactic.sampler import Sampling, sample_window
 from gwiness.infer.galactic.window import CHANNELS
 from gwiness.infer.kernel import cut_off
 
-__all__ = ["compile_galactic", "compile_search", "start_compiling"]
-
-
-_BEHIND = """
-import os, runpy, sys
-if hasattr(os, "nice"):
-    os.nice(5)
-runpy.run_module(sys.argv[1], run_name="__main__")
-"""
-"""Behind the page from the first import on, but not starved: somebody may wait for it."""
+__all__ = ["compile_galactic", "compile_search"]
 
 
 def compile_search() -> None:
@@ -62,18 +50,9 @@ def compile_galactic() -> None:
     label_sources(window, sample_window(window, GalacticLaw(), sampling, rng))
 
 
-def start_compiling() -> subprocess.Popen[bytes]:
-    """Do that in the background, behind everything else."""
-    return subprocess.Popen(
-        [sys.executable, "-c", _BEHIND, __name__],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
-    )
-
-
 if __name__ == "__main__":
-    # The sample that is shown first holds galactic binaries.
-    compile_galactic()
-    compile_search()
+    # `gwiness.infer.compilation` reads along.
+    for search, prepare in (("galactic", compile_galactic), ("sinusoid", compile_search)):
+        prepare()
+        sys.stdout.write(f"{search}\n")
+        sys.stdout.flush()

@@ -42,11 +42,11 @@ def compiled():
 class Compiled:
     """The compilation in the background, over."""
 
-    def poll(self):
-        return 0
+    def running(self, search):
+        return False
 
-    def wait(self):
-        return 0
+    def wait(self, search):
+        pass
 
 
 @pytest.fixture

@@ -160,4 +160,22 @@ def test_sinusoid_file_opens_with_its_parameters(visit):
     visit.open("/?file=sample_data/sinusoid-sample.h5&tab=Parameter")
     visit.page.wait_for_selector(".js-plotly-plot", timeout=180_000)
     assert "sinusoid-sample.h5" in visit.page.locator(".gw-file").text_content()
+    visit.page.get_by_role("tab", name="Correlation").click()
+    visit.page.wait_for_selector(".st-key-parameter-matrix-0 .heatmaplayer image", timeout=90_000)
+    visit.check()
+
+
+def test_a_band_of_binaries_shows_its_posterior_and_its_matrix(visit):
+    """The first search on a machine compiles for a minute or two beside other tests."""
+    visit.open("/?tab=Parameter&sep=Hide")
+    visit.page.get_by_text("Most probable K").wait_for(timeout=400_000)
+    for part in ("gb-number", "gb-band", "gb-corner", "gb-sky"):
+        visit.page.wait_for_selector(f".st-key-{part} .js-plotly-plot", timeout=90_000)
+    shown = visit.page.get_by_test_id("stMetricValue").all_text_contents()
+    number, probability, injected = (float(text) for text in shown[:3])
+    assert number >= 1
+    assert injected >= 1
+    assert 0 < probability <= 1
+    visit.page.get_by_role("tab", name="Correlation").click()
+    visit.page.wait_for_selector(".st-key-binary-matrix .heatmaplayer image", timeout=90_000)
     visit.check()

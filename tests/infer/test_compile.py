@@ -1,5 +1,6 @@
 from gwiness.infer import kernel
-from gwiness.infer.compile import compile_search, start_compiling
+from gwiness.infer.compilation import Compilation
+from gwiness.infer.compile import compile_search
 from gwiness.infer.exact import ExactPosterior
 
 
@@ -20,5 +21,16 @@ def test_a_posterior_compiles_nothing_more(make_item, prior, rng):
     assert signatures() == before
 
 
-def test_compiling_in_the_background_ends_well():
-    assert start_compiling().wait(timeout=120) == 0
+def test_compiling_in_the_background_says_what_is_ready():
+    compilation = Compilation()
+    assert compilation.running("sinusoid")
+    for search in ("galactic", "sinusoid"):
+        compilation.wait(search)
+        assert not compilation.running(search)
+
+
+def test_nobody_waits_for_a_compiler_that_died(monkeypatch):
+    monkeypatch.setattr("gwiness.infer.compilation._BEHIND", "raise SystemExit(1)")
+    compilation = Compilation()
+    compilation.wait("galactic")
+    assert not compilation.running("sinusoid")
