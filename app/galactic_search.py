@@ -29,11 +29,13 @@ __all__ = [
     "BandRequest",
     "GalaxyFound",
     "band_inferred",
+    "band_origin",
     "band_text",
     "galaxy_folder",
     "galaxy_found",
     "galaxy_limit",
     "infer_band",
+    "infer_words",
     "last_band",
     "remember_band",
     "search_galaxy",
@@ -153,6 +155,31 @@ def whole_galaxy(model: str | None) -> BandRequest:
     return BandRequest(0.0, "mixture" if model is None else "cleaned", model)
 
 
+def band_origin(request: BandRequest) -> dict[str, str]:
+    """Provenance of what was inferred: the settings of the maps on show have no part in it."""
+    return {
+        "channel": "A, E",
+        "whitening": f"{GalacticConfig().noise} noise model of the likelihood",
+        "window_samples": "none",
+        "inferred_from": request.data,
+        "separator": request.model or "none",
+        "posterior": "galactic-rjmcmc",
+    }
+
+
+def infer_words(index: int, request: BandRequest) -> list[str]:
+    """Options of ``gwiness infer`` that say what is searched: item, data, and what separated them.
+
+    Example:
+        >>> infer_words(2, BandRequest(0.0, "cleaned", "scnet-lisa"))
+        ['--items', '2', '--data', 'cleaned', '--set', 'separator="scnet-lisa"']
+    """
+    words = ["--items", str(index), "--data", request.data]
+    if request.data == "mixture":
+        return words
+    return [*words, "--set", f"separator={json.dumps(request.model)}"]
+
+
 def galaxy_folder(key: FileKey, index: int, request: BandRequest) -> Path:
     """Where the search of all bands of an item keeps its jobs and its result."""
     name = repr((key, index, request.data, request.model, __version__))
@@ -160,15 +187,17 @@ def galaxy_folder(key: FileKey, index: int, request: BandRequest) -> Path:
 
 
 def search_galaxy(key: FileKey, index: int, request: BandRequest) -> jobs.Job:
-    """Start, or go on with, the search of all bands of an item, in a process of its own."""
+    """Start, or go on with, the search of all bands of an item, in a process of its own.
+
+    Raises:
+        GwinessError: If several bricks are open, or the job cannot be started.
+    """
     if key.more:
         raise GwinessError(
             "the search of all bands reads one file; open the brick of galactic binaries alone."
         )
     folder = galaxy_folder(key, index, request)
-    argv = ["infer", key.path, "--items", str(index), "--data", request.data, *key.flags]
-    if request.model is not None:
-        argv += ["--set", f"separator={json.dumps(request.model)}"]
+    argv = ["infer", key.path, *infer_words(index, request), *key.flags]
     return jobs.submit_next([*argv, "--out", str(folder / "result.h5")], folder)
 
 

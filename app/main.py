@@ -20,6 +20,10 @@ def _warm_up() -> None:
     # Libraries stay: to look for garbage among them costs half a second, and later as much again.
     gc.disable()
     try:
+        # First of all, and in one thread: a figure that is made in another one while this is half
+        # loaded fails, because plotly looks whether its values are pandas'.
+        import pandas  # noqa: F401
+
         from app import cache, files, ui  # noqa: F401
 
         cache.warm_up(files.SAMPLE)

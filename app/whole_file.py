@@ -63,11 +63,14 @@ class WholeFile:
             needed: Room that the result takes [bytes].
 
         Raises:
-            GwinessError: If the disk has no room for it.
+            GwinessError: If the disk has no room for it, or its folder cannot be written.
         """
-        self.folder.mkdir(parents=True, exist_ok=True)
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            free = shutil.disk_usage(self.folder).free - _RESERVE
+        except OSError as error:
+            raise jobs.cannot_start(self.folder, error) from error
         # The items lie side by side until the result is put together from them.
-        free = shutil.disk_usage(self.folder).free - _RESERVE
         if 2 * needed > free:
             raise GwinessError(
                 f"the result takes {2 * needed / 1e9:.1f} GB while it is made, and the disk has "

@@ -3,12 +3,14 @@
 A job is a command line (`gwiness <verb> …`) started in a new process group, in a folder that
 holds ``job.json`` (what was started), ``progress.json`` (written by the verb) and ``log.txt``. A
 crash or an out-of-memory kill there never takes the page down, and a reloaded page finds the job
-by its folder.
+by its folder. The folder outlives a reboot, the number of a process does not: a job is its process
+only as long as that one's time of start is the job's own.
 """
 
 import contextlib
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -17,10 +19,13 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from gwiness.core.errors import GwinessError
+
 __all__ = [
     "Job",
     "Progress",
     "ProgressState",
+    "cannot_start",
     "default_folder",
     "latest",
     "submit",
@@ -29,6 +34,14 @@ __all__ = [
 
 PROGRESS_VARIABLE = "GWINESS_PROGRESS"
 """Environment variable that tells a verb where to write its progress."""
+
+_CANCELLED = 130
+"""Exit code of a job that was cancelled, as a shell has it."""
+_KILLED = -1
+"""Exit code of a job whose process left none behind."""
+_CLAIM_S = 5.0
+"""Longest time from the claim of a folder to the job in it [s]."""
+_POLL_S = 0.05
 
 
 def default_folder() -> Path:
@@ -44,11 +57,16 @@ class ProgressState:
         fraction: Part done, 0 to 1.
         text: What is being done.
         time: When this was written [s since 1970].
+        first_fraction: Part done when the job reported first; 1 if nobody knows. What an earlier
+            job finished counts as done, but took none of this one's time.
+        first_time: When that was [s since 1970].
     """
 
     fraction: float
     text: str
     time: float
+    first_fraction: float = 1.0
+    first_time: float = 0.0
 
 
 class Progress:
@@ -56,6 +74,7 @@ class Progress:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self._first: tuple[float, float] | None = None
 
     @classmethod
     def from_environment(cls) -> "Progress | None":
@@ -65,10 +84,10 @@ class Progress:
 
     def update(self, fraction: float, text: str) -> None:
         """Report ``fraction`` (0 to 1) done."""
-        state = ProgressState(min(max(fraction, 0.0), 1.0), text, time.time())
-        part = self.path.with_suffix(".part")
-        part.write_text(json.dumps(asdict(state)), encoding="utf-8")
-        part.replace(self.path)
+        fraction, now = min(max(fraction, 0.0), 1.0), time.time()
+        self._first = self._first or (fraction, now)
+        state = ProgressState(fraction, text, now, *self._first)
+        _replace(self.path, json.dumps(asdict(state)))
 
 
 @dataclass(frozen=True)
@@ -80,18 +99,21 @@ class Job:
         argv: The command line after ``gwiness``.
         pid: Process and process-group number.
         started: When [s since 1970].
+        born: When its process started [clock ticks since boot], where the system tells.
     """
 
     folder: Path
     argv: tuple[str, ...]
     pid: int
     started: float
+    born: int | None = None
 
     @classmethod
     def open(cls, folder: Path) -> "Job":
         """The job whose folder this is."""
         values = json.loads((folder / "job.json").read_text(encoding="utf-8"))
-        return cls(folder, tuple(values["argv"]), values["pid"], values["started"])
+        found = tuple(values["argv"]), values["pid"], values["started"], values.get("born")
+        return cls(folder, *found)
 
     @property
     def command(self) -> str:
@@ -102,18 +124,25 @@ class Job:
     def exit_code(self) -> int | None:
         """Exit code, None while it runs, -1 if it was killed before it could say."""
         path = self.folder / "exit_code"
-        if path.exists():
-            return int(path.read_text())
-        return None if self._alive() else -1
+        if not path.exists() and self._alive():
+            return None
+        # Looked for again: a process that has ended since then has written it.
+        return int(path.read_text()) if path.exists() else _KILLED
 
     def _alive(self) -> bool:
+        found = None if self.born is None else _process(self.pid)
+        if found is not None and found.born != self.born:
+            return False  # The number has been given to another process.
         with contextlib.suppress(ChildProcessError):
             # Reap it if it is our own child: a zombie still answers signals.
-            os.waitpid(self.pid, os.WNOHANG)
+            if os.waitpid(self.pid, os.WNOHANG)[0]:
+                return False
+        if found is not None:
+            return found.runs
         try:
             os.kill(self.pid, 0)
-        except ProcessLookupError:
-            return False
+        except (ProcessLookupError, PermissionError):
+            return False  # What we may not signal we have not started.
         return True
 
     def progress(self) -> ProgressState:
@@ -125,44 +154,88 @@ class Job:
         return ProgressState(**values)
 
     def eta(self) -> float | None:
-        """Seconds left at the mean speed so far; None if nothing is known yet."""
+        """Seconds left at the mean speed since the first report; None if it is not known yet."""
         state = self.progress()
-        if state.fraction <= 0:
+        done = state.fraction - state.first_fraction
+        if done <= 0:
             return None
-        return (state.time - self.started) * (1 - state.fraction) / state.fraction
+        return (state.time - state.first_time) * (1 - state.fraction) / done
 
     def cancel(self, grace: float = 5.0) -> None:
         """Ask the whole process group to stop; after ``grace`` seconds, make it."""
+        asked = False
         for number in (signal.SIGINT, signal.SIGKILL):
+            if not self._alive():
+                break
             try:
                 os.killpg(self.pid, number)
-            except ProcessLookupError:
-                return
+            except (ProcessLookupError, PermissionError):
+                break  # It has just ended, or is the job of another user in a shared folder.
+            asked = True
             until = time.monotonic() + grace
-            while time.monotonic() < until:
-                if not self._alive():
-                    return
-                time.sleep(0.05)
+            while self._alive() and time.monotonic() < until:
+                time.sleep(_POLL_S)
+        if asked and self.exit_code == _KILLED:
+            # It could not say so itself: it had hardly begun, or did not heed the first signal.
+            # If the disk has no room for that, the job counts as killed.
+            with contextlib.suppress(OSError):
+                _replace(self.folder / "exit_code", str(_CANCELLED))
 
     def message(self) -> str:
         """The last line that the job wrote: on failure, the sentence that says why."""
+        if self.exit_code == _KILLED:
+            return "it was killed before it could say why; perhaps memory or the disk ran full."
         lines = (self.folder / "log.txt").read_text(encoding="utf-8", errors="replace").split("\n")
         return next((line for line in reversed(lines) if line.strip()), "")
 
 
-# Runs in the child: the exit code is written by the process that knows it.
+@dataclass(frozen=True)
+class _Process:
+    """What the system says of a process: whether it runs, when it started [ticks since boot]."""
+
+    runs: bool
+    born: int
+
+
+def _process(pid: int) -> _Process | None:
+    """The process of that number; None if there is none, or no ``/proc`` to tell."""
+    try:
+        text = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
+        # From the third field on: the second, the name, may hold blanks and brackets.
+        fields = text.rpartition(")")[2].split()
+        return _Process(fields[0] not in ("Z", "X"), int(fields[19]))
+    except (OSError, IndexError, ValueError):
+        return None
+
+
+def _replace(path: Path, text: str) -> None:
+    """Write a file that nobody sees half of."""
+    part = path.with_suffix(".part")
+    part.write_text(text, encoding="utf-8")
+    part.replace(path)
+
+
+# Runs in the child: the exit code is written by the process that knows it. The page comes first,
+# hence nice. Whoever cancels may do so while the verbs are being imported; a server that was
+# started in the background of a shell ignores SIGINT, and hands that on.
 _RUNNER = """
-import pathlib, sys
-folder = pathlib.Path(sys.argv[1])
-sys.argv = ["gwiness", *sys.argv[2:]]
-from gwiness.cli import main
+import sys
+code = 1
 try:
+    import os, signal
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    if hasattr(os, "nice"):
+        os.nice(5)
+    folder, sys.argv = sys.argv[1], ["gwiness", *sys.argv[2:]]
+    from gwiness.cli import main
     code = main()
 except KeyboardInterrupt:
     code = 130
-part = folder / "exit_code.part"
-part.write_text(str(code))
-part.replace(folder / "exit_code")
+finally:
+    part = os.path.join(folder, "exit_code.part")
+    with open(part, "w") as file:
+        file.write(str(code))
+    os.replace(part, os.path.join(folder, "exit_code"))
 """
 
 
@@ -174,11 +247,23 @@ def submit(argv: Sequence[str], folder: Path) -> Job:
         folder: New folder for the job's files.
 
     Raises:
-        FileExistsError: If the folder already holds a job.
+        FileExistsError: If the folder is there: it is another job's.
+        GwinessError: If the job's files cannot be written, or no process can be started.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    if (folder / "job.json").exists():
-        raise FileExistsError(f"{folder} already holds a job")
+    try:
+        folder.mkdir(parents=True)
+    except FileExistsError:
+        raise FileExistsError(f"{folder} already holds a job") from None
+    except OSError as error:
+        raise cannot_start(folder, error) from error
+    try:
+        return _start(argv, folder)
+    except OSError as error:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise cannot_start(folder, error) from error
+
+
+def _start(argv: Sequence[str], folder: Path) -> Job:
     environment = os.environ | {PROGRESS_VARIABLE: str(folder / "progress.json")}
     with (folder / "log.txt").open("wb") as log:
         process = subprocess.Popen(
@@ -189,12 +274,27 @@ def submit(argv: Sequence[str], folder: Path) -> Job:
             env=environment,
             start_new_session=True,
         )
-    job = Job(folder, tuple(argv), process.pid, time.time())
-    values = {"argv": list(argv), "pid": process.pid, "started": job.started}
-    part = folder / "job.part"
-    part.write_text(json.dumps(values), encoding="utf-8")
-    part.replace(folder / "job.json")
+    # Nobody else reaps our child: even if it has ended by now, the system still knows it.
+    found = _process(process.pid)
+    born = None if found is None else found.born
+    job = Job(folder, tuple(argv), process.pid, time.time(), born)
+    values = {"argv": list(argv), "pid": process.pid, "started": job.started, "born": born}
+    try:
+        _replace(folder / "job.json", json.dumps(values))
+    except OSError:
+        # A job that nobody can find again must not go on.
+        process.kill()
+        process.wait()
+        raise
     return job
+
+
+def cannot_start(folder: Path, error: OSError) -> GwinessError:
+    """The sentence for whoever wanted a job, and the folder of jobs cannot be written."""
+    return GwinessError(
+        f"no job can be started in {folder} ({error.strerror}); free some room there, or set "
+        "GWINESS_JOBS to a folder that can be written."
+    )
 
 
 def submit_next(argv: Sequence[str], folder: Path) -> Job:
@@ -203,16 +303,34 @@ def submit_next(argv: Sequence[str], folder: Path) -> Job:
     Arguments:
         argv: Verb and arguments.
         folder: Of the jobs that do the same work, one after the other.
+
+    Raises:
+        GwinessError: If the job's files cannot be written, or no process can be started.
     """
-    last = latest(folder)
-    if last is not None and last.exit_code is None:
-        return last
-    number = len(list(folder.glob("job-*")))
-    try:
-        return submit(argv, folder / f"job-{number:03d}")
-    except FileExistsError:
-        # Somebody else was faster.
-        return Job.open(folder / f"job-{number:03d}")
+    while True:
+        # The number is that after the newest one looked at: of two who look at the same moment
+        # one gets the folder, and the other finds that job when it looks again.
+        last = max(_numbered(folder), default=(-1, folder))
+        job = _claimed(last[1]) if last[0] >= 0 else None
+        if job is not None and job.exit_code is None:
+            return job
+        with contextlib.suppress(FileExistsError):
+            return submit(argv, folder / f"job-{last[0] + 1:03d}")
+
+
+def _numbered(folder: Path) -> list[tuple[int, Path]]:
+    found = [(path.name.removeprefix("job-"), path) for path in folder.glob("job-*")]
+    return [(int(name), path) for name, path in found if name.isdecimal()]
+
+
+def _claimed(folder: Path) -> Job | None:
+    """The job of a folder, as soon as whoever claimed it has started it; None if nobody does."""
+    until = time.monotonic() + _CLAIM_S
+    while folder.is_dir() and time.monotonic() < until:
+        with contextlib.suppress(FileNotFoundError):
+            return Job.open(folder)
+        time.sleep(_POLL_S)
+    return None
 
 
 def latest(folder: Path) -> Job | None:

@@ -17,7 +17,7 @@ from gwiness.plots.corner import corner_png
 from gwiness.plots.export import maps_to_hdf5, posterior_to_hdf5, table_to_csv
 from gwiness.plots.spectrogram import DisplayMap
 
-__all__ = ["command", "downloads", "provenance"]
+__all__ = ["command", "command_line", "downloads", "provenance"]
 
 Table = Mapping[str, Sequence[object]]
 """Columns by name."""
@@ -40,46 +40,61 @@ def provenance(shown: Loaded) -> dict[str, str]:
     }
 
 
-def _files(shown: Loaded) -> str:
-    return " ".join(shlex.quote(short_path(path)) for path in shown.key.paths)
+def command_line(shown: Loaded, verb: str, *words: str) -> str:
+    """The line to type that does something with what is open.
+
+    Arguments:
+        shown: What is on show.
+        verb: Of the command line.
+        words: Its options, besides what the user answered about the files.
+    """
+    files = map(short_path, shown.key.paths)
+    return shlex.join(["gwiness", verb, *files, *shown.key.flags, *words])
 
 
 def command(shown: Loaded, model: str | None, verb: str) -> str:
-    """The line to type for the same result as a file."""
-    key = shown.key
-    answers = f" {shlex.join(key.flags)}" if key.flags else ""
-    # The other verbs read one file.
-    if model is None or key.more:
-        return f"gwiness inspect {_files(shown)}{answers}"
-    chosen = f"--model {shlex.quote(model)} --items {shown.index}"
-    return f"gwiness {verb} {_files(shown)}{answers} {chosen} --out result.h5"
+    """The line to type for the same result as a file; without a model, to see what is there.
+
+    Arguments:
+        shown: What is on show.
+        model: Model that works on it, if one does.
+        verb: What it does; of those that work with a model, which read one file.
+    """
+    if model is None or shown.key.more:
+        return command_line(shown, "inspect")
+    chosen = "--model", model, "--items", str(shown.index)
+    return command_line(shown, verb, *chosen, "--out", "result.h5")
 
 
 def downloads(
     shown: Loaded,
-    line: str,
+    line: str | None,
     maps: Mapping[str, DisplayMap] | None = None,
     tables: Mapping[str, Table | Callable[[], Table]] | None = None,
     posterior: Posterior | None = None,
     truth: Catalogue | None = None,
     result: Path | None = None,
+    origin: Mapping[str, str] | None = None,
 ) -> None:
     """A row with the exports that this view can give; files are made on the click.
 
     Arguments:
         shown: What is on show.
-        line: The command that does the same.
+        line: The command that does the same; None where it would read several bricks, and the verb
+            reads one file.
         maps: Maps by name.
         tables: Columns of each table of this view, by its title; or what makes a large one.
         posterior: A posterior.
         truth: What was injected, for the posterior's corner plot.
         result: A result file, given as it is.
+        origin: Where this comes from, if not from what the view shows.
     """
     stem = f"{Path(shown.info.name).stem}-item{shown.index}"
 
     def facts() -> dict[str, str]:
         # On the click: to say whether the item lies in scope, its truth is read.
-        return provenance(shown) | {"command": line}
+        found = provenance(shown) | dict(origin or {})
+        return found | ({} if line is None else {"command": line})
 
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         with st.popover("Export"):
@@ -103,7 +118,10 @@ def downloads(
             if result is not None:
                 address = offer(files.token(), result, f"{stem}-result.h5")
                 st.link_button("Result (HDF5)", address, width="stretch")
-        st.code(line, language="bash", width="stretch", wrap_lines=True)
+        if line is None:
+            st.caption("No command line does the same: its verb reads one file.")
+        else:
+            st.code(line, language="bash", width="stretch", wrap_lines=True)
 
 
 def _table_csv(table: Table | Callable[[], Table], facts: Callable[[], Mapping[str, str]]) -> str:

@@ -6,20 +6,22 @@ import numpy as np
 import streamlit as st
 
 from app import cache, galactic_search
-from app.components.export import command, downloads
+from app.components.export import command_line, downloads
 from app.components.galaxy import galaxy_panel
 from app.components.panels import toolbar
-from app.components.text import plain
+from app.components.text import counted, plain
 from app.galactic_search import DATA, BandRequest
 from app.state import Loaded
-from gwiness.config.galactic import BRIEF_ROUNDS
+from gwiness.config.galactic import BRIEF_ROUNDS, GalacticConfig
 from gwiness.core.catalogue import Catalogue
 from gwiness.core.errors import GwinessError
-from gwiness.core.galactic import injected_in
+from gwiness.core.galactic import FOLDED_SPACE, injected_in
 from gwiness.core.item import Item
+from gwiness.core.posterior import Posterior
 from gwiness.core.seeds import generator
-from gwiness.plots.galactic import band_figure, binary_corner, sky_figure
+from gwiness.plots.galactic import PAIR_BINS, band_figure, pair_reach, sky_figure, uncut
 from gwiness.plots.posterior import (
+    corner_figure,
     match_truth,
     number_figure,
     posterior_table,
@@ -32,6 +34,11 @@ if TYPE_CHECKING:
 __all__ = ["galactic_panel"]
 
 _FALLBACK_HZ = 4e-3
+_PRIOR = (
+    "Prior: any number of sources, all alike; SNR {:g} to {:g}, log-uniform; sky, inclinations "
+    "and chirp masses of the Galaxy's white dwarfs, detached: frequencies rise. Noise: the "
+    "analytic model."
+).format(*GalacticConfig().snr)
 _NUMBERS = {"median", "5 %", "95 %", "injected"}
 
 
@@ -66,7 +73,7 @@ def _inferred(shown: Loaded, request: BandRequest) -> "BandPosterior":
 def _controls(shown: Loaded, item: Item) -> BandRequest:
     model = shown.view.separator
     before = galactic_search.last_band(shown.key, shown.index, model)
-    start = _loudest(item) if before is None else before.frequency
+    start = _loudest(shown, item) if before is None else before.frequency
     lowest, highest = 0.1, max(0.2, item.mixture.grid.nyquist * 1e3 * 0.9)
     key = f"gb-frequency-{shown.index}"
     # Rounded, so that the same band is asked for when the reader, or a link, comes back to it.
@@ -108,12 +115,19 @@ def _controls(shown: Loaded, item: Item) -> BandRequest:
     return asked()
 
 
-def _loudest(item: Item) -> float:
-    """Frequency of the loudest injected binary [Hz], or one that is as good as any."""
+def _loudest(shown: Loaded, item: Item) -> float:
+    """Frequency of the loudest injected binary [Hz], of the loudest line, or as good as any."""
     truth = item.catalogues.get("gb")
-    if truth is None or not len(truth) or "snr" not in truth.extra:
+    if truth is not None and len(truth) and "snr" in truth.extra:
+        return float(truth["frequency"][np.argmax(truth["snr"])])
+    separation = cache.separated(shown.key, shown.index, shown.view.separator)
+    stem = None if separation is None else separation.estimates.get("gb")
+    if stem is None:
         return _FALLBACK_HZ
-    return float(truth["frequency"][np.argmax(truth["snr"])])
+    lines = np.fft.rfftfreq(stem.grid.num, stem.grid.dt)
+    low, high = GalacticConfig().band_hz
+    power = np.abs(np.fft.rfft(stem.data[0])) * ((lines >= low) & (lines < high))
+    return float(lines[np.argmax(power)]) or _FALLBACK_HZ
 
 
 def _show(
@@ -128,6 +142,14 @@ def _show(
             "Injected K", "not in file" if truth is None else len(truth), border=True, width=120
         )
         st.metric(
+            "ln evidence",
+            _evidence(posterior),
+            border=True,
+            width=120,
+            help="How much better the data are explained by this number of sources than by the "
+            "next best: ln of the ratio of the evidences. All numbers are alike before the data.",
+        )
+        st.metric(
             "R-hat",
             "no chains" if np.isnan(found.r_hat) else f"{found.r_hat:.3f}",
             border=True,
@@ -135,6 +157,10 @@ def _show(
             help="Largest disagreement of two independent ensembles of chains; 1 is perfect. "
             "Where nothing is as loud as the faintest source, none is run.",
         )
+    st.caption(
+        f"Sources whose f₀ lies between {found.band.low * 1e3:.5f} and "
+        f"{found.band.high * 1e3:.5f} mHz. {_PRIOR}"
+    )
     for note in posterior.notes:
         st.warning(plain(note), icon="⚠️")
     left, right = st.columns([2, 3], gap="large")
@@ -152,13 +178,12 @@ def _show(
             config=toolbar(),
             alt="Spectrum of the band: data, and what the posterior leaves over",
         )
-    line = command(shown, None, "infer")
     if best == 0 or best not in posterior.sets:
         st.info("The most probable number of sources is zero: there are no parameters to show.")
         return
-    samples, space = posterior.best, posterior.space
-    slots = slots_by_frequency(samples, space)
-    known = match_truth(samples, slots, truth)
+    _sources(found)
+    whole, known = uncut(posterior, truth, pair_reach(found.band))
+    slots = slots_by_frequency(whole.best, whole.space)
     number = st.pills(
         "Source",
         list(range(1, len(slots) + 1)),
@@ -171,8 +196,12 @@ def _show(
     left, right = st.columns([3, 2], gap="large")
     with left:
         st.plotly_chart(
-            binary_corner(
-                posterior, slot, generator(1, "page", shown.index), known.get(slot), height=720
+            corner_figure(
+                whole,
+                slot,
+                generator(1, "page", shown.index),
+                match_truth(whole.best, slots, known).get(slot),
+                height=720,
             ),
             key="gb-corner",
             config=toolbar(),
@@ -185,7 +214,12 @@ def _show(
             config=toolbar(),
             alt="Samples of all sources of the band on the sky",
         )
-    table = posterior_table(samples, space, truth)
+    beside = f" An injected binary stands beside a source at most {PAIR_BINS} bins away."
+    st.caption(
+        f"Corner, sky and table are of the samples with {counted(best, 'source')}."
+        + (beside if truth is not None else "")
+    )
+    table = posterior_table(whole.best, whole.space, known)
     st.dataframe(
         table,
         hide_index=True,
@@ -195,10 +229,55 @@ def _show(
         },
         alt="Medians and 90 % intervals",
     )
-    band = f"--band {found.band.low * 1e3:.6f}:{found.band.high * 1e3:.6f}"
-    line = line.replace("gwiness inspect", "gwiness infer") + (
-        f" --items {shown.index} {band} --data {request.data}"
-        f" --set galactic.rounds={BRIEF_ROUNDS}"
-        " --out result.h5 --catalogue sources.csv"
+    band = f"{found.band.low * 1e3:.6f}:{found.band.high * 1e3:.6f}"
+    words = galactic_search.infer_words(shown.index, request)
+    words += ["--band", band, "--set", f"galactic.rounds={BRIEF_ROUNDS}"]
+    words += ["--out", "result.h5", "--catalogue", "sources.csv"]
+    line = None if shown.key.more else command_line(shown, "infer", *words)
+    downloads(
+        shown,
+        line,
+        tables={"Sources": table},
+        posterior=whole,
+        truth=known,
+        origin=galactic_search.band_origin(request),
     )
-    downloads(shown, line, tables={"Sources": table}, posterior=posterior, truth=truth)
+
+
+def _evidence(posterior: Posterior) -> str:
+    """Ln of the evidence of the best number over that of the next best, from their samples."""
+    ranked = np.sort(posterior.log_p_num)[::-1]
+    if np.isfinite(ranked[1]):
+        return f"+{ranked[0] - ranked[1]:.1f}"
+    samples = posterior.sets.get(posterior.best_num)
+    return "certain" if samples is None else f"> {np.log(len(samples.theta)):.1f}"
+
+
+def _sources(found: "BandPosterior") -> None:
+    """How sure each source of the band is, also those that most samples lack."""
+    owned = found.owned
+    column = FOLDED_SPACE.index("frequency")
+    frequency = np.nanmedian(owned.theta[..., column], axis=0)
+    st.dataframe(
+        {
+            "f₀ [mHz]": frequency * 1e3,
+            "SNR [1]": np.nanmedian(owned.snr, axis=0),
+            "p(real) [1]": owned.probability,
+            "p(match) [1]": owned.match_probability,
+        },
+        hide_index=True,
+        key="gb-sources",
+        column_config={
+            "f₀ [mHz]": st.column_config.NumberColumn(format="%.6f"),
+            "SNR [1]": st.column_config.NumberColumn(format="%.1f"),
+            "p(real) [1]": st.column_config.NumberColumn(
+                format="%.3f", help="Share of all samples that hold the source."
+            ),
+            "p(match) [1]": st.column_config.NumberColumn(
+                format="%.3f",
+                help="Share of all samples in which its signal is the mean one but for 10 %. Two "
+                "sources that cannot be told apart are real for sure, and yet neither matches.",
+            ),
+        },
+        alt="Sources of the band and how sure they are",
+    )

@@ -6,7 +6,7 @@ import numpy as np
 import streamlit as st
 
 from app import galactic_search
-from app.components.export import command, downloads
+from app.components.export import command_line, downloads
 from app.components.job import watch
 from app.components.panels import toolbar
 from app.components.text import plain
@@ -34,12 +34,14 @@ _DIGITS = {
     "λ [°]": "%.1f",
     "β [°]": "%.1f",
     "ι [°]": "%.0f",
+    "R-hat": "%.3f",
     "overlap": "%.3f",
 }
 _MEANING = {
     "p(real)": "Share of the posterior's samples that hold the source.",
     "p(match)": "Share of the samples in which its signal overlaps by 0.9 with its mean signal: "
     "two sources that cannot be told apart are real, but neither matches.",
+    "R-hat": "Disagreement of two ensembles of chains in the band of the source; 1 is perfect.",
     "overlap": "With the injected source that it overlaps with best.",
 }
 
@@ -63,10 +65,20 @@ def galaxy_panel(shown: Loaded, item: Item) -> None:
         return
     if job is not None and job.exit_code not in (0, 130):
         st.warning(f"The search stopped: {plain(job.message())}", icon="⚠️")
+    if shown.key.more:
+        st.caption("It reads one file: open the brick of galactic binaries alone.")
+        return
     going_on = job is not None
-    st.caption("A minute or two on two cores; the page can be left, the search goes on.")
+    st.caption(
+        "A band that holds something takes some seconds: minutes for a month with few binaries, "
+        "hours for a whole Galaxy. The page can be left, the search goes on."
+    )
     if st.button("Go on with the search" if going_on else "Search all bands", key="gb-search"):
-        galactic_search.search_galaxy(shown.key, shown.index, request)
+        try:
+            galactic_search.search_galaxy(shown.key, shown.index, request)
+        except GwinessError as error:
+            st.error(plain(str(error)))
+            return
         st.rerun()
 
 
@@ -150,10 +162,16 @@ def _catalogue(shown: Loaded, item: Item, found: GalaxyFound, request: BandReque
         },
         alt="Catalogue of the sources found",
     )
-    line = command(shown, None, "infer").replace("gwiness inspect", "gwiness infer")
-    line += f" --items {shown.index} --data {request.data} --out result.h5"
+    words = galactic_search.infer_words(shown.index, request)
+    line = command_line(shown, "infer", *words, "--out", "result.h5")
     full = {name: found.catalogue[name].tolist() for name in _columns(found.catalogue)}
-    downloads(shown, line, tables={"Catalogue": full}, result=found.path)
+    downloads(
+        shown,
+        line,
+        tables={"Catalogue": full},
+        result=found.path,
+        origin=galactic_search.band_origin(request),
+    )
 
 
 def _columns(catalogue: Catalogue) -> list[str]:
@@ -163,7 +181,10 @@ def _columns(catalogue: Catalogue) -> list[str]:
 def _compared(
     item: Item, found: GalaxyFound, catalogue: Catalogue, rows: np.ndarray
 ) -> tuple[Catalogue | None, Matches | None]:
-    """Injected binaries of these bands that could be found, and which of them were."""
+    """Injected binaries of these bands that should be found, and which of them were.
+
+    A source found may also be a fainter one, or one just outside: it is right all the same.
+    """
     truth = item.catalogues.get("gb")
     if truth is None or found.overlaps is None or "snr" not in truth.extra:
         return None, None
@@ -171,5 +192,5 @@ def _compared(
     config, frequency = GalacticConfig(), truth["frequency"]
     own = (frequency >= low) & (frequency < high) & (truth["snr"] >= config.snr[0])
     seen = np.flatnonzero(own)
-    matches = match_sources(found.overlaps[rows][:, seen])
-    return truth.take(seen), matches
+    matches = match_sources(found.overlaps[rows])
+    return truth.take(seen), replace(matches, hit=matches.hit[seen])

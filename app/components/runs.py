@@ -5,7 +5,7 @@ from functools import partial
 
 import streamlit as st
 
-from app.components.panels import CHART
+from app.components.panels import toolbar
 from app.components.text import plain
 from gwiness.core.runs import RunLog
 from gwiness.plots.export import table_to_csv
@@ -37,12 +37,13 @@ def csv_button(
     )
 
 
-def curves(shown: Sequence[RunLog], every: Sequence[RunLog]) -> None:
+def curves(shown: Sequence[RunLog], every: Sequence[RunLog], left_out: int = 0) -> None:
     """Figures of merit of the chosen runs; the best of every run against its creation time.
 
     Arguments:
         shown: The chosen runs.
-        every: All runs.
+        every: All runs of the page.
+        left_out: Runs that are not among them.
     """
     axis = st.segmented_control(
         "Against",
@@ -56,7 +57,7 @@ def curves(shown: Sequence[RunLog], every: Sequence[RunLog]) -> None:
         st.plotly_chart(
             class_figure(shown, axis or "step"),
             key="history",
-            config=CHART,
+            config=toolbar(),
             alt="Figures of merit of each run, and their best so far",
         )
         st.caption(
@@ -82,11 +83,12 @@ def curves(shown: Sequence[RunLog], every: Sequence[RunLog]) -> None:
     )
     _others(shown, axis or "step")
     if any(run.created is not None for run in every) and merit_metrics(every):
-        st.markdown("**Every run against the time of its creation**")
+        which = f"{len(every)} of {len(every) + left_out} runs" if left_out else "Every run"
+        st.markdown(f"**{which} against the time of its creation**")
         st.plotly_chart(
             created_figure(every),
             key="created",
-            config=CHART,
+            config=toolbar(),
             alt="Best and last value of each run against its creation time",
         )
     facts = {"runs": ", ".join(run.name for run in shown)}
@@ -105,7 +107,10 @@ def _others(shown: Sequence[RunLog], axis: str) -> None:
         return
     metric = st.selectbox("Other metrics", metrics, key="metric", bind="query-params")
     st.plotly_chart(
-        history_figure(shown, metric, axis), key="other", config=CHART, alt=f"{metric} of each run"
+        history_figure(shown, metric, axis),
+        key="other",
+        config=toolbar(),
+        alt=f"{metric} of each run",
     )
 
 
@@ -114,11 +119,13 @@ def comparison(shown: Sequence[RunLog]) -> None:
     metrics = list(dict.fromkeys(name for log in shown for name in log.metrics))
     metrics = [name for name in metrics if not name.startswith("best_")]
     preferred = next((name for name in merit_metrics(shown) if name in metrics), metrics[0])
-    metric = st.selectbox("Metric", metrics, index=metrics.index(preferred), key="overlaid")
+    metric = st.selectbox(
+        "Metric", metrics, index=metrics.index(preferred), key="overlaid", bind="query-params"
+    )
     st.plotly_chart(
         history_figure(shown, metric, "step"),
         key="overlay",
-        config=CHART,
+        config=toolbar(),
         alt=f"{metric} of the chosen runs",
     )
     missing = [plain(run.name) for run in shown if not run.settings]

@@ -1,17 +1,16 @@
 """Beside the head of a page: a link to this view, its sound, a report of the item."""
 
-import shlex
-
 import streamlit as st
 
 from app import cache, exports, galactic_search
-from app.components.export import command
+from app.components.export import command_line
 from app.components.link import link_button, view_link
 from app.components.text import escaped, plain
 from app.galactic_search import BandRequest
-from app.state import Loaded
+from app.state import Loaded, View
 from app.streams import MapRequest
 from gwiness.core.errors import GwinessError
+from gwiness.plots.item_report import Look
 from gwiness.plots.style import short_title
 from gwiness.signal.audible import FACTORS, round_factor
 
@@ -118,21 +117,20 @@ def _pitch(frequency: float) -> str:
     return f"{frequency / 1e3:.3g} kHz" if frequency >= 1e3 else f"{frequency:.3g} Hz"
 
 
-def _view_flags(shown: Loaded) -> str:
-    processing = shown.view.processing
-    low, high = (f"{edge * 1e3:.6g}" for edge in processing.band)
-    channel = shlex.quote(processing.channel)
-    return f" --channel {channel} --noise {processing.noise} --band {low}:{high}"
+def _stream_words(view: View) -> list[str]:
+    low, high = (f"{edge * 1e3:.6g}" for edge in view.processing.band)
+    channel, noise = view.processing.channel, view.processing.noise
+    return ["--channel", channel, "--noise", noise, "--band", f"{low}:{high}"]
 
 
 def _listen_line(shown: Loaded, request: MapRequest, factor: int) -> str:
-    line = command(shown, None, "inspect").replace("gwiness inspect", "gwiness listen", 1)
-    line += f" --items {shown.index} --source {shlex.quote(request.kind or request.source)}"
+    words = ["--items", str(shown.index), "--source", request.kind or request.source]
     if request.source == "injected":
-        line += " --injected"
+        words += ["--injected"]
     elif request.source != "mixture":
-        line += f" --model {shlex.quote(str(request.model))}"
-    return f"{line}{_view_flags(shown)} --factor {factor} --out sound.wav"
+        words += ["--model", str(request.model)]
+    words += [*_stream_words(shown.view), "--factor", str(factor), "--out", "sound.wav"]
+    return command_line(shown, "listen", *words)
 
 
 # Report ----------------------------------------------------------------------------------------
@@ -177,8 +175,16 @@ def _report(shown: Loaded) -> None:
 def _report_line(shown: Loaded, band: BandRequest | None) -> str:
     sinusoid = shown.info.format == "sinusoid"
     model = (shown.view.estimator if sinusoid else shown.view.separator) or "none"
-    line = command(shown, None, "inspect").replace("gwiness inspect", "gwiness report", 1)
-    line += f" --items {shown.index} --model {shlex.quote(model)}{_view_flags(shown)}"
+    words = ["--items", str(shown.index), "--model", model, *_stream_words(shown.view)]
     if band is not None:
-        line += f" --galactic {band.frequency * 1e3:.10g} --data {band.data}"
-    return f"{line} --window {shown.view.window} --out report.html"
+        words += ["--galactic", f"{band.frequency * 1e3:.10g}", "--data", band.data]
+    words += ["--window", str(shown.view.window), *_colour_words(shown.view)]
+    return command_line(shown, "report", *words, "--out", "report.html")
+
+
+def _colour_words(view: View) -> list[str]:
+    words = [] if view.colormap == Look.colormap else ["--colormap", view.colormap]
+    if view.limits is not None:
+        low, high = view.limits
+        words += ["--limits", f"{low:.10g}:{high:.10g}"]
+    return words

@@ -10,6 +10,7 @@ import streamlit as st
 from app.components.job import watch
 from app.components.text import plain
 from gwiness import jobs
+from gwiness.core.errors import GwinessError
 from gwiness.io.runs import find_runs
 
 __all__ = ["RUNS", "start_panel"]
@@ -36,7 +37,7 @@ class _Wish:
         kind: One of `_PRESETS`.
         preset: Preset.
         name: Name of the run folder.
-        minutes: Limit [min].
+        minutes: Limit [min]; of a study, no trial begins later.
         amount: Steps of a run, trials of a study.
     """
 
@@ -81,9 +82,12 @@ def start_panel() -> bool:
     job = jobs.latest(_folder())
     running = job is not None and job.exit_code is None
     if job is not None and running:
+        if st.session_state.get("_refused"):
+            st.info("Yours was not started: this one had just begun, and one goes on at a time.")
         watch(job, "run-cancel", _appeared)
         st.code(job.command, language="bash", wrap_lines=True)
         return True
+    st.session_state.pop("_refused", None)
     # Not while a run goes on: the machine is small, and the popover would stay open over it.
     with st.popover("Start a run"):
         _form()
@@ -109,7 +113,8 @@ def _form() -> None:
             key=f"start-amount-{study}",
         )
     with right:
-        minutes = st.number_input("Minutes at most", 0.5, 600.0, 5.0, 0.5, key="start-minutes")
+        limit = "No trial begins after [min]" if study else "Minutes at most"
+        minutes = st.number_input(limit, 0.5, 600.0, 5.0, 0.5, key="start-minutes")
     suggested = time.strftime("page-%Y%m%d-%H%M")
     name = st.text_input("Name", suggested, key="start-name", help="A name that is there goes on.")
     if kind in ("Separator", "Study of a separator"):
@@ -120,11 +125,21 @@ def _form() -> None:
     wish = _Wish(kind, str(preset), name, float(minutes), int(amount))
     st.code("gwiness " + " ".join(wish.argv), language="bash", wrap_lines=True)
     if st.button("Start", key="start", type="primary"):
-        stamp = time.strftime("%Y%m%d-%H%M%S")
-        job = jobs.submit(wish.argv, _folder() / f"{stamp}-{time.monotonic_ns()}")
+        _start(wish)
+
+
+def _start(wish: _Wish) -> None:
+    """Start it, unless another tab was faster: one run goes on at a time."""
+    try:
+        job = jobs.submit_next(wish.argv, _folder())
+    except GwinessError as problem:
+        st.error(plain(str(problem)))
+        return
+    st.session_state["_refused"] = job.argv != tuple(wish.argv)
+    if not st.session_state["_refused"]:
         st.session_state["_started"] = job.started
-        st.session_state["_wanted_run"] = name
-        st.rerun()
+        st.session_state["_wanted_run"] = wish.name
+    st.rerun()
 
 
 def _appeared() -> bool:

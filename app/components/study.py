@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from app.components.panels import CHART
+from app.components.panels import toolbar
 from app.components.runs import csv_button
 from app.components.text import plain
 from gwiness import __version__
@@ -42,7 +42,7 @@ def study_panel(study: Study) -> None:
         st.plotly_chart(
             study_history_figure(study),
             key="study-history",
-            config=CHART,
+            config=toolbar(),
             alt="Objective of each trial, and the best so far",
         )
     with right:
@@ -81,7 +81,7 @@ def _importance(study: Study) -> None:
     st.plotly_chart(
         importance_figure(importance),
         key="study-importance",
-        config=CHART,
+        config=toolbar(),
         alt=f"Importance of each hyper-parameter, {importance.method}",
     )
     few = " With so few the order is a hint, no more." if importance.num_trials < _FEW else ""
@@ -105,7 +105,7 @@ def _values(study: Study) -> None:
         st.plotly_chart(
             slices_figure(study),
             key="study-slices",
-            config=CHART,
+            config=toolbar(),
             alt="Objective against each hyper-parameter",
         )
     elif study.count("complete"):
@@ -113,7 +113,7 @@ def _values(study: Study) -> None:
             st.plotly_chart(
                 coordinates_figure(study),
                 key="study-coordinates",
-                config=CHART,
+                config=toolbar(),
                 alt="Hyper-parameters and objective of each complete trial",
             )
         st.caption("Complete trials only. Drag along an axis to choose, axes to reorder.")

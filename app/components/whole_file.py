@@ -2,6 +2,7 @@
 
 import shlex
 from pathlib import Path
+from typing import Literal
 
 import streamlit as st
 
@@ -22,9 +23,13 @@ def whole_file(shown: Loaded) -> None:
     """Offer the job, watch it, or say what it left; nothing where one item or no model is."""
     sinusoid = shown.info.format == "sinusoid"
     model = shown.view.estimator if sinusoid else shown.view.separator
-    if model is None or shown.info.num_items < 2 or shown.key.more:
+    if model is None or shown.info.num_items < 2:
         return
-    work = WholeFile(shown.key, "infer" if sinusoid else "separate", model)
+    verb: Literal["separate", "infer"] = "infer" if sinusoid else "separate"
+    if shown.key.more:
+        st.caption(f"No job for all items of several bricks: `gwiness {verb}` reads one file.")
+        return
+    work = WholeFile(shown.key, verb, model)
     job = work.job
     if job is not None and job.exit_code is None:
         watch(job, "whole-cancel")

@@ -1,8 +1,10 @@
 """Training: runs and studies below ``runs/`` and the sample's, their curves, and a new run."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, MutableMapping
+from dataclasses import dataclass
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
 
 import streamlit as st
@@ -22,10 +24,44 @@ from gwiness.io.study import find_studies
 
 __all__ = ["page"]
 
-_MAX_RUNS = 60
+_MAX_RUNS = 500
 _POLL_S = 3.0
+_LOOK_S = 5.0
+"""So often the page looks whether a run or a study has begun, or goes on again [s]."""
 _STILL_S = 90.0
-"""A run that has written nothing for so long is taken to be over [s]."""
+_PATIENCE = 3.0
+"""A run is taken to be over when it has written nothing for `_STILL_S`, and for so many times its
+own longest way from one validation to the next: that may take minutes."""
+
+Kept = MutableMapping[Path, tuple[float, RunLog | str]]
+"""By run folder: when it last changed, and its metrics or why they cannot be read."""
+
+
+@dataclass(frozen=True)
+class _Look:
+    """What there is at a time.
+
+    Arguments:
+        logs: Every run that can be read, the latest first.
+        problems: Of each other one, why not.
+        left_out: Runs beyond `_MAX_RUNS`.
+        files: Studies by name.
+        live: Whether a run or a study is being written.
+    """
+
+    logs: list[RunLog]
+    problems: list[str]
+    left_out: int
+    files: dict[str, Path]
+    live: bool
+
+    def differs(self, other: "_Look") -> bool:
+        """Whether the page as a whole has to be drawn anew, not only its curves."""
+        return self._drawn_once() != other._drawn_once()
+
+    def _drawn_once(self) -> tuple[object, ...]:
+        names = {log.name for log in self.logs}
+        return names, set(self.problems), self.left_out, self.files, self.live
 
 
 def _roots() -> list[Path]:
@@ -39,20 +75,53 @@ def _folders() -> dict[Path, str]:
         for folder in find_runs(root):
             name = str(folder.relative_to(root)) if folder != root else root.name
             found.setdefault(folder.resolve(), name)
-    return dict(list(found.items())[:_MAX_RUNS])
+    return found
 
 
-def _logs(folders: dict[Path, str]) -> list[RunLog]:
-    """Every run that can be read, the latest first; of another one it is said why not."""
-    logs = []
-    for folder, name in folders.items():
-        try:
-            logs.append(cache.run_log(str(folder), name, last_change(folder)))
-        except FileProblem as problem:
-            st.warning(plain(str(problem)), icon="⚠️")
-    logs = [log for log in logs if log.lines]
+def _look(kept: Kept) -> _Look:
+    """See what there is now.
+
+    Arguments:
+        kept: What an earlier look has read, and this one need not read again.
+    """
+    folders, files = _folders(), _study_files()
+    changed = sorted(((last_change(each), each) for each in folders), reverse=True)
+    now, logs, problems = time.time(), [], []
+    live = any(now - _written(path) < _STILL_S for path in files.values())
+    for at, folder in changed[:_MAX_RUNS]:
+        if kept.get(folder, (None,))[0] != at:
+            kept[folder] = (at, _read(folder, folders[folder], at))
+        log = kept[folder][1]
+        live = live or now - at < max(_STILL_S, _PATIENCE * _pace(log))
+        if isinstance(log, str):
+            problems.append(log)
+        elif log.lines:
+            logs.append(log)
     # By what they say: the files of a fresh clone are all of the same age.
-    return sorted(logs, key=lambda log: log.last("time") or 0.0, reverse=True)
+    logs.sort(key=lambda log: log.last("time") or 0.0, reverse=True)
+    return _Look(logs, problems, max(len(changed) - _MAX_RUNS, 0), files, live)
+
+
+def _read(folder: Path, name: str, changed: float) -> RunLog | str:
+    try:
+        return cache.run_log(str(folder), name, changed)
+    except FileProblem as problem:
+        return str(problem)
+
+
+def _pace(log: RunLog | str) -> float:
+    """The longest way of a run from one validation to the next, without interruptions [s]."""
+    minutes = [] if isinstance(log, str) else log.column("minutes")
+    known = [0.0, *(each for each in minutes if each is not None)]
+    return 60 * max((after - before for before, after in pairwise(known)), default=0.0)
+
+
+def _written(path: Path) -> float:
+    """When a file was last written [s since 1970]; 0 if it is gone."""
+    try:
+        return path.stat().st_mtime
+    except OSError:
+        return 0.0
 
 
 def _study_files() -> dict[str, Path]:
@@ -67,28 +136,55 @@ def page() -> None:
     """Draw the page."""
     head = st.container()
     running = start_panel()
-    folders, files = _folders(), _study_files()
-    logs = _logs(folders)
+    kept: Kept = st.session_state.setdefault("_run_logs", {})
+    look = _look(kept)
+    # Somebody may train from a command line: the page looks at the files, not at its own jobs.
+    st.fragment(_watch, run_every=_LOOK_S)(look, kept)
     with head:
-        facts_strip("Training", "", {"runs": str(len(logs)), "studies": str(len(files))})
-    if not logs and not files:
+        facts_strip("Training", "", {"runs": _counted(look), "studies": str(len(look.files))})
+    for problem in look.problems:
+        st.warning(plain(problem), icon="⚠️")
+    if look.left_out:
+        st.caption(
+            f"{look.left_out} of {look.left_out + _MAX_RUNS} runs are left out, those that were "
+            "written longest ago."
+        )
+    if not look.logs and not look.files:
         _nothing_yet()
         return
-    _take_up([log.name for log in logs])
-    # Somebody may train from a command line: the page looks at the files, not at its own jobs.
-    live = running or any(time.time() - last_change(folder) < _STILL_S for folder in folders)
+    _take_up([log.name for log in look.logs])
+    live = running or look.live
     runs, compared, study = st.tabs(
         ["Runs", "Comparison", "Study"], key="part", on_change="rerun", bind="query-params"
     )
     if runs.open:
         with runs:
-            _chosen_runs(logs, folders, live, curves)
+            _chosen_runs(look, kept, live, partial(curves, left_out=look.left_out))
     if compared.open:
         with compared:
-            _chosen_runs(logs, folders, live, lambda shown, _every: comparison(shown))
+            _chosen_runs(look, kept, live, lambda shown, _every: comparison(shown))
     if study.open:
         with study:
-            _chosen_study(files, live)
+            _chosen_study(look.files, live)
+    st.segmented_control(
+        "The camera in a figure's toolbar saves",
+        ["PNG", "SVG"],
+        default="PNG",
+        required=True,
+        key="image",
+        persist_state="session",
+    )
+
+
+def _watch(drawn: _Look, kept: Kept) -> None:
+    """Draw the page anew when a run or a study begins, goes on, or is over."""
+    if _look(kept).differs(drawn):
+        st.rerun(scope="app")
+
+
+def _counted(look: _Look) -> str:
+    known = len(look.logs)
+    return f"{known} of {known + look.left_out}" if look.left_out else str(known)
 
 
 def _nothing_yet() -> None:
@@ -102,13 +198,13 @@ def _nothing_yet() -> None:
 
 
 def _chosen_runs(
-    logs: list[RunLog],
-    folders: dict[Path, str],
+    look: _Look,
+    kept: Kept,
     live: bool,
     draw: Callable[[list[RunLog], list[RunLog]], None],
 ) -> None:
-    names = [log.name for log in logs]
-    long = [log.name for log in logs if len(log.lines) > 1]
+    names = [log.name for log in look.logs]
+    long = [log.name for log in look.logs if len(log.lines) > 1]
     chosen = st.multiselect(
         "Runs",
         names,
@@ -122,8 +218,10 @@ def _chosen_runs(
         return
 
     def again() -> None:
-        fresh = _logs(folders) if live else logs
-        draw([log for log in fresh if log.name in chosen], fresh)
+        logs = (_look(kept) if live else look).logs
+        shown = [log for log in logs if log.name in chosen]
+        if shown:  # they may have been deleted since
+            draw(shown, logs)
 
     st.fragment(again, run_every=_POLL_S if live else None)()
 
@@ -148,7 +246,7 @@ def _chosen_study(files: dict[str, Path], live: bool) -> None:
 
 def _studies(path: Path) -> None:
     try:
-        found: list[Study] = cache.studies(str(path), path.stat().st_mtime)
+        found: list[Study] = cache.studies(str(path), _written(path))
     except FileProblem as problem:
         st.warning(plain(str(problem)), icon="⚠️")
         return

@@ -4,6 +4,8 @@ Exit codes: 0 done; 1 one sentence says what is wrong; 2 wrong usage. Verbs impo
 when they are called, so that ``--help`` needs neither torch nor a waveform library.
 """
 
+import errno
+import os
 import sys
 
 import typer
@@ -38,6 +40,8 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
+    # As rich's own markup, the unit in "Frequencies [mHz]" would be a style.
+    rich_markup_mode="markdown",
 )
 train = typer.Typer(help="Train a network; resumes where its run folder left off.")
 tune = typer.Typer(help="Search hyper-parameters; each trial is a training run.")
@@ -83,6 +87,17 @@ def _root(version: bool = typer.Option(False, "--version", help="Print the versi
         raise typer.Exit
 
 
+_FULL = "the disk has no room; free some of it, or write to another one"
+_CLOSED = "it may not be read or written; choose another place, or change its permissions"
+_OF_THE_DISK = {
+    errno.ENOSPC: _FULL,
+    errno.EDQUOT: _FULL,
+    errno.EROFS: _CLOSED,
+    errno.EACCES: _CLOSED,
+}
+"""What the user can do about an error of the system that is no fault of the program."""
+
+
 def main() -> int:
     """Run the command line; returns the exit code."""
     try:
@@ -91,5 +106,13 @@ def main() -> int:
         return stop.code if isinstance(stop.code, int) else 1
     except GwinessError as error:
         print(f"gwiness: {error}", file=sys.stderr)
+        return 1
+    except OSError as error:
+        if error.errno not in _OF_THE_DISK:
+            raise
+        # Not the error's own text: that of HDF5 has several lines.
+        place = f"{error.filename}: " if error.filename else ""
+        reason = f"{_OF_THE_DISK[error.errno]} ({os.strerror(error.errno)})."
+        print(f"gwiness: {place}{reason}", file=sys.stderr)
         return 1
     return 0

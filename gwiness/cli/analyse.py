@@ -175,11 +175,11 @@ def _run(
             _compile()
         computed = len(left)
         rows: list[dict[str, Any]] = []
-        found: list[dict[str, Any]] = []
         stems: list[dict[str, Any]] = []
-        if recording.info.format != "sinusoid" and (
+        binaries = recording.info.format != "sinusoid" and (
             verb == "infer" or (verb == "analyse" and settings.infer_galactic)
-        ):
+        )
+        if binaries:
             for index in left:
                 separation = None
                 if verb == "analyse":
@@ -188,7 +188,7 @@ def _run(
                             recording.item(index), settings.separator, passes=settings.passes
                         )
                 try:
-                    result = infer_galactic(
+                    scores = infer_galactic(
                         recording, index, settings, engine, writer, workers, separation
                     )
                 except ScopeProblem as problem:
@@ -198,8 +198,7 @@ def _run(
                     typer.echo(f"item {index}: {problem}", err=True)
                     writer.put(index, separation=separation)
                     continue
-                found += result.rows
-                stems += [{"item": index, **result.stems}] if result.stems else []
+                stems += [{"item": index, **scores}] if scores else []
             left = []
         with progress_bar(verb, len(indices), len(indices) - len(left)) as advance:
             for index in left:
@@ -207,6 +206,12 @@ def _run(
                 if posterior is not None:
                     rows.append(_row(index, posterior))
                 advance(1)
+    # Also what an earlier run had finished.
+    found = [
+        {"item": index, **row}
+        for index in (indices if binaries else [])
+        for row in writer.found(index, "gb")
+    ]
     path = writer.finish()
     facts = {"out": str(path), "items": len(indices), "computed": computed, "posteriors": rows}
     if found:

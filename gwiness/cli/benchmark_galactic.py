@@ -2,6 +2,7 @@
 
 import json
 import time
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -125,6 +126,8 @@ def galactic(
 
     The same data and prior, the number of sources given; else nothing in common.
     """
+    from gwiness import __version__
+    from gwiness.evaluate.rows import rows_folder
     from gwiness.infer.compile import compile_galactic
     from gwiness.infer.galactic.peer import Ladder
 
@@ -133,7 +136,8 @@ def galactic(
     ladder = Ladder(temperatures=temperatures, walkers=walkers, steps=steps)
     done = []
     if rows is not None:
-        rows.mkdir(parents=True, exist_ok=True)
+        facts = {"gwiness": __version__, "samples": samples, "seed": seed, "ours": sweeps}
+        rows = rows_folder(rows, {**facts, "long": long_sweeps, "ladder": asdict(ladder)})
     with progress_bar("windows", windows) as advance:
         for index in range(windows):
             kept = None if rows is None else rows / f"window-{index:03d}.json"

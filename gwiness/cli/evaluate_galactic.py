@@ -3,7 +3,7 @@
 import json
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -46,7 +46,22 @@ class _Job:
     crowded: bool
     days: float
     seed: int
-    rows: Path | None
+    rows: Path | None = None
+
+
+def row_facts(job: _Job) -> dict[str, Any]:
+    """All that the scores of an item depend on."""
+    from gwiness import __version__
+    from gwiness.io.results import identify
+
+    return {
+        "gwiness": __version__,
+        "file": None if job.file is None else asdict(identify(job.file)),
+        "config": job.config.to_toml(),
+        "crowded": job.crowded,
+        "days": job.days,
+        "seed": job.seed,
+    }
 
 
 def _measure(job: _Job, indices: Sequence[int]) -> Iterator[tuple[int, "list[BandScore]"]]:
@@ -278,7 +293,8 @@ def galactic(
     seed: Annotated[int, typer.Option(min=0, help="Seed of simulated items and chains.")] = 1000,
     workers: Annotated[int, typer.Option(min=1, help="Processes.")] = 1,
     rows: Annotated[
-        Path | None, typer.Option(help="Folder for the scores of each item: resumes.")
+        Path | None,
+        typer.Option(help="Folder for the scores of each item: resumes, by settings."),
     ] = None,
     config: Annotated[Path | None, typer.Option("--config", help="TOML file: settings.")] = None,
     set_: Annotated[list[str] | None, typer.Option("--set", help="Change one: key=value.")] = None,
@@ -295,6 +311,7 @@ def galactic(
     200.
     """
     from gwiness.evaluate.galactic import BandScore, report
+    from gwiness.evaluate.rows import rows_folder
     from gwiness.infer.compile import compile_galactic
     from gwiness.simulate.workers import shared_out
 
@@ -305,10 +322,10 @@ def galactic(
 
         with open_recording(file) as recording:
             items = min(items, recording.info.num_items)
+    job, scores = _Job(file, settings, crowded, days, seed), dict[int, list[BandScore]]()
     if rows is not None:
-        rows.mkdir(parents=True, exist_ok=True)
+        job = replace(job, rows=rows_folder(rows, row_facts(job)))
     compile_galactic()
-    job, scores = _Job(file, settings, crowded, days, seed, rows), dict[int, list[BandScore]]()
     with progress_bar("items", items) as advance:
         for index, found in shared_out(partial(_measure, job), range(items), workers, 1):
             scores[index] = found

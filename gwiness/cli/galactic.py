@@ -2,7 +2,6 @@
 
 import csv
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,23 +24,10 @@ if TYPE_CHECKING:
     from gwiness.io.recording import Recording
     from gwiness.io.results import ResultWriter
 
-__all__ = ["GalacticItem", "infer_galactic", "parse_band", "print_galactic", "write_csv"]
+__all__ = ["infer_galactic", "parse_band", "print_galactic", "write_csv"]
 
 _MOST_ROWS = 50
 _Task = tuple["Band", "Window", "GalacticConfig", int]
-
-
-@dataclass(frozen=True)
-class GalacticItem:
-    """What was found in one item.
-
-    Arguments:
-        rows: A row for each source.
-        stems: NSDR [dB] of the network's stem and of the refined one, if the item holds the truth.
-    """
-
-    rows: list[dict[str, Any]]
-    stems: dict[str, float] | None
 
 
 def parse_band(text: str) -> tuple[float, float]:
@@ -93,8 +79,14 @@ def infer_galactic(
     writer: "ResultWriter",
     workers: int = 1,
     separation: "Separation | None" = None,
-) -> GalacticItem:
-    """Every band of one item that is not quiet; goes on with those that are missing."""
+) -> dict[str, float] | None:
+    """Every band of one item that is not quiet; goes on with those that are missing.
+
+    Returns:
+        NSDR [dB] of the network's stem of galactic binaries and of the refined one, if there are
+        both and the item holds the truth.
+    """
+    from gwiness.core.band import CORE_BINS
     from gwiness.core.seeds import generator
     from gwiness.infer.compile import compile_galactic
     from gwiness.infer.galactic.catalogue import catalogue_of
@@ -110,10 +102,12 @@ def infer_galactic(
         windows = engine.bands(item, config, separation)
     response = GalacticResponse(item.mixture.grid, item.mixture.generation)
     done = writer.done_parts(index)
+    # Numbered by frequency: which bands are quiet may hang by a rounding error.
+    width = CORE_BINS / item.mixture.grid.duration
     tasks = [
         (number, (band, window, config, settings.seed))
-        for number, (band, window) in enumerate(windows.items())
-        if number not in done
+        for band, window in windows.items()
+        if (number := round(band.low / width)) not in done
     ]
     with progress_bar(f"item {index}, bands", len(windows), len(windows) - len(tasks)) as advance:
         for number, found in _results(tasks, workers):
@@ -126,7 +120,7 @@ def infer_galactic(
         separation = refined(separation, writer.posteriors(index), item.mixture.generation, rng)
         stems = _stem_scores(item, separation)
     writer.put(index, separation=separation)
-    return GalacticItem([{"item": index, **row} for row in writer.found(index, "gb")], stems)
+    return stems
 
 
 def _stem_scores(item: "Item", separation: "Separation") -> dict[str, float] | None:
@@ -149,7 +143,7 @@ def _stem_scores(item: "Item", separation: "Separation") -> dict[str, float] | N
 
 def print_galactic(rows: Sequence[Mapping[str, Any]]) -> None:
     """The sources found, those first that come first in frequency."""
-    table = Table("item", "f₀ [mHz]", "90 % interval", "A", "SNR", "p(real)", "p(match)")
+    table = Table("item", "f₀ [mHz]", "90 % interval", "A", "SNR", "p(real)", "p(match)", "R-hat")
     for row in rows[:_MOST_ROWS]:
         table.add_row(
             str(row["item"]),
@@ -159,6 +153,7 @@ def print_galactic(rows: Sequence[Mapping[str, Any]]) -> None:
             f"{row['snr']:.1f}",
             f"{row['p_real']:.3f}",
             f"{row['p_match']:.3f}",
+            f"{row['r_hat']:.3f}",
         )
     Console().print(table)
     if len(rows) > _MOST_ROWS:

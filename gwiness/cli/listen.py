@@ -32,7 +32,7 @@ _NOISES = ("analytic", "estimated", "own", "none")
 
 
 def listen(
-    file: Annotated[Path, typer.Argument(help="Data file.")],
+    files: Annotated[list[Path], typer.Argument(help="Data file; several Mojito bricks.")],
     out: Annotated[Path, typer.Option("--out", help="Sound file (WAV, 16 bit).")],
     items: Annotated[str, typer.Option(help="Item.")] = "0",
     source: Annotated[
@@ -66,7 +66,9 @@ def listen(
     from gwiness.io.formats import open_recording
     from gwiness.signal.audible import audible, round_factor, wav_bytes
 
-    with open_recording(file, read_options(dt, channels, dataset, item_days, generation)) as found:
+    with open_recording(
+        files, read_options(dt, channels, dataset, item_days, generation)
+    ) as found:
         index = one_item(items, found.info.num_items)
         item = found.item(index)
     processing = chosen_processing(item, channel, band, noise)

@@ -1,6 +1,7 @@
 """``gwiness report``: one item as a self-contained HTML file."""
 
 import json
+import math
 import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, cast, get_args
@@ -34,7 +35,7 @@ _NONE = "none"
 
 
 def report(
-    file: Annotated[Path, typer.Argument(help="Data file.")],
+    files: Annotated[list[Path], typer.Argument(help="Data file; several Mojito bricks.")],
     out: Annotated[Path, typer.Option("--out", help="Report (HTML).")],
     items: Annotated[str, typer.Option(help="Item.")] = "0",
     model: Annotated[
@@ -49,6 +50,13 @@ def report(
     ] = None,
     window: Annotated[
         int | None, typer.Option(min=16, help="Window of the maps [samples].")
+    ] = None,
+    colormap: Annotated[
+        str | None, typer.Option(help="Colours of the maps; Viridis if not given.")
+    ] = None,
+    limits: Annotated[
+        str | None,
+        typer.Option(help="Limits of the colours, e.g. 0:30; by the data if not given."),
     ] = None,
     galactic: Annotated[
         float | None,
@@ -70,13 +78,17 @@ def report(
     from gwiness.io.results import identify
     from gwiness.plots.item_report import Input, Look, item_origin, item_report
 
-    with open_recording(file, read_options(dt, channels, dataset, item_days, generation)) as found:
+    with open_recording(
+        files, read_options(dt, channels, dataset, item_days, generation)
+    ) as found:
         info = found.info
         index = one_item(items, info.num_items)
         item = found.item(index)
     look = Look(
         chosen_processing(item, channel, band, noise),
         window or (512 if item.is_sinusoid else 4096),
+        _colormap(colormap),
+        _limits(limits),
     )
     if data not in get_args(GalacticData):
         raise GwinessError(f"--data {data!r}: expected mixture, cleaned or stem.")
@@ -85,8 +97,9 @@ def report(
     flags = {"--dt": dt, "--channels": channels, "--dataset": dataset, "--item-days": item_days}
     flags |= {"--generation": generation, "--items": items, "--model": model}
     flags |= {"--channel": channel, "--band": band, "--noise": noise, "--window": window}
+    flags |= {"--colormap": colormap, "--limits": limits}
     flags |= {} if galactic is None else {"--galactic": galactic, "--data": data}
-    words = ["gwiness", "report", str(file)]
+    words = ["gwiness", "report", *map(str, files)]
     words += [str(w) for name, each in flags.items() if each is not None for w in (name, each)]
     inputs = [Input(each.name, each.size, each.sha256) for each in map(identify, info.paths)]
     origin = item_origin(
@@ -107,6 +120,28 @@ def report(
         raise GwinessError(f"{out}: cannot be written ({error.strerror}).") from error
     facts = {"out": str(out), "item": index, "bytes": len(text), "models": [c.name for c in cards]}
     print(json.dumps(facts) if as_json else f"{out}: {len(text) / 1e6:.1f} MB")
+
+
+def _colormap(name: str | None) -> str:
+    from gwiness.plots.item_report import Look
+    from gwiness.plots.style import COLORMAPS
+
+    if name not in (None, *COLORMAPS):
+        raise GwinessError(f"--colormap {name!r}: expected one of {', '.join(COLORMAPS)}.")
+    return name or Look.colormap
+
+
+def _limits(text: str | None) -> tuple[float, float] | None:
+    if text is None:
+        return None
+    low, _, high = text.partition(":")
+    try:
+        limits = float(low), float(high)
+    except ValueError:
+        limits = math.nan, math.nan
+    if not -math.inf < limits[0] < limits[1] < math.inf:
+        raise GwinessError(f"--limits {text!r}: expected two numbers that rise, e.g. 0:30.")
+    return limits
 
 
 def _answers(

@@ -10,7 +10,16 @@ from gwiness.core.catalogue import SPACES, Catalogue
 from gwiness.core.parameters import ParameterSpace
 from gwiness.core.posterior import Posterior
 
-__all__ = ["CLAIMED", "FOLDED_SPACE", "MATCH", "BandPosterior", "Sources", "folded", "injected_in"]
+__all__ = [
+    "CLAIMED",
+    "FOLDED_SPACE",
+    "MATCH",
+    "BandPosterior",
+    "Sources",
+    "folded",
+    "injected_in",
+    "lowest_polarisation",
+]
 
 _SPACE = SPACES["gb"]
 FOLDED_SPACE = ParameterSpace(
@@ -63,9 +72,12 @@ class BandPosterior:
     """What the data of a band say.
 
     Arguments:
-        band: The band; sources outside its core are not in here.
-        posterior: How many sources, and samples of them.
-        sources: The same samples by named source.
+        band: The band.
+        posterior: How many sources have their f₀ in its core, and samples of those.
+        sources: The same samples by named source: of one whose f₀ may lie on either side of an
+            edge, only those inside.
+        owned: The sources that are this band's in a catalogue, with all of their samples: those
+            whose median f₀ lies in the core.
         spectrum: Data, and what the posterior's mean signal leaves over.
         r_hat: Largest R̂ over the number of sources, |d − h|² and parameters of likely sources;
             NaN where the band is so quiet that no chain was run.
@@ -74,6 +86,7 @@ class BandPosterior:
     band: Band
     posterior: Posterior
     sources: Sources
+    owned: Sources
     spectrum: BandSpectrum
     r_hat: float
 
@@ -107,3 +120,21 @@ def folded(theta: Float[np.ndarray, "*n 8"], lowest: float = 0.0) -> Float[np.nd
     out[..., psi] -= turns * np.pi / 2
     out[..., phase] = (out[..., phase] + turns * np.pi) % (2 * np.pi)
     return out
+
+
+def lowest_polarisation(
+    theta: Float[np.ndarray, "n 8"], weights: Float[np.ndarray, " n"] | float = 1.0
+) -> float:
+    """Lower end of the quarter turn around the circular mean of the polarisation [rad].
+
+    Folded there, ψ and φ₀ of one source are in one piece; at 0 and π/2 a peak may be cut. The
+    mean lies from 0 to π/2.
+
+    Arguments:
+        theta: Samples of one source.
+        weights: Of the samples.
+    """
+    quarter = np.pi / 2
+    turns = theta[:, _SPACE.index("polarisation")] / quarter
+    mean = np.sum(weights * np.exp(2j * np.pi * turns))
+    return float(np.angle(mean) * quarter / (2 * np.pi) % quarter - quarter / 2)

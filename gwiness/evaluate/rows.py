@@ -13,7 +13,7 @@ from typing import Any
 from gwiness.core.errors import FileProblem
 from gwiness.evaluate.scores import ItemScores, from_row, to_row
 
-__all__ = ["RowFile", "rows_key"]
+__all__ = ["RowFile", "rows_folder", "rows_key"]
 
 _LAYOUT = 1
 """Counts changes in what is measured: older lines are then measured afresh."""
@@ -28,6 +28,18 @@ def rows_key(facts: Mapping[str, Any]) -> str:
     """
     text = json.dumps({"layout": _LAYOUT, **facts}, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def rows_folder(folder: Path, facts: Mapping[str, Any]) -> Path:
+    """A folder below ``folder`` for rows that belong together, made if it is not there.
+
+    Arguments:
+        folder: For rows of all kinds.
+        facts: Everything that the rows depend on.
+    """
+    found = folder / rows_key(facts)
+    found.mkdir(parents=True, exist_ok=True)
+    return found
 
 
 class RowFile:

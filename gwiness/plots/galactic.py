@@ -6,16 +6,22 @@ import numpy as np
 import plotly.graph_objects as go
 from jaxtyping import Float
 
-from gwiness.core.band import BandSpectrum
+from gwiness.core.band import CORE_BINS, Band, BandSpectrum
 from gwiness.core.catalogue import SPACES, Catalogue
-from gwiness.core.galactic import FOLDED_SPACE, folded
+from gwiness.core.galactic import FOLDED_SPACE, folded, lowest_polarisation
 from gwiness.core.posterior import Posterior, SampleSet
-from gwiness.plots.posterior import corner_figure, slot_samples, slots_by_frequency
+from gwiness.plots.posterior import (
+    match_rows,
+    slot_samples,
+    slots_by_frequency,
+)
 from gwiness.plots.style import TRUTH_COLOR, color_of, framed
 
-__all__ = ["band_figure", "binary_corner", "recentred", "sky_figure"]
+__all__ = ["PAIR_BINS", "band_figure", "pair_reach", "recentred", "sky_figure", "uncut"]
 
 _SPACE = SPACES["gb"]
+PAIR_BINS = 2
+"""Bins between a source and the injected one that stands beside it, at most."""
 
 
 def band_figure(
@@ -64,40 +70,44 @@ def recentred(samples: SampleSet, slot: int) -> SampleSet:
     """
     theta, _ = slot_samples(samples, slot)
     out = samples.theta.copy()
-    out[samples.mask[:, slot], slot] = folded(theta, _lowest_polarisation(samples, slot))
+    out[samples.mask[:, slot], slot] = folded(theta, _lowest(samples, slot))
     return replace(samples, theta=out)
 
 
-def _lowest_polarisation(samples: SampleSet, slot: int) -> float:
-    """Lower end of the quarter turn around the circular mean of a source's polarisation [rad]."""
-    theta, weights = slot_samples(samples, slot)
-    quarter = np.pi / 2
-    mean = np.sum(weights * np.exp(2j * np.pi * theta[:, _SPACE.index("polarisation")] / quarter))
-    return float(np.angle(mean) * quarter / (2 * np.pi) - quarter / 2)
+def pair_reach(band: Band) -> float:
+    """Distance of f₀ beyond which a source of the band is no injected one [Hz]."""
+    return PAIR_BINS * (band.high - band.low) / CORE_BINS
 
 
-def binary_corner(
-    posterior: Posterior,
-    slot: int,
-    rng: np.random.Generator,
-    truth: Float[np.ndarray, " 8"] | None = None,
-    height: int = 560,
-) -> go.Figure:
-    """`corner_figure` of a galactic binary, its polarisation uncut and the truth beside it.
+def uncut(
+    posterior: Posterior, truth: Catalogue | None, reach: float
+) -> tuple[Posterior, Catalogue | None]:
+    """Every source of the best set `recentred`, and the injected ones that they may be.
 
     Arguments:
-        posterior: Of the binaries of a band.
-        slot: Which of them.
-        rng: Draws equally weighted samples.
-        truth: Injected parameters (8,).
-        height: Height [px].
+        posterior: Of the binaries of a band, with samples at its most probable number.
+        truth: Injected binaries of the band.
+        reach: Distance of f₀ beyond which a source is no injected one [Hz].
+
+    Returns:
+        The posterior in `FOLDED_SPACE`, and of the truth what has a source, ψ and φ₀ where that
+        has them.
     """
-    samples = recentred(posterior.best, slot)
+    samples, slots = posterior.best, slots_by_frequency(posterior.best, posterior.space)
     if truth is not None:
-        truth = folded(truth, _lowest_polarisation(posterior.best, slot))
+        pairs = match_rows(samples, slots, truth, reach)
+        theta = truth.theta.copy()
+        for slot, row in pairs.items():
+            theta[row] = folded(theta[row], _lowest(samples, slot))
+        truth = replace(truth, theta=theta).take(np.array(sorted(pairs.values()), dtype=int))
+    for slot in slots:
+        samples = recentred(samples, slot)
     sets = {**posterior.sets, posterior.best_num: samples}
-    centred = replace(posterior, sets=sets, space=FOLDED_SPACE)
-    return corner_figure(centred, slot, rng, truth, height)
+    return replace(posterior, sets=sets, space=FOLDED_SPACE), truth
+
+
+def _lowest(samples: SampleSet, slot: int) -> float:
+    return lowest_polarisation(*slot_samples(samples, slot))
 
 
 def sky_figure(

@@ -186,6 +186,8 @@ def galaxy_table(
         "β [°]": (found["ecliptic_latitude"] * degrees).tolist(),
         "ι [°]": (found["inclination"] * degrees).tolist(),
     }
+    if "r_hat" in found.extra:
+        table["R-hat"] = found["r_hat"].tolist()
     if matches is not None:
         table["overlap"] = [
             float(value) if partner >= 0 else None

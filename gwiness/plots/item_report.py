@@ -20,7 +20,7 @@ from gwiness.core.seeds import generator
 from gwiness.core.separation import Separation
 from gwiness.core.tdi import Whitened, Whitener
 from gwiness.plots.correlation import channel_correlation, match_matrix, matrix_figure
-from gwiness.plots.galactic import band_figure, binary_corner, sky_figure
+from gwiness.plots.galactic import band_figure, pair_reach, sky_figure, uncut
 from gwiness.plots.posterior import (
     corner_figure,
     joint_corner_figure,
@@ -136,6 +136,7 @@ def item_origin(
         "whitening": processing.noise,
         "band": f"{processing.band[0]:g} to {processing.band[1]:g} Hz",
         "window": f"{look.window} samples",
+        **({} if item.is_sinusoid else {"colours": _colours(look)}),
         "models": ", ".join(f"{card.name} v{card.version}" for card in cards) or "none",
         "made by": _versions(),
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -143,6 +144,11 @@ def item_origin(
     name = inputs[0].name if inputs else "data"
     title = f"Item {index} of {name}"
     return Origin(title, _facts(item, index, num_items), provenance, command, cards, marks)
+
+
+def _colours(look: Look) -> str:
+    limits = "from the data" if look.limits is None else "{:g} to {:g}".format(*look.limits)
+    return f"{look.colormap}, limits {limits}"
 
 
 def _marks(
@@ -357,16 +363,15 @@ def _band(item: Item, index: int, found: BandPosterior) -> Section:
     }
     tables: dict[str, Mapping[str, Sequence[object]]] = {}
     if best and best in posterior.sets:
-        slots = slots_by_frequency(posterior.best, posterior.space)
-        known = match_truth(posterior.best, slots, truth)
+        whole, paired = uncut(posterior, truth, pair_reach(found.band))
+        slots = slots_by_frequency(whole.best, whole.space)
+        known = match_truth(whole.best, slots, paired)
         draws = generator(1, "page", index), generator(2, "page", index)
         figures["On the sky"] = sky_figure(posterior, draws[1], truth)
         for number, slot in enumerate(slots[:_MOST_CORNERS], start=1):
             title = f"Corner plot of source {number} of {len(slots)}"
-            figures[title] = binary_corner(posterior, slot, draws[0], known.get(slot))
-        tables["Medians and 90 % intervals"] = posterior_table(
-            posterior.best, posterior.space, truth
-        )
+            figures[title] = corner_figure(whole, slot, draws[0], known.get(slot))
+        tables["Medians and 90 % intervals"] = posterior_table(whole.best, whole.space, paired)
     return Section("Galactic binaries in a band", text, figures, tables)
 
 

@@ -19,6 +19,7 @@ __all__ = [
     "corner_figure",
     "joint_corner_figure",
     "marginal",
+    "match_rows",
     "match_truth",
     "number_figure",
     "overview_figure",
@@ -104,27 +105,54 @@ def marginal(
     return Marginal(median, low, high)
 
 
-def match_truth(
-    samples: SampleSet, slots: Sequence[int], truth: Catalogue | None
-) -> dict[int, Float[np.ndarray, " P"]]:
-    """Injected parameters (P,) by slot: frequencies are paired so that their distance is least."""
-    if truth is None or len(truth) == 0 or not slots:
+def match_rows(
+    samples: SampleSet, slots: Sequence[int], truth: Catalogue, reach: float = np.inf
+) -> dict[int, int]:
+    """Rows of injected sources by slot: frequencies are paired so that their distance is least.
+
+    Arguments:
+        samples: Of one number of sources.
+        slots: Those that hold a source.
+        truth: Injected sources.
+        reach: Distance in frequency beyond which a pair is none [the frequency's unit].
+    """
+    if len(truth) == 0 or not slots:
         return {}
     index = truth.space.index("frequency")
     medians = [np.median(samples.theta[samples.mask[:, slot], slot, index]) for slot in slots]
     distance = np.abs(np.subtract.outer(medians, truth.theta[:, index]))
     from scipy.optimize import linear_sum_assignment  # slow to import
 
-    rows, columns = linear_sum_assignment(distance)
-    return {slots[row]: truth.theta[column] for row, column in zip(rows, columns, strict=True)}
+    pairs = zip(*linear_sum_assignment(distance), strict=True)
+    return {slots[row]: int(column) for row, column in pairs if distance[row, column] < reach}
+
+
+def match_truth(
+    samples: SampleSet, slots: Sequence[int], truth: Catalogue | None, reach: float = np.inf
+) -> dict[int, Float[np.ndarray, " P"]]:
+    """Injected parameters (P,) by slot; arguments as of `match_rows`."""
+    if truth is None:
+        return {}
+    rows = match_rows(samples, slots, truth, reach)
+    return {slot: truth.theta[row] for slot, row in rows.items()}
 
 
 def posterior_table(
-    samples: SampleSet, space: ParameterSpace, truth: Catalogue | None = None
+    samples: SampleSet,
+    space: ParameterSpace,
+    truth: Catalogue | None = None,
+    reach: float = np.inf,
 ) -> dict[str, list[object]]:
-    """Columns: source, parameter, median, 5 %, 95 %, injected, and whether it is inside."""
+    """Columns: source, parameter, median, 5 %, 95 %, injected, and whether it is inside.
+
+    Arguments:
+        samples: Of one number of sources.
+        space: Their parameters.
+        truth: Injected sources.
+        reach: See `match_rows`.
+    """
     slots = slots_by_frequency(samples, space)
-    known = match_truth(samples, slots, truth)
+    known = match_truth(samples, slots, truth, reach)
     columns: dict[str, list[object]] = {
         name: []
         for name in ("source", "parameter", "median", "5 %", "95 %", "injected", "in 90 %")

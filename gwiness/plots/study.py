@@ -9,7 +9,7 @@ from plotly.subplots import make_subplots
 
 from gwiness.core.study import Importance, Study, Trial
 from gwiness.plots.style import framed
-from gwiness.plots.training import cells, unit_of
+from gwiness.plots.training import axis_title, cells
 
 __all__ = [
     "coordinates_figure",
@@ -27,7 +27,7 @@ _SHADES = ((0.0, _GREY), (0.6, _BLUE), (1.0, _ORANGE))
 
 
 def _axis_title(study: Study) -> str:
-    return f"{study.objective} [{unit_of(study.objective)}]"
+    return axis_title(study.objective)
 
 
 def _judged(study: Study, state: str) -> list[Trial]:

@@ -11,6 +11,7 @@ from gwiness.core.runs import AXES, RunLog
 from gwiness.plots.style import framed, short_title
 
 __all__ = [
+    "axis_title",
     "cells",
     "class_figure",
     "class_metrics",
@@ -28,8 +29,12 @@ _TITLES = {"step": "optimiser step", "minutes": "training time [min]", "time": "
 _MEAN = "valid_nsdr"
 _LOSS, _EXACT = "valid_loss", "valid_exact_k"
 _NAMES = {_MEAN: "Mean of the classes", _LOSS: "SlotFlow", _EXACT: "SlotFlow, number of sources"}
-_UNITS = {_EXACT: "1", "valid_tone": "1", "train_loss": "dB"}
-"""Units where the name's beginning does not tell; a tone's error is that of an amplitude."""
+_NATS = ("loss", "count", "recount", "presence", "flow")
+_UNITS = {_EXACT: "1", "valid_tone": "1", "best_loss": "nat"} | {
+    f"valid_{name}": "nat" for name in _NATS
+}
+"""Units by name: SlotFlow's terms are log probabilities, a tone's error that of an amplitude.
+``train_loss`` is not here, because a peer's is another one than a separator's."""
 
 
 def class_metrics(runs: Sequence[RunLog]) -> list[str]:
@@ -47,15 +52,26 @@ def merit_metrics(runs: Sequence[RunLog]) -> list[str]:
 
 
 def unit_of(metric: str) -> str:
-    """Unit of a metric.
+    """Unit of a metric, empty if it is not known.
 
     Example:
-        >>> unit_of("best_nsdr_gb"), unit_of("valid_flow"), unit_of("valid_exact_k")
-        ('dB', 'nat', '1')
+        >>> [unit_of(each) for each in ("best_nsdr_gb", "valid_flow", "cpu_minutes", "value")]
+        ['dB', 'nat', 'min', '']
     """
-    if metric in _UNITS:
-        return _UNITS[metric]
-    return "dB" if "_nsdr" in metric else "nat"
+    if metric.startswith((_MEAN, _best(_MEAN))):
+        return "dB"
+    return "min" if metric.endswith("minutes") else _UNITS.get(metric, "")
+
+
+def axis_title(metric: str) -> str:
+    """A metric with its unit, where that is known.
+
+    Example:
+        >>> axis_title("valid_exact_k"), axis_title("value")
+        ('valid_exact_k [1]', 'value')
+    """
+    unit = unit_of(metric)
+    return f"{metric} [{unit}]" if unit else metric
 
 
 def _best(metric: str) -> str:
@@ -80,7 +96,7 @@ def history_figure(
             figure.add_trace(trace)
     framed(figure, height, f"{metric}-{axis}")
     figure.update_xaxes(title_text=_TITLES[axis], type="date" if axis == "time" else "linear")
-    figure.update_yaxes(title_text=f"{metric} [{unit_of(metric)}]")
+    figure.update_yaxes(title_text=axis_title(metric))
     return figure
 
 
@@ -114,7 +130,7 @@ def class_figure(
                 # One entry a run, whatever panel it is in first.
                 trace.update(legendgroup=run.name, showlegend=False)
                 figure.add_trace(trace, **cell)
-        figure.update_yaxes(title_text=f"{metric} [{unit_of(metric)}]", **cell)
+        figure.update_yaxes(title_text=axis_title(metric), **cell)
     shown: set[str] = set()
     for trace in figure.data:
         if trace.legendgroup not in shown:
@@ -160,10 +176,8 @@ def created_figure(runs: Sequence[RunLog], height: int = 320) -> go.Figure:
         for trace in _created_traces(found, metric):
             trace.update(showlegend=True)
             figure.add_trace(trace, row=1, col=place)
-        unit = unit_of(metric)
-        figure.update_yaxes(
-            title_text=f"{_best(metric)}, {metric} [{unit}]", row=1, col=place, automargin=True
-        )
+        title = f"{_best(metric)}, {axis_title(metric)}"
+        figure.update_yaxes(title_text=title, row=1, col=place, automargin=True)
     framed(figure, height, "created")
     figure.update_xaxes(title_text="creation time [UTC]", type="date")
     return figure

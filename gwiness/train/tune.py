@@ -11,6 +11,7 @@ References:
 """
 
 import contextlib
+import copy
 import os
 import socket
 import time
@@ -144,13 +145,20 @@ def tune(
         _first_look(task, config)
         run = _Trials(task, config, out, minutes, report)
         if num_finished(study) < config.trials:
-            # Faults of the numbers end a trial; faults of the user or the program, the study.
-            study.optimize(
-                run,
-                timeout=None if minutes is None else 60 * minutes,
-                catch=(RuntimeError,),
-                callbacks=[run.stop_when_done],
-            )
+            try:
+                # Faults of the numbers end a trial; faults of the user or the program, the study.
+                study.optimize(
+                    run,
+                    timeout=None if minutes is None else 60 * minutes,
+                    catch=(RuntimeError,),
+                    callbacks=[run.stop_when_done],
+                )
+            except KeyboardInterrupt:
+                # Only here: a trial that is failed within its objective Optuna fails once more,
+                # and that is an error of its own.
+                if run.interrupted is not None:
+                    requeue(study, run.interrupted, None)
+                raise
     return study
 
 
@@ -163,9 +171,17 @@ class _Trials:
         self.task, self.config, self.out = task, config, out
         self.minutes, self.report = minutes, report
         self.begin = time.monotonic()
+        self.interrupted: int | None = None
 
     def __call__(self, trial: "optuna.Trial") -> float:
         """Train once; returns the best validation."""
+        try:
+            return self._train(trial)
+        except KeyboardInterrupt:
+            self.interrupted = trial.number
+            raise
+
+    def _train(self, trial: "optuna.Trial") -> float:
         values = {name: _suggest(trial, name, one) for name, one in self.config.space.items()}
         # A retried trial inherits its folder, and goes on in it.
         name = trial.user_attrs.get("folder", f"trial-{trial.number:03d}")
@@ -173,11 +189,7 @@ class _Trials:
         trial.set_user_attr("worker", {"host": socket.gethostname(), "pid": os.getpid()})
         folder = self.out / name
         judge = Judge(trial, self.task.objective, folder)
-        try:
-            result = self.task.train(values, folder, self._telling(trial), [judge])
-        except KeyboardInterrupt:
-            requeue(trial.study, trial.number, self.config)
-            raise
+        result = self.task.train(values, folder, self._telling(trial), [judge])
         if result.best is None:
             raise RuntimeError(f"trial {trial.number} ended before its first validation")
         trial.set_user_attr("steps", result.steps)
@@ -245,12 +257,21 @@ def num_finished(study: "optuna.Study") -> int:
     return sum(trial.state in done and trial.number not in again for trial in trials)
 
 
-def requeue(study: "optuna.Study", number: int, config: TuningConfig) -> None:
-    """Fail a running trial and queue its hyper-parameters again."""
+def requeue(study: "optuna.Study", number: int, max_retries: int | None) -> None:
+    """Fail a trial, unless that is done, and queue its hyper-parameters again.
+
+    Arguments:
+        study: The study.
+        number: Number of the trial.
+        max_retries: How often at most; None for an interrupt, which is not the trial's fault.
+    """
     from optuna.trial import TrialState
 
-    study.tell(number, state=TrialState.FAIL)
-    _retry(config)(study, study.get_trials(deepcopy=False)[number])
+    if study.get_trials(deepcopy=False)[number].state == TrialState.RUNNING:
+        study.tell(number, state=TrialState.FAIL)
+    # Optuna writes the history of retries into what it is given.
+    failed = copy.deepcopy(study.get_trials(deepcopy=False)[number])
+    _retry(max_retries)(study, failed)
 
 
 @contextlib.contextmanager
@@ -282,7 +303,7 @@ def _open(task: Task, config: TuningConfig, name: str, url: str) -> "optuna.Stud
             url,
             heartbeat_interval=config.heartbeat_s,
             grace_period=3 * config.heartbeat_s,
-            heartbeat_stale_trial_callback=_retry(config),
+            heartbeat_stale_trial_callback=_retry(config.max_retries),
         )
         study = optuna.create_study(
             storage=storage,
@@ -325,10 +346,10 @@ def _pruner(config: TuningConfig) -> "optuna.pruners.BasePruner":
     return pruners.HyperbandPruner() if config.pruner == "hyperband" else pruners.NopPruner()
 
 
-def _retry(config: TuningConfig) -> Callable[[Any, Any], None]:
+def _retry(max_retries: int | None) -> Callable[[Any, Any], None]:
     from optuna.storages import RetryHeartbeatStaleTrialCallback
 
-    return RetryHeartbeatStaleTrialCallback(max_retry=config.max_retries)
+    return RetryHeartbeatStaleTrialCallback(max_retry=max_retries)
 
 
 def _revive(study: "optuna.Study", config: TuningConfig) -> None:
@@ -342,7 +363,7 @@ def _revive(study: "optuna.Study", config: TuningConfig) -> None:
     for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
         worker = trial.user_attrs.get("worker", {})
         if worker.get("host") == socket.gethostname() and not _alive(worker["pid"]):
-            requeue(study, trial.number, config)
+            requeue(study, trial.number, config.max_retries)
 
 
 def _alive(pid: int) -> bool:

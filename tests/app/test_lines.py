@@ -4,7 +4,8 @@ import shlex
 from pathlib import Path
 
 import pytest
-from standins import AnswersAtOnce, card, clean, write_lisa
+from layouts import write_mojito
+from standins import AnswersAtOnce, card, clean, texts, write_lisa
 from typer.testing import CliRunner
 
 from gwiness.cli import app
@@ -89,6 +90,71 @@ def test_lines_survive_a_file_with_spaces_and_quotes(page, tmp_path):
     at = page(path, AnswersAtOnce(kinds=()), sep="Hide")
     for line in lines_of(at):
         run(line, tmp_path)
+
+
+@pytest.fixture
+def bricks(tmp_path):
+    """A link to the sum of two, and the files."""
+    paths = [tmp_path / name for name in ("EMRI_1d.h5", "MBHB_1d.h5")]
+    for seed, path in enumerate(paths):
+        write_mojito(path, seed=seed, num=2**14, dt=10.0)
+    return " + ".join(map(str, paths)), paths
+
+
+@pytest.mark.parametrize("tab", TABS)
+def test_of_several_bricks_each_line_runs_and_names_them_all(
+    page, bricks, tmp_path, monkeypatch, tab
+):
+    monkeypatch.setattr("app.galactic_search.infer_band", no_band)
+    link, (first, second) = bricks
+    days = str(2**13 * 10 / 86400)
+    at = page(first, WithRealNames(), link, tab=tab, band=["1", "20"], days=days)
+    lines = lines_of(at)
+    assert {line.split()[1] for line in lines} <= {"inspect", "listen", "report"}
+    assert {"listen", "report"} <= {line.split()[1] for line in lines}
+    for line in lines:
+        assert line.split()[2:4] == [first.name, second.name]
+        run(line, tmp_path)
+    assert "No job for all items of several bricks: `gwiness separate` reads one file" in texts(at)
+    assert all(button.key not in ("whole-start", "gb-search") for button in at.button)
+    assert ("open the brick of galactic binaries alone" in texts(at)) == (tab == "Parameter")
+
+
+def test_the_line_of_a_report_has_the_colours_of_the_page(page, lisa_file, tmp_path):
+    chosen = {"map": "Cividis", "lim": "fixed", "cmin": "-3.5", "cmax": "17.2"}
+    at = page(lisa_file, AnswersAtOnce(kinds=()), sep="Hide", **chosen)
+    (line,) = [line for line in lines_of(at) if " report " in line]
+    assert "--colormap Cividis --limits -3.5:17.2" in line
+    run(line, tmp_path)
+    at = page(lisa_file, AnswersAtOnce(kinds=()), sep="Hide")
+    (line,) = [line for line in lines_of(at) if " report " in line]
+    assert "--colormap" not in line
+    assert "--limits" not in line
+
+
+def test_a_band_has_a_line_with_its_separator_and_of_bricks_a_sentence(
+    page, lisa_file, engine, few_steps, bricks, monkeypatch
+):
+    at = page(lisa_file, engine, tab="Parameter")
+    (line,) = [line for line in lines_of(at) if " infer " in line]
+    words = shlex.split(line)
+    assert words[2:6] == [lisa_file.name, "--items", "0", "--data"]
+    assert 'separator="scnet-test"' in words
+    import app.cache as kept
+    import app.galactic_search as search
+
+    assert search.infer_words(1, search.BandRequest(4e-3, "mixture")) == [
+        *("--items", "1", "--data", "mixture"),
+    ]
+    stores = kept.stores()["band"]._values.items()
+    found = [value for (key, *_), value in stores if key.path == str(lisa_file)][-1]
+    # Bricks of noise hold no binary: what was found elsewhere is shown as theirs.
+    monkeypatch.setattr("app.galactic_search.band_inferred", lambda *_: found)
+    link, (first, _) = bricks
+    at = clean(page(first, engine, link, tab="Parameter"))
+    assert {each.label for each in at.metric} >= {"Most probable K"}
+    assert not [line for line in lines_of(at) if " infer " in line]
+    assert "No command line does the same: its verb reads one file." in texts(at)
 
 
 @pytest.mark.parametrize("what", [("injected", "gb"), ("mixture", "")])

@@ -109,17 +109,19 @@ def test_a_run_that_goes_on_shows_progress_and_can_be_cancelled(training, tmp_pa
         f'{{"argv": ["train", "posterior"], "pid": {process.pid}, "started": {time.time() - 10}}}'
     )
     (folder / "log.txt").write_text("")
-    Progress(folder / "progress.json").update(0.5, "step 80, valid_loss 1.5")
+    progress = Progress(folder / "progress.json")
+    progress.update(0.0, "first step")
+    progress.update(0.5, "step 80, valid_loss 1.5")
     at = training()
     (bar,) = at.get("progress")
     assert "step 80, valid" in bar.proto.text
-    assert "10 s left" in bar.proto.text
+    assert "s left" in bar.proto.text
     at.button(key="run-cancel").click().run()
-    assert Job.open(folder).exit_code == -1, "it is gone, and could not say so itself"
+    assert Job.open(folder).exit_code == 130, "as a shell has it"
     assert not clean(at).get("progress")
 
 
-def test_a_growing_run_is_read_again_without_a_full_run(training, tmp_path):
+def test_a_new_run_comes_first_and_is_read_again_when_it_has_grown(training, tmp_path):
     at = training()
     folder = tmp_path / "runs" / "mine"
     folder.mkdir(parents=True)

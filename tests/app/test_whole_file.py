@@ -128,5 +128,5 @@ def test_a_killed_job_is_told_and_goes_on(page, lisa_file, engine, tmp_path, mon
     while job.exit_code is None and time.monotonic() < until:
         time.sleep(0.1)
     at = clean(page(lisa_file, engine, sep="Hide"))
-    assert "The job stopped" in texts(at)
+    assert "The job stopped: it was killed" in texts(at)
     assert button(at, "whole-start") is not None

@@ -1,17 +1,72 @@
-"""The Training page in a browser: the sample study, its importance, a link to chosen runs."""
+"""The Training page in a browser: the sample study, a link to chosen runs, a run from the page."""
+
+import re
+import shutil
+import time
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+CHOSEN = ("study-slotflow/trial-006", "study-slotflow/trial-002")
+LINK = "/training?" + "&".join("runs=" + name.replace("/", "%2F") for name in CHOSEN)
 
 
-def test_the_sample_study_is_alive_and_a_link_restores_its_runs(visit):
-    page = visit.page
-    visit.open("/?runs=study-slotflow%2Ftrial-006&runs=study-slotflow%2Ftrial-002")
-    page.get_by_role("link", name="Training", exact=True).click()
-    page.get_by_role("heading", name="Training", exact=True).wait_for(timeout=90_000)
-    page.get_by_role("tab", name="Study").click()
-    page.get_by_text("PED-ANOVA of the best").first.wait_for(timeout=90_000)
+def opened(visit, link):
+    visit.open(link)
+    visit.page.get_by_role("heading", name="Training", exact=True).wait_for(timeout=90_000)
+    # Streamlit itself looks for its server below the address of a page first.
+    visit.complaints[:] = [each for each in visit.complaints if "404 (Not Found)" not in each]
+
+
+def test_the_sample_study_is_alive(visit):
+    opened(visit, "/training?part=Study")
+    visit.page.get_by_text("PED-ANOVA of the best").first.wait_for(timeout=90_000)
     # One bar for each hyper-parameter.
-    bars = page.locator(".barlayer .point path")
+    bars = visit.page.locator(".barlayer .point path")
     bars.first.wait_for(timeout=60_000)
     assert bars.count() == 5
-    page.get_by_role("tab", name="Runs").click()
-    page.get_by_text("Every run against the time of its creation").wait_for(timeout=90_000)
+    visit.check()
+
+
+def test_a_link_restores_its_runs(visit):
+    opened(visit, LINK)
+    visit.page.get_by_text("Every run against the time of its creation").wait_for(timeout=90_000)
+    tags = visit.page.get_by_test_id("stMultiSelect").locator("[data-tag]")
+    tags.first.wait_for(timeout=90_000)
+    assert sorted(tags.all_text_contents()) == sorted(CHOSEN)
+    # And these are drawn: an entry each in the legend of the first figure.
+    entries = visit.page.locator(".js-plotly-plot").first.locator(".legendtext")
+    entries.first.wait_for(timeout=60_000)
+    assert sorted(entries.all_text_contents()) == sorted(CHOSEN)
+    for name in CHOSEN:
+        assert name.replace("/", "%2F") in visit.page.url
+    visit.check()
+
+
+@pytest.fixture
+def run_name():
+    """Name of a run of the served dashboard, which keeps its runs in this clone."""
+    name = f"browser-test-{time.monotonic_ns()}"
+    yield name
+    shutil.rmtree(ROOT / "runs" / name, ignore_errors=True)
+
+
+def test_a_run_is_started_and_cancelled_on_the_page(visit, run_name):
+    page = visit.page
+    opened(visit, LINK)
+    page.get_by_role("button", name="Start a run").click()
+    field = page.get_by_role("textbox", name="Name")
+    field.fill(run_name)
+    field.press("Enter")
+    page.get_by_text(f"--out runs/{run_name}").wait_for(timeout=30_000)
+    # The sidebar has a button of that name as well.
+    popover = page.get_by_test_id("stPopoverBody")
+    popover.get_by_role("button", name="Start", exact=True).click()
+    page.get_by_role("button", name="Cancel").wait_for(timeout=30_000)
+    page.get_by_text(re.compile(r"step \d+")).first.wait_for(timeout=120_000)
+    page.get_by_role("button", name="Cancel").click()
+    page.get_by_role("button", name="Start a run").wait_for(timeout=60_000)
+    assert page.get_by_text("The run stopped").count() == 0
+    assert (ROOT / "runs" / run_name / "config.toml").is_file()
     visit.check()

@@ -12,7 +12,7 @@ from gwiness.cli import app
 from gwiness.core.errors import GwinessError
 from gwiness.engine import Engine
 from gwiness.io.formats import open_recording
-from gwiness.io.results import read_posterior, read_separation
+from gwiness.io.results import ResultWriter, read_posterior, read_separation
 from gwiness.signal.inner import nsdr_db
 from gwiness.signal.whiten import whiten, whiten_stems
 
@@ -121,6 +121,27 @@ def test_galactic_binaries_are_found_band_by_band(tmp_path):
     assert all(posterior.kind == "gb" for posterior in posteriors)
     assert [posterior.name for posterior in posteriors] == names
     assert sum(posterior.best_num for posterior in posteriors) == 1
+
+
+def test_a_search_that_goes_on_lists_what_was_found_before(tmp_path, monkeypatch):
+    out, table = tmp_path / "g.h5", tmp_path / "g.csv"
+    arguments = ("infer", LISA, "--items", "0:2", "--band", "4.78:4.82", "--data", "mixture")
+    few = ("--set", "galactic.sweeps=50", "--set", "galactic.rounds=1", "--out", out)
+    once = ResultWriter.put
+
+    def killed(self, index, **what):
+        if index == 1:
+            raise KeyboardInterrupt
+        once(self, index, **what)
+
+    monkeypatch.setattr(ResultWriter, "put", killed)
+    assert run(*arguments, *few).exit_code != 0
+    monkeypatch.undo()
+    rows = json.loads(run(*arguments, *few, "--catalogue", table, "--json").stdout)["galactic"]
+    assert {row["item"] for row in rows} == {0, 1}
+    with h5py.File(out) as file:
+        found = sum(len(file[f"catalogue/{item}/gb/snr"]) for item in (0, 1))
+    assert len(rows) == found
 
 
 def test_analyse_puts_a_refined_stem_beside_the_network_s(tmp_path):

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from layouts import write_mojito
 from typer.testing import CliRunner
 
 from gwiness.cli import app
@@ -72,9 +73,30 @@ def test_a_separated_class_can_be_heard(tmp_path):
     assert overlap > 0.95
 
 
+def test_of_bricks_their_sum_is_heard(tmp_path):
+    paths = [tmp_path / name for name in ("EMRI_1d.h5", "MBHB_1d.h5")]
+    for seed, path in enumerate(paths):
+        write_mojito(path, seed=seed, num=4000)
+    heard = []
+    for files in (paths[:1], paths[1:], paths):
+        run(*files, "--out", tmp_path / "x.wav", "--factor", "1000", "--band", "10:150")
+        heard.append(spectrum(tmp_path / "x.wav")[2])
+    first, second, both = heard
+    # Each is brought to one level: what is left is the sum up to two factors.
+    parts, *_ = np.linalg.lstsq(np.stack([first, second], 1), both, rcond=None)
+    assert parts.min() > 0.3
+    rest = both - parts @ np.stack([first, second])
+    assert rest.std() < 1e-3 * both.std()
+    # And a class is the brick of that name.
+    arguments = ("--source", "mbhb", "--injected", "--factor", "1000", "--band", "10:150")
+    run(*paths, "--out", tmp_path / "x.wav", *arguments)
+    assert np.abs(spectrum(tmp_path / "x.wav")[2] - second).max() < 1e-3
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
+        ((LISA, SINUSOID), "only Mojito bricks are summed"),
         ((LISA, "--source", "noise", "--injected"), "injected classes in this file"),
         ((LISA, "--channel", "Q"), "there are A, E, T"),
         ((LISA, "--items", "0:2"), "number of one item"),

@@ -193,7 +193,7 @@ def test_figures_of_a_study_show_every_trial(tmp_path):
     assert sum(len(trace.x) for trace in slices.data) == 3 * 40
     coordinates = coordinates_figure(study).data[0]
     axes = {axis.label: axis for axis in coordinates.dimensions}
-    assert list(axes) == ["x", "y", "z", "value [nat]"]
+    assert list(axes) == ["x", "y", "z", "value"]
     assert axes["x"].values == pytest.approx(
         [math.log10(t.params["x"]) for t in known.trials if t.state.name == "COMPLETE"]
     )

@@ -6,6 +6,9 @@ from typer.testing import CliRunner
 
 from gwiness import store
 from gwiness.cli import app
+from gwiness.cli.evaluate_galactic import _Job, row_facts
+from gwiness.config.galactic import GalacticConfig
+from gwiness.evaluate.rows import rows_folder, rows_key
 
 
 def scored(seed, num=3):
@@ -35,10 +38,11 @@ def scored(seed, num=3):
 
 def test_figures_and_calibration_are_kept_by_name(tmp_path):
     rows, models = tmp_path / "rows", tmp_path / "models"
-    rows.mkdir()
+    config = GalacticConfig(data="mixture", snr=(8.0, 200.0))
+    folder = rows_folder(rows, row_facts(_Job(None, config, False, 30.0, 1000)))
     for item in range(2):
         bands = [scored(8 * item + band) for band in range(8)]
-        (rows / f"item-{item:05d}.json").write_text(json.dumps(bands), encoding="utf-8")
+        (folder / f"item-{item:05d}.json").write_text(json.dumps(bands), encoding="utf-8")
     command = ["evaluate", "galactic", "--items", "2", "--rows", rows, "--models", models]
     for test in ("first", "second"):
         result = CliRunner().invoke(app, [*map(str, command), "--record", test, "--json"])
@@ -60,3 +64,14 @@ def test_figures_and_calibration_are_kept_by_name(tmp_path):
     assert [each.n for each in kept["first"].reliability] == [16]
     assert kept["first"].by_snr.recall[:1] == (0.0,)
     assert store.verify(folder) == []
+
+
+def test_rows_of_other_settings_are_not_taken():
+    config = GalacticConfig(data="mixture")
+    jobs = [
+        _Job(None, config, False, 30.0, 1),
+        _Job(None, config, False, 30.0, 2),
+        _Job(None, config, True, 30.0, 1),
+        _Job(None, config.model_copy(update={"sweeps": 400}), False, 30.0, 1),
+    ]
+    assert len({rows_key(row_facts(job)) for job in jobs}) == len(jobs)

@@ -13,7 +13,7 @@ from gwiness.core.parameters import Parameter, ParameterSpace
 from gwiness.core.posterior import Posterior, SampleSet
 from gwiness.plots.correlation import around_the_circle, parameter_correlation
 from gwiness.plots.export import maps_to_hdf5, posterior_to_hdf5, table_to_csv
-from gwiness.plots.galactic import binary_corner, recentred
+from gwiness.plots.galactic import recentred, uncut
 from gwiness.plots.posterior import (
     corner_figure,
     marginal,
@@ -149,7 +149,8 @@ def test_a_binarys_corner_has_its_polarisation_in_one_piece_and_the_truth_in_it(
     flat = np.zeros(len(draws))
     samples = SampleSet(folded(draws), np.ones((len(draws), 1), bool), flat, flat, flat)
     posterior = Posterior(np.log([0.01, 0.99]), {1: samples}, SPACES["gb"], "test", "gb")
-    figure = binary_corner(posterior, 0, rng, truth)
+    whole, known = uncut(posterior, Catalogue("gb", SPACES["gb"], truth[None]), 1.0)
+    figure = corner_figure(whole, 0, rng, known.theta[0])
     shown = {trace.xaxis: trace.x for trace in figure.data if trace.type == "histogram"}
     for column in (psi, phase):
         values = list(shown.values())[column]
@@ -158,6 +159,27 @@ def test_a_binarys_corner_has_its_polarisation_in_one_piece_and_the_truth_in_it(
         assert np.ptp(values) < 1.0
         assert lines
         assert np.abs(lines - np.mean(values)).max() < 0.2
+
+
+def test_a_table_of_binaries_is_uncut_and_no_stranger_stands_beside_a_source(rng):
+    psi, phase, frequency = (
+        FOLDED_SPACE.index(name) for name in ("polarisation", "initial_phase", "frequency")
+    )
+    draws = rng.normal(size=(2000, 2, 8)) * 0.1
+    draws[..., phase] += 3.0
+    draws[..., frequency] = [3.0, 3.5] + 1e-4 * rng.normal(size=(2000, 2))
+    flat = np.zeros(len(draws))
+    samples = SampleSet(folded(draws), np.ones((len(draws), 2), bool), flat, flat, flat)
+    posterior = Posterior(np.log([0.01, 0.01, 0.98]), {2: samples}, SPACES["gb"], "test", "gb")
+    rows = np.array([[0, 3.0, 0, 0, 0, 0, -0.05, 3.1], [0, 4.5, 0, 0, 0, 0, 0.3, 3.0]])
+    whole, known = uncut(posterior, Catalogue("gb", SPACES["gb"], folded(rows)), 0.1)
+    assert known is not None
+    assert len(known) == 1
+    table = posterior_table(whole.best, whole.space, known)
+    for row in (psi, phase):
+        assert table["95 %"][row] - table["5 %"][row] < 0.5
+        assert table["in 90 %"][row]
+    assert table["injected"][8:] == [None] * 8
 
 
 def test_posterior_export_comes_back(posterior):

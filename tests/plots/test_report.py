@@ -143,13 +143,8 @@ def band_posterior(item, note):
     data = rng.normal(size=(2, 41)) + 1j * rng.normal(size=(2, 41))
     frequency = band.centre + np.arange(-20, 21) / item.mixture.grid.duration
     spectrum = BandSpectrum(frequency, ("A", "E"), 30 * data, data)
-    return BandPosterior(
-        band,
-        posterior,
-        Sources(theta, np.ones((300, 2), bool), np.ones((300, 2)), np.ones((300, 2))),
-        spectrum,
-        1.002,
-    )
+    sources = Sources(theta, np.ones((300, 2), bool), np.ones((300, 2)), np.ones((300, 2)))
+    return BandPosterior(band, posterior, sources, sources, spectrum, 1.002)
 
 
 def test_galactic_binaries_of_a_band_are_in_it(item):

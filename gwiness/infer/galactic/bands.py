@@ -11,14 +11,16 @@ import numpy as np
 from jaxtyping import Complex
 
 from gwiness.config.galactic import GalacticConfig
+from gwiness.core.axes import ChannelSeries
 from gwiness.core.band import Band
 from gwiness.core.errors import ScopeProblem
 from gwiness.core.grid import TimeGrid
 from gwiness.core.item import Item
 from gwiness.core.separation import Separation
-from gwiness.core.tdi import TDI, Whitener
+from gwiness.core.tdi import TDI, Whitened, Whitener
 from gwiness.infer.galactic.sampler import Window
 from gwiness.infer.galactic.window import CHANNELS, Frame, doppler_sway, frame_width, window_data
+from gwiness.signal.generation import change_generation
 from gwiness.signal.whiten import analytic_whitener, colour, estimated_whitener, own_whitener
 
 __all__ = [
@@ -131,9 +133,9 @@ def _searched(tdi: TDI, config: GalacticConfig, separation: Separation) -> TDI:
     if "gb" not in separation.estimates:
         raise ScopeProblem("the separation has no stem of galactic binaries.")
     stems = {
-        kind: replace(tdi, data=colour(stem), channels=stem.channels, unit=tdi.unit).select(
-            CHANNELS
-        )
+        kind: replace(
+            tdi, data=_coloured(stem, tdi.generation), channels=stem.channels, unit=tdi.unit
+        ).select(CHANNELS)
         for kind, stem in separation.estimates.items()
     }
     if config.data == "stem":
@@ -141,6 +143,14 @@ def _searched(tdi: TDI, config: GalacticConfig, separation: Separation) -> TDI:
     others = sum(stem.data for kind, stem in stems.items() if kind != "gb")
     mixture = tdi.select(CHANNELS)
     return replace(mixture, data=mixture.data - others)
+
+
+def _coloured(stem: Whitened, generation: float) -> ChannelSeries:
+    """A stem in the TDI generation of the data: the separator may work in the other."""
+    own = stem.whitener.generation
+    return change_generation(
+        colour(stem), stem.grid.dt, generation if own is None else own, generation
+    )
 
 
 def _whitener(item: Item, config: GalacticConfig) -> Whitener:

@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Float
 
 from gwiness.core.catalogue import SPACES, Catalogue
-from gwiness.core.galactic import BandPosterior
+from gwiness.core.galactic import BandPosterior, folded, lowest_polarisation
 from gwiness.infer.galactic.response import GalacticResponse
 from gwiness.signal.heterodyne import block_snr
 from gwiness.signal.psd import analytic_psd
@@ -34,27 +34,28 @@ def catalogue_of(
     Returns:
         Medians, with the columns ``snr``, ``p_real`` (share of samples that hold the source),
         ``p_match`` (share of those where its signal is the mean one, see
-        `gwiness.core.galactic.Sources.match_probability`) and,
+        `gwiness.core.galactic.Sources.match_probability`), ``r_hat`` (of the band's chains) and,
         of each parameter, ``<name>_5`` and ``<name>_95``, the ends of the 90 % interval, and
         ``<name>_best``, its value in the sample whose signal is closest to the mean signal. Of a
         periodic parameter the interval is about the circular mean and may leave the range.
         Medians are a point that the posterior may not hold: a signal is to be made from the best.
     """
     rows = [
-        (posterior.sources, name)
+        (posterior.owned, name, posterior.r_hat)
         for posterior in found
-        for name in np.flatnonzero(posterior.sources.probability >= least)
+        for name in np.flatnonzero(posterior.owned.probability >= least)
     ]
     middle = np.zeros((len(rows), len(_SPACE)))
     low, high, best = (np.zeros_like(middle) for _ in range(3))
-    for row, (sources, name) in enumerate(rows):
+    for row, (sources, name, _) in enumerate(rows):
         samples = sources.theta[sources.mask[:, name], name]
         low[row], middle[row], high[row] = intervals(samples)
         best[row] = _central(samples, response)
-    snr = np.array([np.nanmedian(sources.snr[:, name]) for sources, name in rows])
-    p_real = np.array([sources.probability[name] for sources, name in rows])
-    p_match = np.array([sources.match_probability[name] for sources, name in rows])
-    extra = {"snr": snr, "p_real": p_real, "p_match": p_match}
+    snr = np.array([np.nanmedian(sources.snr[:, name]) for sources, name, _ in rows])
+    p_real = np.array([sources.probability[name] for sources, name, _ in rows])
+    p_match = np.array([sources.match_probability[name] for sources, name, _ in rows])
+    r_hat = np.array([each for *_, each in rows])
+    extra = {"snr": snr, "p_real": p_real, "p_match": p_match, "r_hat": r_hat}
     units = dict.fromkeys(extra, "1")
     for suffix, values in (("5", low), ("95", high), ("best", best)):
         for column, parameter in enumerate(_SPACE.parameters):
@@ -93,8 +94,10 @@ def _central(samples: Float[np.ndarray, "n 8"], response: GalacticResponse) -> n
 def intervals(samples: Float[np.ndarray, "n 8"]) -> Float[np.ndarray, "3 8"]:
     """5 %, 50 % and 95 % quantiles; about the circular mean where a parameter is periodic.
 
-    The polarisation's period is π/2 here, as it comes from `folded`.
+    The polarisation's period is π/2 here, as it comes from `folded`; where that cut its peak, it
+    and the initial phase, which turns by π there, are put together again.
     """
+    samples = folded(samples, lowest_polarisation(samples))
     out = np.empty((3, samples.shape[1]))
     for column, parameter in enumerate(_SPACE.parameters):
         values = samples[:, column]

@@ -1,6 +1,8 @@
 """Posterior of the galactic binaries of a band."""
 
 from collections.abc import Iterable
+from dataclasses import replace
+from math import ceil
 
 import numpy as np
 from jaxtyping import Int
@@ -34,7 +36,13 @@ MODEL = "galactic-rjmcmc"
 _SPACE = SPACES["gb"]
 _QUIET = 12.0
 """Gain of the log likelihood by one source below which a band is called quiet: a source of the
-smallest SNR, 8, gains 32, and 12 if the noise works against it by three standard deviations."""
+smallest SNR, 8, gains 32, and 12 if the noise works against it by three standard deviations, or by
+two and between two points of the grid that is looked at."""
+_DENSEST = 10 / 32
+"""Sources per bin that a reach may hold however long it is: over a year the Doppler shift widens
+the reach of a band to several times the band."""
+_LOUD_RESIDUAL = 5.0
+"""Standard deviations of the residual's power above that of noise that are worth a warning."""
 _DETECTED = 0.5
 _AGREEMENT = 1.01
 """Largest R̂ that is called so: there is no further round."""
@@ -74,17 +82,19 @@ class GalacticEstimator:
             band: The band itself.
             rng: Generator.
         """
+        law = self._law_in(window)
         if self.is_quiet(window):
-            rounds: Iterable[Chains] = [_no_source(window, self.law.num_max)]
+            rounds: Iterable[Chains] = [_no_source(window, law.num_max)]
         else:
-            rounds = rounds_of_samples(window, self.law, self.sampling, rng)
+            rounds = rounds_of_samples(window, law, self.sampling, rng)
         for chains in rounds:
-            sources = _inside(label_sources(window, chains), band)
+            everywhere = label_sources(window, chains)
+            sources = _inside(everywhere, band)
             num = _num_inside(window, chains, band)
             r_hat = _r_hat(chains, num, sources)
             if r_hat < _AGREEMENT:
                 break
-        share = np.bincount(num, minlength=self.law.num_max + 1) / len(num)
+        share = np.bincount(num, minlength=law.num_max + 1) / len(num)
         with np.errstate(divide="ignore"):
             log_p_num = np.log(share)
         notes = []
@@ -92,6 +102,13 @@ class GalacticEstimator:
             notes.append(
                 f"two ensembles of chains differ: R-hat {r_hat:.3f} in the band from "
                 f"{band.low * 1e3:.5f} mHz, where {_AGREEMENT} is agreement."
+            )
+        excess = chains.chi2.mean() / (2 * window.data.size)
+        if excess > 1 + _LOUD_RESIDUAL / np.sqrt(window.data.size):
+            notes.append(
+                f"what is left over in the band from {band.low * 1e3:.5f} mHz has {excess:.2f} "
+                "times the power of the noise model: that model, or signals of other classes in "
+                "the data, may have made sources here."
             )
         posterior = Posterior(
             log_p_num=log_p_num,
@@ -102,7 +119,13 @@ class GalacticEstimator:
             notes=tuple(notes),
             label=band.label,
         )
-        return BandPosterior(band, posterior, sources, _spectrum(window, chains), r_hat)
+        owned = _owned(everywhere, band)
+        return BandPosterior(band, posterior, sources, owned, _spectrum(window, chains), r_hat)
+
+    def _law_in(self, window: Window) -> GalacticLaw:
+        """The prior, with room for as many sources as so long a reach may hold."""
+        bins = (window.high - window.low) * window.frame.duration
+        return replace(self.law, num_max=max(self.law.num_max, ceil(_DENSEST * bins)))
 
 
 def _no_source(window: Window, num_max: int) -> Chains:
@@ -161,6 +184,19 @@ def _inside(sources: Sources, band: Band) -> Sources:
     snr = np.where(mask, sources.snr, np.nan)
     overlap = np.where(mask, sources.overlap, np.nan)
     return Sources(theta[:, keep], mask[:, keep], snr[:, keep], overlap[:, keep])
+
+
+def _owned(sources: Sources, band: Band) -> Sources:
+    """The sources whose median f₀ lies in the core, whole."""
+    frequency = sources.theta[..., _SPACE.index("frequency")]
+    middle = np.nanmedian(frequency, axis=0)
+    keep = (middle >= band.low) & (middle < band.high)
+    return Sources(
+        sources.theta[:, keep],
+        sources.mask[:, keep],
+        sources.snr[:, keep],
+        sources.overlap[:, keep],
+    )
 
 
 def _sets(sources: Sources, num: Int[np.ndarray, " n"]) -> dict[int, SampleSet]:

@@ -1,5 +1,7 @@
 """Posteriors of a band: noise alone, sources of known parameters, the prior, honesty."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -7,6 +9,7 @@ from gwiness.config.galactic import GalacticConfig
 from gwiness.core.band import Band, bands_between
 from gwiness.core.catalogue import SPACES, Catalogue
 from gwiness.core.errors import ScopeProblem
+from gwiness.core.galactic import Sources, folded
 from gwiness.core.grid import TimeGrid
 from gwiness.core.item import Item
 from gwiness.core.separation import Separation
@@ -20,12 +23,13 @@ from gwiness.infer.galactic.catalogue import (
     catalogue_overlaps,
     intervals,
 )
-from gwiness.infer.galactic.estimator import GalacticEstimator
+from gwiness.infer.galactic.estimator import GalacticEstimator, _inside, _owned
 from gwiness.infer.galactic.law import GalacticLaw
 from gwiness.infer.galactic.posterior import signals
 from gwiness.infer.galactic.refined import mean_signal, refined
 from gwiness.infer.galactic.response import GalacticResponse
 from gwiness.infer.galactic.sampler import Sampling, sample_window, split_r_hat
+from gwiness.signal.generation import to_second_generation
 from gwiness.signal.inner import snr
 from gwiness.signal.whiten import analytic_whitener, whiten
 from gwiness.simulate.galactic import GalacticBinaries
@@ -152,6 +156,57 @@ def test_a_source_next_door_is_not_counted_here(two_sources, band):
     assert posterior.posterior.best_num == 0
 
 
+def test_a_source_on_an_edge_is_one_band_s_and_whole(band):
+    """Its f₀ is on either side in some samples: two bands see it, one owns it."""
+    rng = np.random.default_rng(3)
+    theta = np.ones((400, 1, len(SPACE)))
+    column = SPACE.index("frequency")
+    theta[:, 0, column] = band.one.low + 1e-9 * (0.3 + rng.standard_normal(400))
+    whole = Sources(theta, *(np.ones((400, 1), kind) for kind in (bool, float, float)))
+    below = Band(2 * band.one.low - band.one.high, band.one.low)
+    shares = [_inside(whole, each).probability[0] for each in (below, band.one)]
+    assert sum(shares) == pytest.approx(1)
+    assert 0.2 < shares[0] < 0.5
+    assert [_owned(whole, each).probability.tolist() for each in (below, band.one)] == [[], [1.0]]
+
+
+def test_a_long_reach_may_hold_more_sources(month, noise_item, band):
+    estimator, rng = GalacticEstimator(CONFIG), np.random.default_rng(5)
+    window = item_spectrum(noise_item(rng, band.one.centre), CONFIG).window(band.one)
+    assert estimator.posterior(window, band.one, rng).posterior.p_num.size == CONFIG.num_max + 1
+    far = 300 / month.duration
+    wide = replace(window, low=window.low - far, high=window.high + far)
+    assert estimator.posterior(wide, band.one, rng).posterior.p_num.size > 200
+
+
+def test_louder_noise_than_the_model_s_is_said(two_sources, band, found):
+    assert not any("power of the noise model" in note for note in found.posterior.notes)
+    rng = np.random.default_rng(8)
+    window = item_spectrum(two_sources, CONFIG).window(band.one)
+    noise = rng.standard_normal((2, *window.data.shape))
+    louder = replace(window, data=window.data + 2 * (noise[0] + 1j * noise[1]))
+    brief = GalacticEstimator(CONFIG.model_copy(update={"sweeps": 50, "rounds": 1}))
+    notes = brief.posterior(louder, band.one, rng).posterior.notes
+    assert any("power of the noise model" in note for note in notes)
+
+
+def test_stems_of_the_first_generation_leave_data_of_the_second(month, binaries):
+    """The separator works in TDI 1.5: its stems are brought to the data's generation."""
+    rng = np.random.default_rng(4)
+    theta = binaries(rng, 1, (3e-3, 3.001e-3))
+    table = Catalogue("gb", SPACE, theta)
+    first = replace(GalacticBinaries(month)(table.source(0)).select(("A", "E")), unit="1")
+    second = to_second_generation(first)
+    stem = whiten(first, analytic_whitener(month, ("A", "E"), 1.5))
+    silence = stem.with_data(np.zeros_like(stem.data))
+    separation = Separation(stem, {"mbhb": stem, "gb": silence}, silence, "test")
+    item, config = Item(mixture=second), GalacticConfig(data="cleaned")
+    near = np.abs(np.fft.rfftfreq(month.num, month.dt) - 3e-3) < 1e-5
+    before = np.abs(item_spectrum(item, GalacticConfig(data="mixture")).values[:, near])
+    after = np.abs(item_spectrum(item, config, separation).values[:, near])
+    assert np.sum(after**2) < 1e-3 * np.sum(before**2)
+
+
 def test_the_number_is_as_likely_as_the_prior_says(draw_window):
     """Over windows drawn from the prior the mean of p(K) is the prior."""
     law = GalacticLaw(num_max=2)
@@ -213,6 +268,15 @@ def test_r_hat_knows_agreement_from_disagreement():
     assert split_r_hat(same + np.array([[0.0], [1.0]])) > 1.1
     assert split_r_hat(np.ones((2, 100))) == 1.0
     assert split_r_hat(np.array([[1.0] * 100, [2.0] * 100])) == np.inf
+
+
+def test_polarisation_and_phase_across_the_fold_have_short_intervals():
+    rng = np.random.default_rng(6)
+    theta = rng.normal(size=(2000, len(SPACE))) * 0.05
+    theta[:, SPACE.index("initial_phase")] += 3.0
+    for name in ("polarisation", "initial_phase"):
+        low, _, high = intervals(folded(theta))[:, SPACE.index(name)]
+        assert high - low < 0.3
 
 
 def test_an_interval_of_an_angle_goes_round_the_circle():

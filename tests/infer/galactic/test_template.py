@@ -5,11 +5,13 @@ import pytest
 
 from gwiness.core.catalogue import SPACES, Catalogue
 from gwiness.core.galactic import folded
+from gwiness.core.grid import TimeGrid
 from gwiness.infer.galactic.basis import prolate_basis
 from gwiness.infer.galactic.law import population_tables
 from gwiness.infer.galactic.orbits import spacecraft_positions
 from gwiness.infer.galactic.posterior import from_physical, signals, to_physical
 from gwiness.infer.galactic.window import Frame, frame_width, window_data
+from gwiness.signal.generation import to_second_generation
 from gwiness.signal.psd import analytic_psd
 from gwiness.simulate.galactic import GalacticBinaries
 
@@ -17,11 +19,11 @@ CENTRE_SECONDS = 299792458.0
 SPACE = SPACES["gb"]
 
 
-def frame_at(grid, frequency):
+def frame_at(grid, frequency, generation=1.5):
     centre = round(frequency * grid.duration)
-    asd = np.sqrt(analytic_psd(grid, ("A", "E"))[:, centre])
+    asd = np.sqrt(analytic_psd(grid, ("A", "E"), generation=generation)[:, centre])
     width = frame_width(32, frequency, grid.duration)
-    return Frame(grid, centre / grid.duration, width, asd, np.zeros(2))
+    return Frame(grid, centre / grid.duration, width, asd, np.zeros(2), generation)
 
 
 def test_prolate_functions_are_orthonormal_and_confined():
@@ -54,17 +56,27 @@ def test_orbits_are_those_of_the_waveform_library():
     assert np.abs(ours - places).max() < 1.0  # metres, of 1.5e11
 
 
-@pytest.mark.parametrize("frequency", [1e-3, 4e-3, 1e-2, 2e-2])
-def test_templates_agree_with_gbgpu(month, binaries, frequency):
-    frame = frame_at(month, frequency)
+@pytest.mark.parametrize(
+    ("frequency", "generation", "days"),
+    [
+        *((frequency, 1.5, None) for frequency in (1e-3, 4e-3, 1e-2, 2e-2)),
+        (4e-3, 2.0, None),
+        (2.2e-2, 2.0, None),
+        (4e-3, 1.5, 365),
+    ],
+)
+def test_templates_agree_with_gbgpu(month, binaries, frequency, generation, days):
+    grid = month if days is None else TimeGrid(month.start, 10.0, days * 8640)
+    frame = frame_at(grid, frequency, generation)
     rng = np.random.default_rng(1)
-    reach = 12 / month.duration
-    theta = binaries(rng, 6, (frame.centre - reach, frame.centre + reach))
-    stream = GalacticBinaries(month)
+    reach = 12 / grid.duration
+    theta = binaries(rng, 6 if days is None else 2, (frame.centre - reach, frame.centre + reach))
+    stream = GalacticBinaries(grid)
     ours = signals(frame, theta)
     table = Catalogue("gb", SPACE, theta)
     for row in range(len(theta)):
-        data = stream(table.source(row)).data[:2]
+        tdi = stream(table.source(row))
+        data = (to_second_generation(tdi) if generation == 2.0 else tdi).data[:2]
         theirs = window_data(np.fft.rfft(data) / frame.asd[:, None], frame).ravel()
         norms = np.linalg.norm(ours[row]), np.linalg.norm(theirs)
         assert np.vdot(ours[row], theirs).real / np.prod(norms) > 1 - 1e-5
