@@ -241,7 +241,10 @@ def forget_file() -> None:
     own, parts = uploaded(), _parts(text)
     for part in parts:
         if part in own:
-            uploads().cancel(token(), own[part])
+            try:
+                uploads().cancel(token(), own[part])
+            except Refusal as refusal:
+                st.session_state["_note"] = refusal.sentence
     others = [file for file in data_files() if file not in parts]
     open_file(default_file(others) or text)
 

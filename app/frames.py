@@ -42,6 +42,10 @@ _MAX_VIEWS = 32
 _MAX_WAITING = 24
 """Frames that a session may wait for at once."""
 _THREADS = 2
+_OUTPUTS = ("inferred", "residual")
+"""Sources that there are only after a separation."""
+_NOT_YET = "not separated yet: the mixture is shown"
+_NO_OUTPUT = "the separator has no such output: the mixture is shown"
 
 
 @dataclass(frozen=True)
@@ -106,6 +110,8 @@ class Desk:
 
     def __init__(self, max_bytes: int = _MAX_BYTES, threads: int = _THREADS) -> None:
         self._pool = ThreadPoolExecutor(threads, "frames")
+        # Apart: a frame that waits for a file must not hold up those that need none.
+        self._looking = ThreadPoolExecutor(threads, "outputs")
         self._lock = threading.Lock()
         self._views: OrderedDict[str, OrderedDict[str, FrameView]] = OrderedDict()
         self._waiting: dict[str, int] = {}
@@ -176,14 +182,23 @@ class Desk:
                 raise Refused(429, "Too many frames were asked for at once: wait for some.")
             self._waiting[token] = self._waiting.get(token, 0) + 1
         try:
-            drawn, note = _drawable(view, index)
+            drawn, said = await self._drawn(view, index)
             made = await asyncio.wrap_future(self.make(drawn, index))
-            return replace(made, facts=made.facts | {"note": note})
+            return replace(made, facts=made.facts | said)
         finally:
             with self._lock:
                 self._waiting[token] -= 1
                 if not self._waiting[token]:
                     del self._waiting[token]
+
+    async def _drawn(self, view: FrameView, index: int) -> tuple[FrameView, dict[str, str]]:
+        """`_drawable`, in a thread where it may have to read a separation."""
+        if view.request.source not in _OUTPUTS:
+            return view, _said()
+        with self._lock:
+            if (view, index) in self._kept:
+                return view, _said()
+        return await asyncio.wrap_future(self._looking.submit(_drawable, view, index))
 
     def make(self, view: FrameView, index: int) -> "Future[Frame]":
         """A frame in a thread; asked for twice, it is made once."""
@@ -213,22 +228,27 @@ class Desk:
                 self._making.pop((view, index), None)
 
 
-def _drawable(view: FrameView, index: int) -> tuple[FrameView, str]:
-    """The view, or that of the mixture with a note if the output has not been computed."""
+def _said(note: str = "", hint: str = "") -> dict[str, str]:
+    """What is said beside a frame: what it is instead of what was asked for, and the cure."""
+    return {"note": note, "hint": hint}
+
+
+def _drawable(view: FrameView, index: int) -> tuple[FrameView, dict[str, str]]:
+    """The view of an output, or that of the mixture with a note if it has not been computed."""
     from app import cache
 
     request = view.request
-    if request.source not in ("inferred", "residual"):
-        return view, ""
     separation = cache.separated(view.key, index, request.model)
     mixture = replace(view, request=replace(request, source="mixture", kind=""))
     if separation is None:
-        return mixture, "not separated yet: the mixture is shown"
+        # Bricks that are summed have no job for all of their items.
+        whole = "" if view.key.more else "; “The whole file” in the sidebar separates all"
+        return mixture, _said(_NOT_YET, f"Stop separates this item{whole}.")
     stems = separation.estimates
     stem = separation.residual if request.source == "residual" else stems.get(request.kind)
     if stem is None or request.processing.channel not in stem.channels:
-        return mixture, "the separator has no such output: the mixture is shown"
-    return view, ""
+        return mixture, _said(_NO_OUTPUT)
+    return view, _said()
 
 
 def make_frame(view: FrameView, index: int) -> Frame:

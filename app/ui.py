@@ -19,6 +19,8 @@ from gwiness.core.errors import GwinessError
 __all__ = ["main"]
 
 _ASSETS = Path(__file__).resolve().parent / "assets"
+_PLAYS = ("Explore", "Inference vs injection")
+"""Pages that show an item."""
 
 
 def main() -> None:
@@ -39,7 +41,10 @@ def main() -> None:
         position="top",
     )
     tab = st.session_state.get("tab") or st.query_params.get("tab") or "Spectrogram"
-    state.begin_run(player_here=page.title == "Explore" and tab == "Spectrogram")
+    state.begin_run(
+        player_here=page.title == "Explore" and tab == "Spectrogram",
+        plays_here=page.title in _PLAYS,
+    )
     try:
         _draw(page)
     finally:

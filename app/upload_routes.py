@@ -5,7 +5,7 @@ page cannot send it without asking first, and is not answered. Its ``Origin`` mu
 """
 
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import asdict
 from urllib.parse import urlsplit
 
@@ -110,7 +110,11 @@ async def _drain(request: Request) -> None:
 
 
 async def _receive(request: Request, claim: Claim, offset: int) -> Held:
-    with uploads().writing(_token(request), claim, offset) as writer:
+    writing = uploads().writing(_token(request), claim, offset)
+    # Admission looks at the uploads of all sessions, one after the other.
+    writer = await run_in_threadpool(writing.__enter__)
+    with ExitStack() as stack:
+        stack.push(writing.__exit__)
         async for data in _buffers(request):
             await run_in_threadpool(writer.append, data)
         return writer.finish()

@@ -26,6 +26,7 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from functools import lru_cache
 from pathlib import Path
+from weakref import WeakValueDictionary
 
 from app.upload_rules import (
     GIB,
@@ -47,7 +48,7 @@ _MAX_FILES = 200
 _MAX_AGE = 24 * 3600.0
 """Uploads that nobody has looked at for so long are deleted [s]."""
 _PATIENCE = 8.0
-"""How long a deletion waits for the writer of the same token [s]."""
+"""How long a deletion waits for the writer of the same file [s]."""
 _PART, _META = "data.part", "meta.json"
 
 
@@ -117,8 +118,10 @@ class Uploads:
     def __init__(self, root: Path) -> None:
         self.root = root.resolve()
         self._issued: OrderedDict[str, None] = OrderedDict()
-        self._locks: dict[str, threading.Lock] = {}
+        # Only as long as somebody holds one, or waits for it.
+        self._locks: WeakValueDictionary[str, threading.Lock] = WeakValueDictionary()
         self._guard = threading.Lock()
+        self._admission = threading.Lock()
 
     # Tokens -------------------------------------------------------------------------------
 
@@ -170,7 +173,7 @@ class Uploads:
                 HDF5, 423 another writer, 507 no room.
         """
         owner, limits = self._owner(token), Limits.from_environment()
-        with self._locked(owner.name):
+        with self._locked(owner.name), self._locked(f"{owner.name}/{claim.id}"):
             held = self.look(token, claim)
             if held.done or held.held != offset:
                 raise Refusal(409, f"The server holds {held.held} bytes.", held.held)
@@ -194,6 +197,24 @@ class Uploads:
                 f"{held.name} has {claim.size / GIB:.1f} GiB and uploads end at "
                 f"{limits.file / GIB:.1f} GiB; put it into a data directory of the server.",
             )
+        try:
+            # Until its claim is on disk, nobody else's is counted: together they may be too much.
+            with self._admission:
+                self._admit(owner, claim, held, limits)
+        except OSError as error:
+            if not held.held:
+                # Half a claim would never be written anew, and its file never be found.
+                shutil.rmtree(folder, ignore_errors=True)
+            raise Refusal(
+                507,
+                f"The server's upload folder takes no new file ({error.strerror}); ask whoever "
+                "runs the server, or use a file that is already on it.",
+            ) from error
+        return _Writer(folder, claim, limits)
+
+    def _admit(self, owner: Path, claim: Claim, held: Held, limits: Limits) -> None:
+        """See that there is room, and write down what is announced."""
+        folder = owner / claim.id
         self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
         if not held.held:
             self._check_total(owner, claim, limits)
@@ -204,7 +225,6 @@ class Uploads:
                 raise Refusal(403, "The upload folder of this page is a link; it is not followed.")
         if not _is_file(folder / _META):
             (folder / _META).write_text(json.dumps(asdict(claim)), encoding="utf-8")
-        return _Writer(folder, claim, limits)
 
     def _check_total(self, owner: Path, claim: Claim, limits: Limits) -> None:
         # Announced sizes count, not what is here: two halves must not become two wholes.
@@ -236,20 +256,21 @@ class Uploads:
         """Delete a file, or what is here of it.
 
         Raises:
-            Refusal: If the token is unknown or the file is being written.
+            Refusal: If the token is unknown or this file is being written; another's writer
+                is not waited for.
         """
         owner = self._owner(token)
         if not re.fullmatch(r"[0-9a-f]{32}", file):
             raise Refusal(404, "There is no such upload.")
         # A slice that was cut off is noticed a moment later.
-        with self._locked(owner.name, _PATIENCE):
+        with self._locked(f"{owner.name}/{file}", _PATIENCE):
             if _is_folder(owner / file):
                 shutil.rmtree(owner / file, ignore_errors=True)
 
     @contextmanager
-    def _locked(self, owner: str, patience: float = 0.0) -> Iterator[None]:
+    def _locked(self, name: str, patience: float = 0.0) -> Iterator[None]:
         with self._guard:
-            lock = self._locks.setdefault(owner, threading.Lock())
+            lock = self._locks.setdefault(name, threading.Lock())
         if not lock.acquire(timeout=patience):
             raise Refusal(423, "Another upload of this page is being written; wait a moment.")
         try:

@@ -72,18 +72,25 @@ function measure(row) {
   row.speed = now > then ? (1000 * (row.sent - before)) / (now - then) : 0
 }
 
+/** Ask what the server holds of a row; returns whether it is whole there. */
+async function look(row) {
+  const { status, facts } = await ask("GET", named(row))
+  if (status !== 200 || !facts.files) return false
+  row.id = facts.files[0].id
+  row.held = row.sent = facts.files[0].held
+  return facts.files[0].done
+}
+
 /** Send a row to its end; returns how it ended. */
 async function send(row) {
   let failures = 0
   row.trace = []
-  const look = await ask("GET", named(row))
-  if (look.status === 200 && look.facts.files) {
-    row.id = look.facts.files[0].id
-    row.held = row.sent = look.facts.files[0].held
-    row.start = row.held
-    if (look.facts.files[0].done) return "done"
-  }
+  if (await look(row)) return "done"
   while (row.state === "sending") {
+    // All of it is there, and the answer that said so was lost. If it is not whole nevertheless,
+    // the server could not finish it: an empty slice lets it.
+    if (row.held === row.size && (await look(row))) return "done"
+    if (row.state !== "sending") return row.state
     // The first slice is small: what is no HDF5 file is refused before much of it has come.
     const length = row.held ? queue.data.slice : queue.data.head
     const body = row.file.slice(row.held, row.held + length)
@@ -92,6 +99,7 @@ async function send(row) {
     if (status === 200) {
       failures = 0
       row.trouble = ""
+      row.id = facts.id
       row.held = row.sent = facts.held
       if (facts.done) return "done"
     } else if (status === 409 && facts.held !== null && facts.held !== row.held) {
@@ -145,22 +153,31 @@ function finish(batch) {
   if (ids.length) queue.tell({ token: queue.token, ids })
 }
 
+/** Put a row in the place of the one that waited for the same file, in that one's batch. */
+function succeed(row) {
+  const before = queue.rows.find(each => named(each) === named(row))
+  if (!before?.batch || before.batch.told) return false
+  row.batch = before.batch
+  row.batch.rows = row.batch.rows.map(each => (each === before ? row : each))
+  return true
+}
+
 function add(files) {
   const batch = { rows: [], told: false }
   sessionStorage.setItem(STORED, queue.token)
   for (const file of files) {
     const row = {
       file, batch, name: file.name, size: file.size, modified: String(file.lastModified),
-      held: 0, sent: 0, start: 0, speed: 0, trace: [], state: "waiting", text: "", trouble: "",
+      held: 0, sent: 0, speed: 0, trace: [], state: "waiting", text: "", trouble: "",
     }
     if (file.size > queue.data.limit) {
       row.state = "refused"
       row.text = `Uploads end at ${size(queue.data.limit)}; this file has ${size(file.size)}.`
     }
     // The same file again: it replaces the row that waits for it.
-    queue.rows = queue.rows.filter(each => named(each) !== named(row) || each.state === "sending")
-    if (queue.rows.some(each => named(each) === named(row))) continue
-    batch.rows.push(row)
+    if (queue.rows.some(each => named(each) === named(row) && each.state === "sending")) continue
+    if (!succeed(row)) batch.rows.push(row)
+    queue.rows = queue.rows.filter(each => named(each) !== named(row))
     queue.rows.push(row)
   }
   queue.draw()
@@ -201,6 +218,7 @@ function facts(row) {
   if (row.state === "refused") return row.text
   if (row.state === "waiting") return `${size(row.size)} · waiting`
   if (row.state === "kept") return `${part} are here. Choose the file again to go on.`
+  if (row.state === "done") return `${size(row.size)} · uploaded`
   if (row.state === "stopped") return `${part} are here. ${row.text}`
   if (row.trouble) return `${part} · ${row.trouble}`
   if (row.speed <= 0) return part

@@ -57,6 +57,7 @@ export default function (component) {
         pen.fillStyle = value === null || part === null ? ink : row.color
         pen.fillRect(x, y, cell - gap, height - (lines > 1 ? gap : 2))
       }
+      if (data.current === null) return
       const [x, y] = [label + (data.current % columns) * cell,
         top + Math.floor(data.current / columns) * height]
       pen.globalAlpha = 1

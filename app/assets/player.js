@@ -206,6 +206,7 @@ class Painter {
     this.head(scene, area, narrow)
     if (scene.facts) this.axes(scene, area)
     this.bar(scene, area)
+    if (scene.facts?.hint) this.hint(scene.facts.hint, area)
     if (scene.message) {
       pen.fillStyle = this.ink
       this.write(scene.message, (area.left + area.right) / 2, (area.top + area.bottom) / 2,
@@ -265,6 +266,20 @@ class Painter {
       this.write(label, left + 16, y)
     }
     if (scene.facts) this.upright(scene.facts.unit, this.width - 9, (area.top + area.bottom) / 2)
+  }
+
+  /** A sentence at the foot of the map, on paper of its own. */
+  hint(text, area) {
+    const { pen } = this
+    const middle = (area.left + area.right) / 2
+    pen.font = `600 12px ${this.font}`
+    const wide = Math.min(pen.measureText(text).width, area.right - area.left - 28)
+    pen.fillStyle = this.paper
+    pen.fillRect(middle - wide / 2 - 10, area.bottom - 32, wide + 20, 24)
+    pen.fillStyle = this.ink
+    pen.textAlign = "center"
+    pen.textBaseline = "middle"
+    pen.fillText(text, middle, area.bottom - 20, wide)
   }
 
   upright(text, x, y) {
@@ -344,9 +359,11 @@ class Player {
     this.openView()
     if (this.state === "handing" && data.seen >= this.sent) this.toIdle()
     const commanded = !first && data.command[0] !== before.command[0]
-    if (first && data.canvas) this.play(false)
+    // Where the page has been playing by itself, a player that comes takes over.
+    if (first && (data.canvas || data.playing)) this.play(!data.canvas)
     else if (commanded && data.command[1] === "start" && this.state !== "playing") this.play(true)
     else if (commanded && data.command[1] === "stop" && this.state !== "idle") this.stop()
+    else if (commanded && data.command[1] === "jump") this.jump(data.item)
     this.refresh()
     this.repaint()
   }
@@ -372,6 +389,7 @@ class Player {
     const speed = Number(this.parts.speed.value)
     this.send("event", {
       do: what, item: this.item, speed, source: this.view.source, number: this.sent,
+      obeyed: this.data.command[0],
     })
   }
 
@@ -515,7 +533,10 @@ class Player {
       ...this.last, limits, palette, message, item: this.item, num, title,
     })
     this.root.dataset.note = this.last?.facts?.note ?? ""
-    canvas.setAttribute("aria-label", `Spectrogram of item ${this.item}, ${this.view.title}`)
+    const said = [this.view.title, this.last?.facts?.note, this.last?.facts?.hint]
+    canvas.setAttribute(
+      "aria-label", `Spectrogram of item ${this.item}, ${said.filter(Boolean).join(". ")}`
+    )
   }
 
   // What the reader does -----------------------------------------------------------------------
@@ -524,6 +545,13 @@ class Player {
     const last = this.data.num - 1
     if (this.state === "playing") this.pause()
     this.show(Math.min(Math.max(item, 0), last))
+  }
+
+  /** The page asks for an item: go on from there. */
+  jump(item) {
+    if (!["playing", "paused"].includes(this.state)) return // else it takes the item when idle
+    this.due = 0
+    this.show(item)
   }
 
   drag(item) {

@@ -49,7 +49,7 @@ def choose_item(info: RecordingInfo) -> int:
         _buttons(num)
         with st.container(horizontal=True, gap="small", wrap=False, key="itemrow"):
             _chooser(st.number_input, "Item number", item, last, f"field-{item}")
-            st.selectbox(
+            speed = st.selectbox(
                 "Speed",
                 state.SPEEDS,
                 index=1,
@@ -57,6 +57,12 @@ def choose_item(info: RecordingInfo) -> int:
                 format_func=lambda speed: f"{speed:g} item{'s' if speed > 1 else ''}/s",
                 persist_state="session",
                 label_visibility="collapsed",
+            )
+        by_timer = state.plays_here() and (state.playing() or not state.player_here())
+        if by_timer and speed > _FASTEST:
+            st.caption(
+                f"Without the player above the spectrogram, at most {_FASTEST:g} items/s: the "
+                "whole page is drawn for each."
             )
     return item
 
@@ -90,6 +96,7 @@ def _buttons(num: int) -> None:
     )
     with st.container(horizontal=True, gap="xsmall", wrap=False, key="player"):
         for label, key, action, args, shortcut, hint in rows:
+            enabled = key != "play" or state.plays_here()
             st.button(
                 label,
                 key=key,
@@ -97,8 +104,9 @@ def _buttons(num: int) -> None:
                 args=args,
                 shortcut=shortcut,
                 width="stretch",
-                help=hint,
+                help=hint if enabled else "Nothing plays on this page.",
                 type="primary" if key == "play" else "secondary",
+                disabled=not enabled,
             )
 
 

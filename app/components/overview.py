@@ -67,25 +67,26 @@ def _strip(shown: Loaded, waiting: bool) -> None:
     separated = {**whole, **streams.nsdr_by_item(shown.key, model)}
     found = strip(
         key="strip",
-        data=strip_data(scan, separated, shown.index),
+        # While the canvas shows one item after the other, none of them is marked.
+        data=strip_data(scan, separated, None if state.on_canvas() else shown.index),
         on_item_change=lambda: None,
         height="content",
     )
     wanted = getattr(found, "item", None)
     if isinstance(wanted, int | float) and 0 <= wanted < scan.num:
-        state.goto(int(wanted))
+        state.jump(int(wanted))
         st.rerun(scope="app")
 
 
 def strip_data(
-    scan: Scan, separated: Mapping[int, Mapping[str, float]], current: int
+    scan: Scan, separated: Mapping[int, Mapping[str, float]], current: int | None
 ) -> dict[str, object]:
     """What the strip is drawn from.
 
     Arguments:
         scan: What is known of each item so far.
         separated: NSDR [dB] of each stem, by item, of the items that have been separated.
-        current: Item on show.
+        current: Item on show; None if none is.
     """
     values = dict(scan.values)
     order = [kind for kind in (*KINDS, *values) if kind in values]

@@ -12,7 +12,7 @@ from typing import Any
 
 import streamlit as st
 
-from app import state, streams
+from app import cache, state, streams
 from app.frames import FrameView, desk, session_token
 from app.state import SPEEDS, Loaded
 from app.streams import MapRequest
@@ -52,8 +52,8 @@ def player(
     if num < 2:
         return
     token = session_token()
-    views = []
-    for source, title in _streams(shown).items():
+    views, offered = [], _streams(shown)
+    for source, title in offered.items():
         name, _, kind = source.partition(":")
         wanted = replace(request, source=name, kind=kind, bins=FRAME_SIZE, columns=FRAME_SIZE)
         colormap = shown.view.colormap
@@ -66,6 +66,7 @@ def player(
         "num": num,
         "item": shown.index,
         "canvas": state.on_canvas(),
+        "playing": state.playing(),
         "command": state.player_command(),
         "seen": state.player_seen(),
         "speed": st.session_state.get("speed") or 1.0,
@@ -73,15 +74,15 @@ def player(
         "limits": limits,
         "palette": palette_hex(shown.view.colormap),
     }
-    _PLAYER(key=_KEY, data=data, on_event_change=partial(_heard, num))
+    _PLAYER(key=_KEY, data=data, on_event_change=partial(_heard, num, tuple(offered)))
 
 
-def _heard(num_items: int) -> None:
+def _heard(num_items: int, offered: tuple[str, ...]) -> None:
     """Callback: the player has something to say."""
     component: Any = st.session_state.get(_KEY)
     event = None if component is None else component.get("event")
     if event:
-        state.hear_player(event, num_items)
+        state.hear_player(event, num_items, offered)
 
 
 def _streams(shown: Loaded) -> dict[str, str]:
@@ -90,12 +91,26 @@ def _streams(shown: Loaded) -> dict[str, str]:
     found = {"mixture": f"Mixture · {channel}"}
     if shown.info.format == "sinusoid":
         return {"mixture": "Long stream"}
-    if shown.view.separator is not None:
-        found |= {f"inferred:{kind}": f"{short_title(kind)} inferred" for kind in KINDS}
+    kinds = _separable(shown)
+    found |= {f"inferred:{kind}": f"{short_title(kind)} inferred" for kind in kinds}
+    if kinds:
         found["residual"] = "Residual"
     return found | {
         f"injected:{kind}": f"{short_title(kind)} injected" for kind in shown.info.truth
     }
+
+
+def _separable(shown: Loaded) -> tuple[str, ...]:
+    """Classes that the separator can have an output for, on the channel on show."""
+    model = shown.view.separator
+    if model is None:
+        return ()
+    known, channels = cache.kinds_of(model), cache.channels_of(model)
+    missing = set(channels) - set(shown.info.channels)
+    # A card that names neither leaves it to the separation to say.
+    if missing or (channels and shown.view.processing.channel not in channels):
+        return ()
+    return tuple(kind for kind in KINDS if not known or kind in known)
 
 
 def player_limits(shown: Loaded, request: MapRequest) -> tuple[float, float]:

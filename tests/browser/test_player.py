@@ -43,12 +43,12 @@ def canvas_at(visit, player, item):
     until(visit, lambda: item_of(player) == item, f"the canvas never shows item {item}")
 
 
-def figure_at(visit, item):
+def figure_at(visit, item, maps=1):
     """The full figure and the head show this item, and the canvas has gone."""
     visit.page.locator(".gw-fact").filter(has_text=re.compile(rf"item\s*{item + 1} of")).wait_for(
         timeout=90_000
     )
-    visit.heatmaps(1)
+    visit.heatmaps(maps)
     visit.page.locator(".player .stage").wait_for(state="hidden", timeout=60_000)
 
 
@@ -160,7 +160,7 @@ def test_without_loop_it_stops_at_the_last_item(visit, player):
 
 # The server keeps what other tests have separated: with this model nobody does the last item.
 @pytest.mark.parametrize("player", ["&model=scnet-lisa-fast"], indirect=True)
-def test_an_output_that_is_not_there_yet_is_the_mixture_with_a_note(visit, player):
+def test_an_output_that_is_not_there_yet_is_the_mixture_until_stop_draws_it(visit, player):
     visit.page.keyboard.press("Space")
     until(visit, lambda: drawn(player) >= 1, "no frame")
     visit.page.keyboard.press("End")
@@ -174,6 +174,48 @@ def test_an_output_that_is_not_there_yet_is_the_mixture_with_a_note(visit, playe
         streams.select_option("inferred:gb")
         until(visit, lambda: "not separated" in player.get_attribute("data-note"), "no note")
         assert pixels(player) == mixture
-    visit.page.keyboard.press("Escape")
-    figure_at(visit, ITEMS - 1)
+        said = player.locator("canvas").get_attribute("aria-label")
+        assert "Stop separates this item; “The whole file” in the sidebar separates all" in said
+        visit.page.keyboard.press("Escape")
+        # Mixture and residual, the class inferred and injected.
+        figure_at(visit, ITEMS - 1, maps=4)
+        assert "sep=Show" in visit.page.url
+        assert "src=GB" in visit.page.url
+    visit.check()
+
+
+def test_a_player_that_comes_while_the_page_plays_takes_over(visit):
+    visit.open("/?sep=Hide&as=Spectra")
+    visit.page.locator(".js-plotly-plot").first.wait_for(timeout=90_000)
+    visit.page.locator(".st-key-play button").first.click()
+    visit.page.get_by_role("button", name="Stop").first.wait_for(timeout=60_000)
+    assert visit.page.locator(".player").count() == 0
+    visit.page.get_by_text("Maps", exact=True).click()
+    player = visit.page.locator(".player")
+    state(visit, player, "playing")
+    until(visit, lambda: drawn(player) > ITEMS, "the frames do not advance")
+    player.get_by_role("button", name="Stop").click()
+    state(visit, player, "idle")
+    figure_at(visit, item_of(player))
+    visit.check()
+
+
+def test_a_click_on_the_strip_leads_the_player_there(visit, player):
+    strip = visit.page.locator(".strip")
+    strip.get_by_text("Click a cell to go there").wait_for(timeout=60_000)
+    visit.page.keyboard.press("Space")
+    until(visit, lambda: drawn(player) >= 1, "no frame")
+    visit.heatmaps(0)
+    visit.page.keyboard.press("Home")
+    canvas_at(visit, player, 0)
+    # Cells of four items are 120 px wide, after 74 px of names.
+    strip.locator("canvas").click(position={"x": 74 + 2.5 * 120, "y": 6})
+    canvas_at(visit, player, 2)
+    assert player.get_attribute("data-state") == "paused"
+    player.get_by_role("button", name="Start").click()
+    state(visit, player, "playing")
+    visit.page.keyboard.press("Space")
+    state(visit, player, "idle")
+    figure_at(visit, item_of(player))
+    assert item_of(player) >= 2
     visit.check()

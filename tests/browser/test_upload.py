@@ -32,6 +32,16 @@ def large_file(tmp_path_factory):
     return path
 
 
+@pytest.fixture
+def bricks(tmp_path):
+    """Two Mojito bricks on one clock, and each one's name."""
+    from layouts import write_mojito
+
+    for seed, name in enumerate(("EMRI_731d.h5", "MBHB_731d.h5")):
+        write_mojito(tmp_path / name, seed=seed, num=5000)
+    return sorted(tmp_path.glob("*.h5"))
+
+
 def choose(visit, *files):
     """As a user who presses the button and picks files in the chooser."""
     with visit.page.expect_file_chooser() as chooser:
@@ -135,11 +145,7 @@ def test_a_cancelled_upload_is_deleted_and_what_is_no_hdf5_is_refused(
     assert visit.errors() == []
 
 
-def test_bricks_that_are_dropped_together_open_as_their_sum(visit, tmp_path):
-    from layouts import write_mojito
-
-    for seed, name in enumerate(("EMRI_731d.h5", "MBHB_731d.h5")):
-        write_mojito(tmp_path / name, seed=seed, num=5000)
+def test_bricks_that_are_dropped_together_open_as_their_sum(visit, bricks):
     visit.open("/?sep=Hide")
     visit.heatmaps(1)
     data = visit.page.evaluate_handle(
@@ -151,12 +157,61 @@ def test_bricks_that_are_dropped_together_open_as_their_sum(visit, tmp_path):
           }
           return data
         }""",
-        [[path.name, _base64(path)] for path in sorted(tmp_path.glob("*.h5"))],
+        [[path.name, _base64(path)] for path in bricks],
     )
     visit.page.locator(".zone[data-ready]").dispatch_event("drop", {"dataTransfer": data})
     opened(visit, "EMRI_731d.h5 + MBHB_731d.h5")
     visit.page.get_by_text("2 bricks summed").wait_for(timeout=60_000)
     visit.heatmaps(1)
+    visit.check()
+
+
+def test_a_file_whose_last_answer_was_lost_is_whole(visit, bricks):
+    visit.open("/?sep=Hide")
+    # What the server says to the PUT that ends a file is lost, after it has been obeyed.
+    visit.page.evaluate(
+        """() => {
+          const { open, send } = XMLHttpRequest.prototype
+          window.lost = 0
+          XMLHttpRequest.prototype.open = function (method, address) {
+            this.facts = method === 'PUT' ? new URLSearchParams(address.split('?')[1]) : null
+            return open.apply(this, arguments)
+          }
+          XMLHttpRequest.prototype.send = function (body) {
+            const [size, offset] = ['size', 'offset'].map(name => Number(this.facts?.get(name)))
+            if (!window.lost && body?.size && offset + body.size === size) {
+              window.lost += 1
+              this.onload = this.onerror
+            }
+            return send.apply(this, arguments)
+          }
+        }"""
+    )
+    choose(visit, bricks[0])
+    opened(visit, bricks[0].name)
+    assert visit.page.evaluate("window.lost") == 1
+    row(visit, bricks[0].name).wait_for(state="detached")
+    assert visit.errors() == []
+
+
+def test_a_brick_chosen_again_after_a_pause_opens_with_its_neighbour(visit, bricks):
+    first, second = bricks
+    visit.open("/?sep=Hide")
+    visit.heatmaps(1)
+    slowly(visit, 50e3)
+    choose(visit, first, second)
+    row(visit, first.name).get_by_role("button", name="Pause").click()
+    row(visit, first.name).get_by_text("are here").wait_for()
+    slowly(visit, -1)
+    row(visit, second.name).get_by_text("uploaded").wait_for(timeout=60_000)
+    assert "left" not in row(visit, second.name).inner_text()
+    # Nothing is opened while the other one waits.
+    visit.page.wait_for_timeout(1000)
+    opened(visit, "lisa-sample.h5")
+    choose(visit, first)
+    opened(visit, f"{first.name} + {second.name}")
+    row(visit, second.name).wait_for(state="detached")
+    assert visit.page.locator("li.stopped").count() == 0
     visit.check()
 
 
