@@ -8,14 +8,16 @@ all sessions, so that a separation is computed once for everyone.
 
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Mapping
 from contextlib import suppress
+from dataclasses import is_dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+import numpy as np
 import streamlit as st
 
-from app.listing import Found, scan
+from app.listing import Found, Listing, scan
 from app.state import FileKey
 from app.whole_file import WholeFile
 from gwiness.config.analysis import AnalysisConfig
@@ -46,6 +48,7 @@ __all__ = [
     "cards",
     "channels_of",
     "compilation",
+    "cut_folders",
     "device",
     "engine",
     "first_look",
@@ -70,17 +73,22 @@ Value = TypeVar("Value")
 
 Progress = Callable[[float, str], None]
 
+_MOST_BYTES = 512 * 2**20
+"""What a store keeps at most, beside the latest value [bytes]: a stranger's items may be large."""
+
 
 class Store:
     """Keeps the last few values; each is made once, by whoever asks first.
 
     Arguments:
         size: How many are kept.
+        most_bytes: How much all but the latest may take.
     """
 
-    def __init__(self, size: int) -> None:
-        self._size = size
+    def __init__(self, size: int, most_bytes: int = _MOST_BYTES) -> None:
+        self._size, self._most_bytes = size, most_bytes
         self._values: OrderedDict[Hashable, Any] = OrderedDict()
+        self._bytes: dict[Hashable, int] = {}
         self._makers: dict[Hashable, threading.Lock] = {}
         self._lock = threading.Lock()
 
@@ -90,12 +98,19 @@ class Store:
             return self._values.get(key)
 
     def put(self, key: Hashable, value: object) -> None:
-        """Keep a value, and forget the oldest if there are too many."""
+        """Keep a value, and forget the oldest if there are too many, or they are too large."""
+        known = self.peek(key) is value
+        amount = 0 if known else _num_bytes(value, set())
         with self._lock:
-            self._values[key] = value
+            if not (known and key in self._values):
+                self._values[key], self._bytes[key] = value, amount
             self._values.move_to_end(key)
-            while len(self._values) > self._size:
-                self._values.popitem(last=False)
+            while len(self._values) > self._size or self._is_full():
+                oldest, _ = self._values.popitem(last=False)
+                del self._bytes[oldest]
+
+    def _is_full(self) -> bool:
+        return len(self._values) > 1 and sum(self._bytes.values()) > self._most_bytes
 
     def get(self, key: Hashable, make: Callable[[], Value]) -> Value:
         """The value, made if it is not there; who asks meanwhile waits for it.
@@ -112,6 +127,27 @@ class Store:
         with self._lock:
             self._makers.pop(key, None)
         return found
+
+
+def _num_bytes(value: object, seen: set[int]) -> int:
+    """Bytes of the arrays and texts in a value, each counted once; ``seen`` are those counted."""
+    if id(value) in seen:
+        return 0
+    seen.add(id(value))
+    if isinstance(value, np.ndarray):
+        # A part of an array keeps all of it alive.
+        whole = value.base
+        return _num_bytes(whole, seen) if isinstance(whole, np.ndarray) else value.nbytes
+    if isinstance(value, bytes | str):
+        return len(value)
+    parts: Any = ()
+    if is_dataclass(value):
+        parts = vars(value).values()
+    elif isinstance(value, Mapping):
+        parts = value.values()
+    elif isinstance(value, list | tuple):
+        parts = value
+    return sum(_num_bytes(part, seen) for part in parts)
 
 
 @st.cache_resource(show_spinner=False)
@@ -146,7 +182,8 @@ def first_look() -> None:
     probe.start()
 
 
-@st.cache_resource(max_entries=8, show_spinner=False, on_release=lambda opened: opened.close())
+# Not closed when it is forgotten: somebody may be reading. h5py closes with the last reference.
+@st.cache_resource(max_entries=8, show_spinner=False)
 def recording(key: FileKey) -> Recording:
     """The open file.
 
@@ -166,10 +203,19 @@ def can_be_summed(paths: list[Path]) -> bool:
     return True
 
 
-@st.cache_data(ttl=10, max_entries=8, show_spinner=False)
+@st.cache_resource(ttl=10, max_entries=8, show_spinner=False)
+def _scanned(folders: tuple[Path, ...]) -> Listing:
+    return scan(folders)
+
+
 def listing(folders: tuple[Path, ...]) -> list[Found]:
     """Data files below some folders; read anew after ten seconds."""
-    return scan(folders)
+    return list(_scanned(folders).files)
+
+
+def cut_folders(folders: tuple[Path, ...]) -> tuple[str, ...]:
+    """Those of some folders that hold more data files than `listing` gives."""
+    return _scanned(folders).cut
 
 
 def item(key: FileKey, index: int) -> Item:

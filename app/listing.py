@@ -3,14 +3,16 @@
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
-__all__ = ["Found", "scan"]
+__all__ = ["Found", "Listing", "is_text", "scan"]
 
 _SUFFIXES = (".h5", ".hdf5", ".hdf")
 _UNLISTED = {"runs", "models", "node_modules", "site-packages", "__pycache__"}
 _MAX_DEPTH = 3
 _MAX_FILES = 2000
+"""Files of one folder: a large one must not hide the others."""
 _MAX_SEEN = 50_000
 """Entries that are looked at: a folder of a million files must not stop the page."""
 
@@ -30,16 +32,40 @@ class Found:
     modified: float
 
 
-def scan(folders: Sequence[Path]) -> list[Found]:
-    """HDF5 files in ``folders`` and three levels below, folder after folder, by name."""
+@dataclass(frozen=True)
+class Listing:
+    """Files below some folders.
+
+    Arguments:
+        files: Folder after folder, by name.
+        cut: Folders that hold more than is listed.
+    """
+
+    files: tuple[Found, ...]
+    cut: tuple[str, ...] = ()
+
+
+def scan(folders: Sequence[Path]) -> Listing:
+    """HDF5 files in ``folders`` and three levels below."""
     found: dict[str, Found] = {}
+    cut = []
     for folder in folders:
         budget = [_MAX_SEEN]
-        for each in _walk(folder, folder, 0, budget):
+        files = list(islice(_walk(folder, folder, 0, budget), _MAX_FILES + 1))
+        if len(files) > _MAX_FILES or budget[0] < 0:
+            cut.append(str(folder))
+        for each in files[:_MAX_FILES]:
             found.setdefault(each.path, each)
-            if len(found) >= _MAX_FILES:
-                return list(found.values())
-    return list(found.values())
+    return Listing(tuple(found.values()), tuple(cut))
+
+
+def is_text(path: str) -> bool:
+    """Whether a path can be sent to a page: names on a disk are bytes, and need be no UTF-8."""
+    try:
+        path.encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _walk(root: Path, folder: Path, depth: int, budget: list[int]) -> Iterator[Found]:
@@ -67,7 +93,7 @@ def _entries(folder: Path, budget: list[int]) -> "list[os.DirEntry[str]]":
                 budget[0] -= 1
                 if budget[0] < 0:
                     break
-                if not entry.name.startswith("."):
+                if not entry.name.startswith(".") and is_text(entry.path):
                     entries.append(entry)
     except OSError:
         pass

@@ -3,8 +3,10 @@
 import contextlib
 import json
 import os
+import secrets
 from pathlib import Path
 
+from app.listing import is_text
 from gwiness import jobs
 
 __all__ = ["recent", "remember"]
@@ -23,15 +25,20 @@ def recent() -> list[str]:
     except (OSError, ValueError):
         return []
     rows = found if isinstance(found, list) else []
-    return [row for row in rows if isinstance(row, str) and os.path.isfile(row)][:_MAX]
+    texts = (row for row in rows if isinstance(row, str) and is_text(row))
+    return [row for row in texts if os.path.isfile(row)][:_MAX]
 
 
 def remember(path: str) -> None:
     """Put a file first; a disk that takes nothing is no reason to stop."""
     rows = [path, *(row for row in recent() if row != path)][:_MAX]
     target = _path()
-    part = target.with_name(f"{target.name}.{os.getpid()}.part")
+    # Sessions are threads of one process, and may open files at once.
+    part = target.with_name(f".{target.name}.{secrets.token_hex(4)}.part")
     with contextlib.suppress(OSError):
         target.parent.mkdir(parents=True, exist_ok=True)
-        part.write_text(json.dumps(rows), encoding="utf-8")
-        part.replace(target)
+        try:
+            part.write_text(json.dumps(rows), encoding="utf-8")
+            part.replace(target)
+        finally:
+            part.unlink(missing_ok=True)

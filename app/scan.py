@@ -69,7 +69,7 @@ class _Background(ABC):
         key = self.key
         options = ReadOptions(dt=key.dt, channels=key.channels, item_days=key.item_days)
         try:
-            with open_recording(key.path, options) as recording:
+            with open_recording(key.paths, options) as recording:
                 pieces = self._pieces(recording)
                 while self._wanted():
                     give_way(_MOST_WAIT_S)

@@ -7,7 +7,7 @@ import math
 import os
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -25,6 +25,7 @@ __all__ = [
     "Loaded",
     "View",
     "begin_run",
+    "bound_zoom",
     "current_item",
     "end_run",
     "forget_span",
@@ -32,14 +33,17 @@ __all__ = [
     "goto",
     "hear_player",
     "in_full_run",
+    "jump",
     "loaded",
     "noise_choice",
     "numbers_text",
     "on_canvas",
     "player_alive",
     "player_command",
+    "player_here",
     "player_seen",
     "playing",
+    "plays_here",
     "set_loaded",
     "set_span",
     "set_zoom",
@@ -56,6 +60,9 @@ SPEEDS = (0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0)
 _DRAWING: set[int] = set()
 """Threads that draw a whole page just now, of all sessions."""
 _LOOK_S = 0.05
+_MOST_DIGITS = 16
+_LEAST_RATIO = 1 + 1e-6
+"""Highest over lowest frequency of a map, at least: its bands must be told apart."""
 
 
 @dataclass(frozen=True)
@@ -177,7 +184,9 @@ def current_item(num_items: int) -> int:
     """
     if "_item" not in st.session_state:
         asked = str(st.query_params.get("item", "0"))
-        st.session_state["_item"] = int(asked) if asked.isdecimal() else 0
+        # Python makes no number of thousands of digits, and no file has so many items.
+        is_number = asked.isdecimal() and len(asked) < _MOST_DIGITS
+        st.session_state["_item"] = int(asked) if is_number else 0
     index = min(max(int(st.session_state["_item"]), 0), max(num_items - 1, 0))
     st.session_state["_item"] = index
     if str(st.query_params.get("item", "0")) != str(index):
@@ -202,9 +211,24 @@ def zoom() -> tuple[float, float, float, float] | None:
         linked = _linked_zoom()
         st.session_state["_zoom"] = None if linked is None else (here[0], linked, None)
     file, box, only = st.session_state["_zoom"] or (None, None, None)
-    found = box if file == here[0] and only in (None, here[1]) else None
+    found = box if file == here[0] and only in (None, here[1]) and _is_within(box) else None
     _write("zoom", found)
     return found
+
+
+def bound_zoom(info: RecordingInfo) -> None:
+    """Say how far a map of this file goes: links ask for anything, and items may be cut anew."""
+    st.session_state["_bounds"] = (info.num, info.dt)
+
+
+def _is_within(box: tuple[float, float, float, float]) -> bool:
+    """Whether some of a box lies in the maps of the file on show."""
+    num, dt = st.session_state.get("_bounds", (0, None))
+    if dt is None:
+        return True
+    start, _, low, high = box
+    lowest, highest = max(low, 1 / (num * dt)), min(high, 0.5 / dt)
+    return start < num * dt and highest > _LEAST_RATIO * lowest
 
 
 def numbers_text(values: tuple[float, ...]) -> str:
@@ -300,8 +324,16 @@ def toggle_playing() -> None:
     st.session_state["_command"] = (number + 1, "start" if playing() else "stop")
 
 
+def jump(index: int) -> None:
+    """Show item ``index``; the canvas, if it is open, goes on from there."""
+    goto(index)
+    if on_canvas():
+        number, _ = player_command()
+        st.session_state["_command"] = (number + 1, "jump")
+
+
 def player_command() -> tuple[int, str]:
-    """What the page last told the player: a number, and ``start`` or ``stop``."""
+    """What the page last told the player: a number, and ``start``, ``stop`` or ``jump``."""
     found: tuple[int, str] = st.session_state.get("_command", (0, "stop"))
     return found
 
@@ -311,11 +343,17 @@ def player_seen() -> int:
     return int(st.session_state.get("_player_seen", 0))
 
 
-def hear_player(event: Mapping[str, Any], num_items: int) -> None:
+def hear_player(event: Mapping[str, Any], num_items: int, offered: Collection[str] = ()) -> None:
     """Take in what the reader did in the player.
 
     It has shown that it lives: from now on the page leaves playing to it. On ``start`` the canvas
-    takes the place of the figure, on ``stop`` the item that it showed last is the item on show.
+    takes the place of the figure, on ``stop`` the item that it showed last is the item on show,
+    and what was played is in its figure.
+
+    Arguments:
+        event: What the browser says.
+        num_items: Items of the file.
+        offered: Sources that the player could show.
     """
     started = event.get("do") == "start"
     st.session_state["_player_alive"] = True
@@ -324,7 +362,26 @@ def hear_player(event: Mapping[str, Any], num_items: int) -> None:
     if event.get("speed") in SPEEDS:
         st.session_state["speed"] = event["speed"]
     if not started:
-        goto(min(max(int(event.get("item", 0)), 0), num_items - 1))
+        number, command = player_command()
+        # An item that was asked for, and that the player has not heard of yet, stays.
+        if command != "jump" or int(event.get("obeyed", number)) >= number:
+            goto(min(max(int(event.get("item", 0)), 0), num_items - 1))
+        source = event.get("source")
+        if source in offered:
+            _show_output(str(source))
+
+
+def _show_output(source: str) -> None:
+    """Let the figure have an output, or an injection, that the reader's choice leaves out."""
+    name, _, kind = source.partition(":")
+    outputs = st.session_state.get("sep", "All")
+    chosen = [] if outputs == "Hide" else list(st.session_state.get("src") or [])
+    hidden = outputs != "All" and kind not in chosen
+    if name == "residual" and hidden and not chosen:
+        st.session_state["sep"] = "All"
+    elif kind and hidden:
+        st.session_state["sep"] = "Show"
+        st.session_state["src"] = st.session_state["_chosen"] = [*chosen, kind]
 
 
 def on_canvas() -> bool:
@@ -337,21 +394,34 @@ def player_alive() -> bool:
     return bool(st.session_state.get("_player_alive", False))
 
 
+def player_here() -> bool:
+    """True if what this run draws has the player above it."""
+    return bool(st.session_state.get("_player_here", False))
+
+
+def plays_here() -> bool:
+    """True if this page shows items, so that one may follow the other."""
+    return bool(st.session_state.get("_plays_here", True))
+
+
 def in_full_run() -> bool:
     """True while the whole page is drawn, False in a timer's own run."""
     return bool(st.session_state.get("_full_run", False))
 
 
-def begin_run(player_here: bool = False) -> None:
+def begin_run(player_here: bool = False, plays_here: bool = True) -> None:
     """First thing of a run.
 
     Arguments:
         player_here: Whether this page has a player; leaving it closes the canvas.
+        plays_here: Whether this page shows items; on another one nothing plays.
     """
     _DRAWING.add(threading.get_ident())
     st.session_state["_full_run"] = True
     st.session_state["_loaded"] = None
-    if not player_here and on_canvas():
+    st.session_state["_player_here"] = player_here
+    st.session_state["_plays_here"] = plays_here
+    if not plays_here or (not player_here and on_canvas()):
         st.session_state["_canvas"] = st.session_state["_playing"] = False
     elif player_here and playing() and player_alive():
         st.session_state["_canvas"] = True

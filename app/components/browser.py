@@ -1,5 +1,6 @@
 """The dialog over the data directories: search, sizes, dates; one file, or bricks together."""
 
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import streamlit as st
 from app import cache, files, recent
 from app.components.text import counted, plain
 from app.listing import Found
+from gwiness.core.errors import FileProblem
 
 __all__ = ["browser", "open_browser"]
 
@@ -33,8 +35,18 @@ def _dialog() -> None:
     where = left.selectbox("Folder", [_EVERYWHERE, _RECENT, *folders], key="browse-folder")
     words = right.text_input("Search", key="browse-search", placeholder="Part of the path").split()
     rows = [found for found in _found(where) if _matches(found, words)]
+    for folder in _cut(where):
+        st.caption(
+            f"{plain(folder)} holds more files than are listed, and are searched, here: type the "
+            "path of another one into the list of files on the left."
+        )
     if not rows:
-        st.info("No HDF5 file here has that in its path; try fewer words or another folder.")
+        st.info(
+            "No HDF5 file that is listed here has that in its path; try fewer words or another "
+            "folder."
+            if words
+            else "There is no HDF5 file here; try another folder."
+        )
         return
     if len(rows) > _MAX_ROWS:
         st.caption(f"The first {_MAX_ROWS} of {len(rows)} files; search for the others.")
@@ -57,13 +69,29 @@ def _dialog() -> None:
 
 
 def _found(where: str | None) -> list[Found]:
-    listed = files.listing()
     if where == _RECENT:
-        known = {found.path: found for found in listed}
-        return [known[path] for path in recent.recent() if path in known]
+        return _recent()
+    listed = files.listing()
     if where in (None, _EVERYWHERE):
         return listed
     return [found for found in listed if Path(found.path).is_relative_to(str(where))]
+
+
+def _recent() -> list[Found]:
+    """Recent files that may be opened, whether or not they are listed."""
+    found = []
+    for path in recent.recent():
+        with suppress(FileProblem, OSError):
+            files.allowed_paths(path)
+            facts = Path(path).stat()
+            found.append(Found(path, facts.st_size, facts.st_mtime))
+    return found
+
+
+def _cut(where: str | None) -> list[str]:
+    """Folders on show that hold more files than are listed."""
+    cut = cache.cut_folders(tuple(files.folders()))
+    return [folder for folder in cut if where in (None, _EVERYWHERE, folder)]
 
 
 def _matches(found: Found, words: list[str]) -> bool:

@@ -61,8 +61,11 @@ def _channels(shown: Loaded) -> dict[str, list[object]]:
         alt="Correlation between the channels",
     )
     st.caption(
-        "Noise alone is uncorrelated between A, E and T on an equal-arm constellation; what is "
-        "off the diagonal here comes from loud signals."
+        "Noise alone is uncorrelated between A, E and T, if the arms and their noise are equal: "
+        "what is off the diagonal then comes from loud signals."
+        if {name.rstrip("12") for name in channels} <= set("AET")
+        else "Noise alone is correlated between channels that share links, as X, Y and Z do: what "
+        "is off the diagonal may be noise as well as signals."
     )
     return matrix_table(matrix, channels, channels)
 

@@ -4,6 +4,7 @@ from datetime import datetime
 from pathlib import Path
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from app import cache, files, state
 from app.components.browser import browser, open_browser
@@ -17,6 +18,9 @@ from gwiness.io.recording import RecordingInfo, parse_channels
 __all__ = ["choose_file"]
 
 _CONTINUOUS = ("sangria", "spritz", "mojito")
+_NO_ANSWERS = {"dt": None, "chan": "", "days": None}
+"""The answers' keys, with what stands there before the reader answers."""
+_MISSING = {"dt": "the sampling interval", "channels": "the names of the channels"}
 
 
 def choose_file() -> tuple[FileKey, RecordingInfo] | None:
@@ -41,6 +45,7 @@ def choose_file() -> tuple[FileKey, RecordingInfo] | None:
             "Make one with `gwiness simulate --items 4 --seed 1 --out my.h5`, or drop one above."
         )
         return None
+    _forget_answers(files.label(text))
     try:
         targets = files.allowed_paths(text)
     except files.NotYours as error:
@@ -49,8 +54,17 @@ def choose_file() -> tuple[FileKey, RecordingInfo] | None:
     key = FileKey.of(targets)
     info = cache.recording(key).info
     files.remember(targets)
-    _card(info)
-    return _ask(key, targets, info)
+    # The card stands above the questions, and says what comes of the answers.
+    place = st.container()
+    try:
+        found = _ask(key, targets, info)
+    except GwinessError:
+        _card(place, info)
+        raise
+    _card(place, info if found is None else found[1])
+    if found is not None:
+        state.bound_zoom(found[1])
+    return found
 
 
 def _ways() -> None:
@@ -105,17 +119,29 @@ def _picker(found: list[str]) -> str | None:
     return text
 
 
-def _card(info: RecordingInfo) -> None:
+def _forget_answers(file: str) -> None:
+    """What was answered about one file says nothing about another."""
+    before = st.session_state.setdefault("_answers_of", file)
+    if before == file:
+        return
+    st.session_state["_answers_of"] = file
+    for name, nothing in _NO_ANSWERS.items():
+        if name in st.session_state:
+            st.session_state[name] = nothing
+
+
+def _card(place: DeltaGenerator, info: RecordingInfo) -> None:
     amount = size_text(info.size_bytes)
     changed = datetime.fromisoformat(info.modified).strftime("%d %b %Y %H:%M UTC")
-    with st.container(key="card"):
+    with place, st.container(key="card"):
         file_card(
             " + ".join(path.name for path in info.paths),
             [f"{info.title} · {counted(info.num_items, 'item')}", f"{amount} · {changed}"],
         )
         st.button("✕", key="close", on_click=files.forget_file, type="tertiary", help="Close it")
-    for problem in info.problems:
-        st.caption(f"⚠ {plain(problem)}")
+    # What the file needs is asked for below, in a page's words.
+    for problem in info.problems[len(info.needs) :]:
+        place.caption(f"⚠ {plain(problem)}")
 
 
 def _ask(
@@ -129,7 +155,7 @@ def _ask(
     days: float | None = None
     if "dt" in info.needs:
         dt = st.number_input(
-            "Sampling interval dt [s]", min_value=0.0, value=None, key="dt", bind="query-params"
+            "Sampling interval dt [s]", 0.0, 1e6, value=None, key="dt", bind="query-params"
         )
     if "channels" in info.needs:
         text = st.text_input(
@@ -149,7 +175,8 @@ def _ask(
     answered = FileKey.of(paths, dt or None, channels, days)
     opened = cache.recording(answered).info
     if opened.needs:
-        st.info(f"The file does not say: {plain(', '.join(opened.needs))}. Fill it in above.")
+        missing = " and ".join(_MISSING.get(name, name) for name in opened.needs)
+        st.info(f"The file does not say: {missing}. Fill it in above.")
         return None
     return answered, opened
 

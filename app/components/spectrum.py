@@ -28,8 +28,9 @@ def spectrum_view(shown: Loaded) -> None:
             required=True,
             key="scale",
             bind="query-params",
-            help="Density √S: amplitude spectral density. Characteristic √(f S): equal areas are "
-            "equal parts of the SNR².",
+            help="Density √S: amplitude spectral density. Characteristic √(f S): amplitude in a "
+            "band as wide as its frequency. On both, a signal's SNR² is 2T ∫ (its curve / the "
+            "noise's)² df, with the length T of the item.",
         )
         or "density"
     )

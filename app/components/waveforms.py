@@ -7,11 +7,13 @@ import streamlit as st
 from app import state, streams
 from app.components.export import command, downloads
 from app.components.panels import request_of, time_unit, toolbar
-from app.components.text import plain
+from app.components.text import escaped, plain
 from app.state import Loaded
 from gwiness.core.axes import Series
 from gwiness.core.grid import TimeGrid
 from gwiness.core.separation import Separation
+from gwiness.core.tdi import FRACTIONAL_FREQUENCY
+from gwiness.io.hdf5 import short
 from gwiness.plots.spectrogram import DAY
 from gwiness.plots.style import TRUTH_COLOR, color_of, short_title
 from gwiness.plots.timeseries import (
@@ -42,7 +44,8 @@ def waveforms(
         kind: The class on show.
         grid: Times of the item.
     """
-    st.markdown("**In time** — whitened samples; the whole item, or a span to see every sample")
+    what = "whitened samples" if shown.view.processing.noise != "none" else "samples"
+    st.markdown(f"**In time** — {what}; the whole item, or a span to see every sample")
     which = st.segmented_control(
         "Waveforms of",
         [_ONE, _ALL],
@@ -57,7 +60,7 @@ def waveforms(
         st.info("Neither the file nor the separator has a signal on this channel to draw.")
         return
     span = _span(shown, kind, _loudest(rows, kind), grid)
-    unit = "σ" if shown.view.processing.noise != "none" else "TDI"
+    unit = _unit(shown)
     figure = waveform_figure(rows, grid, span, unit)
     figure.update_layout(dragmode="select", selectdirection="h")
     count = st.session_state.get("_span_set", 0)
@@ -79,6 +82,14 @@ def waveforms(
     st.caption(_how(shown, separation, rows, grid, span))
     line = command(shown, shown.view.separator if separation is not None else None, "separate")
     downloads(shown, line, tables={"Waveforms": partial(waveform_table, rows, grid, span, unit)})
+
+
+def _unit(shown: Loaded) -> str:
+    """Unit of the samples, as the other figures write it."""
+    if shown.view.processing.noise != "none":
+        return "σ"
+    # A fractional frequency is a number; another file may hold anything, and say so in any words.
+    return "1" if shown.info.unit == FRACTIONAL_FREQUENCY else escaped(short(shown.info.unit, 20))
 
 
 def _rows(
@@ -170,7 +181,7 @@ def _how(
     """What the axes mean, and how large the residual is."""
     processing = shown.view.processing
     if processing.noise == "none":
-        unit = "fractional frequency, limited to the band only"
+        unit = f"{plain(shown.info.unit)}, limited to the band only"
     else:
         model = streams.whitener(shown.key, shown.index, processing).name
         unit = f"σ of the noise model ({plain(model)})"

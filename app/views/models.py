@@ -39,8 +39,10 @@ def page() -> None:
         st.subheader("Does my file leave my machine?", anchor=False)
         st.markdown(
             "No. **Nothing leaves this machine**: files are read where they lie, an uploaded file "
-            "stays in a temporary folder of this server until the session ends, and neither the "
-            "page nor the server asks any outside host for anything."
+            "goes to a folder of this server, which only your page can open, and neither the page "
+            "nor the server asks any outside host for anything. An upload survives a reload of "
+            "the page. It is deleted when you close it with its ✕, else about a day after you "
+            "last looked at it, as soon as somebody opens the dashboard."
         )
 
 

@@ -13,6 +13,7 @@ import h5py
 import numpy as np
 
 from gwiness.core.errors import FileProblem
+from gwiness.io.chunks import check_chunks
 from gwiness.io.hdf5 import find_node, h5_errors, member_names, short, where
 
 __all__ = [
@@ -180,11 +181,12 @@ def read_rows(
     """Rows ``first`` to ``last`` (exclusive) along the first axis, as stored.
 
     Raises:
-        FileProblem: If ``copies`` of them need more memory than ``limit`` [bytes], or they cannot
-            be read.
+        FileProblem: If ``copies`` of them need more memory than ``limit`` [bytes], they unpack to
+            something else than their shape, or cannot be read.
     """
     with h5_errors(dataset):
         need_fits(dataset, last - first, limit, copies)
+        check_chunks(dataset, first, last, file_size(dataset))
         return np.asarray(dataset[first:last])
 
 

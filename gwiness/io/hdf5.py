@@ -6,6 +6,7 @@ or virtual storage, unpickles, or allocates by a declared size without holding i
 
 import math
 import os
+import re
 import secrets
 import stat
 from collections.abc import Iterator
@@ -364,7 +365,7 @@ def atomic_h5(path: Path) -> Iterator[h5py.File]:
         True
 
     Raises:
-        FileProblem: If the folder cannot be written.
+        FileProblem: If the folder cannot be written, or the disk is full.
     """
     # In the same folder, because a rename is atomic only inside one file system.
     part = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
@@ -372,12 +373,29 @@ def atomic_h5(path: Path) -> Iterator[h5py.File]:
         path.parent.mkdir(parents=True, exist_ok=True)
         file = h5py.File(part, "x")
     except OSError as error:
-        raise FileProblem(f"{path}: cannot be written ({_one_line(error)}).") from error
+        raise _unwritable(path, error) from error
     try:
-        with file:
+        try:
             yield file
-        with part.open("rb+") as stream:
-            os.fsync(stream.fileno())
-        part.replace(path)
+        except BaseException as error:
+            with suppress(OSError, RuntimeError):
+                file.close()  # what could not be written once cannot be written now
+            # h5py names the file; whatever else went wrong is the caller's to tell.
+            if isinstance(error, OSError | RuntimeError) and part.name in str(error):
+                raise _unwritable(path, error) from error
+            raise
+        try:
+            file.close()
+            with part.open("rb+") as stream:
+                os.fsync(stream.fileno())
+            part.replace(path)
+        except (OSError, RuntimeError) as error:
+            raise _unwritable(path, error) from error
     finally:
         part.unlink(missing_ok=True)
+
+
+def _unwritable(path: Path, error: OSError | RuntimeError) -> FileProblem:
+    number = re.search(r"errno = (\d+)", str(error))
+    reason = os.strerror(int(number[1])) if number else _one_line(error)
+    return FileProblem(f"{path}: cannot be written ({reason}).")

@@ -10,7 +10,8 @@ The child is started once and lives as long as its parent. It forks the worker t
 a worker that dies is replaced within milliseconds. Requests and answers are lines of JSON.
 
 What is not covered: damage in parts of a file that the worker did not read in its time, and of a
-large file all but the mixture of the first and of the last item.
+large file all but the mixture of the first and of the last item. What packed chunks unpack to is
+therefore looked at again by whoever reads them (`gwiness.io.chunks`).
 """
 
 import atexit
@@ -104,9 +105,14 @@ class _Probe:
         }
         line = json.dumps(request)
         key = (line, *((status.st_ino, status.st_mtime_ns) for status in stats))
+        # Without the lock: a file that takes minutes must not stop those that are known.
+        known = self._seen.get(key)
+        if known is not None:
+            return known
         with self._lock:
-            if key in self._seen:
-                return self._seen[key]
+            known = self._seen.get(key)  # somebody may have asked meanwhile
+            if known is not None:
+                return known
             answer = self._talk(request)
             if answer.outcome != "lost":
                 if len(self._seen) >= _MAX_SEEN:

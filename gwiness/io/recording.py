@@ -41,6 +41,8 @@ __all__ = [
 DEFAULT_ITEM_SAMPLES = 2**18
 """Length of the items that a continuous stream is cut into [samples]."""
 _DAY = 86400.0
+_DT_RANGE = (1e-9, 1e9)
+"""Sampling intervals that make sense [s]."""
 
 
 @dataclass(frozen=True)
@@ -113,7 +115,7 @@ class RecordingInfo:
         modified: Time of the last change, ISO 8601, UTC.
         attributes: Further facts to show, as text.
         needs: Options of `ReadOptions` that must be given before an item can be read.
-        problems: Sentences for the user.
+        problems: Sentences for the user; the first ones say of each of ``needs`` what is missing.
     """
 
     paths: tuple[Path, ...]
@@ -236,9 +238,18 @@ class BaseRecording(Closing):
     Arguments:
         info: Facts.
         handles: Whatever must be closed (open HDF5 files).
+
+    Raises:
+        FileProblem: If the sampling interval is beyond all reason: noise models overflow there.
     """
 
     def __init__(self, info: RecordingInfo, handles: Sequence[Any]) -> None:
+        least, most = _DT_RANGE
+        if info.dt is not None and not least <= info.dt <= most:
+            raise FileProblem(
+                f"{info.name}: the sampling interval is {info.dt:.4g} s; expected {least:g} to "
+                f"{most:g} s."
+            )
         self.info = info
         self._handles = tuple(handles)
 

@@ -374,7 +374,7 @@ def part_separation(path: Path) -> Separation:
             raise FileProblem(f"{path.name}: the group separation is missing.")
 
         def stream(name: str) -> np.ndarray:
-            return need_dataset(group, name, rank=2)[()].astype(np.float64)
+            return _read_all(group, name, "f", 2).astype(np.float64)
 
         data, band = stream("mixture"), group.attrs["band"]
         generation = float(group.attrs["generation"])
@@ -389,7 +389,7 @@ def part_separation(path: Path) -> Separation:
                 name=attr_label(group, "whitener") or "",
                 generation=generation if np.isfinite(generation) else None,
             ),
-            valid=need_dataset(group, "valid", rank=1, kinds="b")[()],
+            valid=_read_all(group, "valid", "b", 1),
         )
         stems, refined = _kinds(group, "stems"), _kinds(group, "refined")
         return Separation(

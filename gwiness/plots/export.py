@@ -14,6 +14,9 @@ from gwiness.plots.spectrogram import DisplayMap
 
 __all__ = ["maps_to_hdf5", "posterior_to_hdf5", "table_to_csv"]
 
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+"""What a spreadsheet takes for the beginning of a formula."""
+
 
 def table_to_csv(table: Mapping[str, Sequence[object]], provenance: Mapping[str, str]) -> str:
     """Columns as CSV; the origin stands in comment lines on top."""
@@ -21,12 +24,16 @@ def table_to_csv(table: Mapping[str, Sequence[object]], provenance: Mapping[str,
     for name, value in {"gwiness": __version__, **provenance}.items():
         out.write(f"# {name}: {' '.join(str(value).split())}\n")
     writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(table)
-    writer.writerows(
-        ["" if value is None else value for value in row]
-        for row in zip(*table.values(), strict=True)
-    )
+    writer.writerow([_cell(name) for name in table])
+    writer.writerows([_cell(value) for value in row] for row in zip(*table.values(), strict=True))
     return out.getvalue()
+
+
+def _cell(value: object) -> object:
+    """A value as it stands in a table: text that came with a file must not become a formula."""
+    if isinstance(value, str) and value.startswith(_FORMULA):
+        return f"'{value}"
+    return "" if value is None else value
 
 
 def maps_to_hdf5(maps: Mapping[str, DisplayMap], provenance: Mapping[str, str]) -> bytes:

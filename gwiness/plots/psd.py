@@ -1,7 +1,10 @@
 r"""Spectra of streams beside the noise model: what stands above the noise, and at which frequency.
 
 Two scales: the amplitude spectral density $\sqrt{S(f)}$ of a TDI channel, and the characteristic
-amplitude $\sqrt{f\,S(f)}$, in which equal areas on logarithmic axes are equal parts of the SNR².
+amplitude $\sqrt{f\,S(f)}$, that in a band as wide as its frequency. On either the SNR² of a stream
+of length $T$ is $2T \int (S_h / S_n)\,df$, of the squared ratio of its curve to the noise's. (The
+characteristic strain $2f|\tilde h|$ of a signal, of which that integral is over $\ln f$, is
+another quantity: it grows with $T$.)
 
 References:
     Moore, Cole, Berry: Gravitational-wave sensitivity curves, Class. Quantum Grav. 32, 015014

@@ -117,6 +117,9 @@ def display_map(
     amplitude = np.abs(stft(samples[None, first:last], window, hop)[0])
     times = frame_times(last - first, window, hop, first * grid.dt, grid.dt)
     inside = (times >= low) & (times <= high)
+    if not inside.any():
+        # Between two frames, or beyond the last: the nearest one.
+        inside[np.abs(times - (low + high) / 2).argmin()] = True
     amplitude = log_bins(amplitude[:, inside], np.fft.rfftfreq(window, grid.dt), edges)
     starts, columns = _columns(times[inside], num_columns)
     amplitude = np.maximum.reduceat(amplitude, starts, axis=1)
@@ -131,6 +134,7 @@ def display_map(
 
 def _around(grid: TimeGrid, window: int, low: float, high: float) -> tuple[int, int]:
     """Samples that frames between two times [s] look at; starts at a multiple of the window."""
+    low, high = (min(max(edge, 0.0), grid.duration) for edge in (low, high))
     first = max(int(low / grid.dt) // window - 1, 0) * window
     last = min(int(np.ceil(high / grid.dt)) + window, grid.num)
     return min(first, grid.num - 1), max(last, 1)
@@ -190,6 +194,8 @@ def frequency_label(freq: float, digits: int = 4) -> str:
 def frequency_ticks(freqs: Spectrum) -> tuple[list[float], list[str]]:
     """Round frequencies as positions on the category axis, with their labels."""
     low, high = freqs[0], freqs[-1]
+    if not high > low:
+        return [0.0], [frequency_label(float(low), 3)]
     if high / low > 5:
         decades = np.arange(np.floor(np.log10(low)), np.ceil(np.log10(high)) + 1)
         steps = (1, 2, 5) if high / low < 3e3 else (1, 3)

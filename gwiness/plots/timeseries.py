@@ -216,6 +216,7 @@ def spectrum_figure(
     band: tuple[float, float],
     lines: Float[np.ndarray, " K"] | None = None,
     height: int = 300,
+    unit: str = "1",
 ) -> go.Figure:
     """Amplitude spectra of short streams, with the injected frequencies as marks.
 
@@ -224,6 +225,7 @@ def spectrum_figure(
         band: Frequencies to draw [Hz].
         lines: Injected frequencies [Hz].
         height: Height [px].
+        unit: Unit of the samples; that of the sinusoid task is 1.
     """
     figure = go.Figure()
     for title, (values, grid, color) in samples.items():
@@ -244,5 +246,5 @@ def spectrum_figure(
         figure.add_vline(x=float(freq), line={"color": TRUTH_COLOR, "dash": "dot", "width": 1})
     framed(figure, height)
     figure.update_xaxes(title_text="frequency [Hz]", range=list(band))
-    figure.update_yaxes(title_text="amplitude")
+    figure.update_yaxes(title_text=f"amplitude [{unit}]")
     return figure

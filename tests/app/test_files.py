@@ -27,19 +27,33 @@ def test_data_files_are_listed_with_size_and_links_that_lead_out_are_not(tmp_pat
     (data / "folder").symlink_to(tmp_path)
     (data / "in.h5").symlink_to(wanted[0])
     (data / "gone.h5").symlink_to(data / "nowhere.h5")
-    found = listing.scan([data])
+    found = listing.scan([data]).files
     assert {each.path for each in found} == {*map(str, wanted), str(data / "in.h5")}
     assert {each.size for each in found} == {12}
-    assert listing.scan([tmp_path / "nowhere"]) == []
+    assert listing.scan([tmp_path / "nowhere"]) == listing.Listing(())
 
 
 def test_a_huge_folder_does_not_stop_the_page(tmp_path, monkeypatch):
     for number in range(30):
         touch(tmp_path / f"{number:02d}.h5")
+    assert listing.scan([tmp_path]).cut == ()
     monkeypatch.setattr(listing, "_MAX_SEEN", 20)
-    assert len(listing.scan([tmp_path])) == 20
+    found = listing.scan([tmp_path])
+    assert (len(found.files), found.cut) == (20, (str(tmp_path),))
     monkeypatch.setattr(listing, "_MAX_FILES", 7)
-    assert len(listing.scan([tmp_path])) == 7
+    found = listing.scan([tmp_path])
+    assert (len(found.files), found.cut) == (7, (str(tmp_path),))
+
+
+def test_a_huge_folder_does_not_hide_the_others(tmp_path, monkeypatch):
+    for number in range(9):
+        touch(tmp_path / "large" / f"{number}.h5")
+    for number in range(7):
+        touch(tmp_path / "small" / f"{number}.h5")
+    monkeypatch.setattr(listing, "_MAX_FILES", 7)
+    found = listing.scan([tmp_path / "large", tmp_path / "small"])
+    assert [Path(each.path).parent.name for each in found.files] == ["large"] * 7 + ["small"] * 7
+    assert found.cut == (str(tmp_path / "large"),)
 
 
 def test_recent_files_are_the_latest_first_and_those_that_are_gone_are_left_out(

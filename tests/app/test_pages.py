@@ -110,7 +110,8 @@ def test_channel_t_says_where_the_separator_works(page, lisa_file, engine):
 def test_parameter_tab_of_a_lisa_item_lists_the_catalogue(page, lisa_file, engine, few_steps):
     at = clean(page(lisa_file, engine, tab="Parameter"))
     assert "Galactic binaries in a band" in texts(at)
-    posterior, *tables = [frame.value for frame in at.dataframe]
+    sources, posterior, *tables = [frame.value for frame in at.dataframe]
+    assert "p(real) [1]" in sources.columns
     assert len(posterior) % 8 == 0, "eight parameters of each source"
     assert [len(table) for table in tables] == [1, 3]
     assert tables[1]["snr"].tolist() == [42.5, 31.0, 12.0], "the loudest first"
@@ -120,7 +121,7 @@ def test_parameter_tab_of_a_lisa_item_lists_the_catalogue(page, lisa_file, engin
     infer = typer.main.get_command(command_line).commands["infer"]
     options = infer.make_context("infer", shlex.split(line)[2:]).params
     assert (options["items"], options["data"]) == ("0", "cleaned")
-    assert options["set_"] == [f"galactic.rounds={BRIEF_ROUNDS}"]
+    assert options["set_"] == ['separator="scnet-test"', f"galactic.rounds={BRIEF_ROUNDS}"]
     assert len(options["band"].split(":")) == 2
 
 

@@ -136,6 +136,53 @@ def test_a_file_appears_only_when_it_is_complete(tmp_path):
     assert [entry.name for entry in path.parent.iterdir()] == ["a.h5"]
 
 
+_FULL = """
+import resource, signal, sys
+from pathlib import Path
+import numpy as np
+from gwiness.core.errors import FileProblem
+from gwiness.io.hdf5 import atomic_h5
+
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, resource.RLIM_INFINITY))
+path = Path(sys.argv[1])
+try:
+    with atomic_h5(path) as file:
+        if sys.argv[2] == "now":
+            file["a"] = np.zeros(10**6)
+        else:  # names stay in the library's buffer until the file is closed
+            for number in range(400):
+                file.create_group(f"g{number}").attrs["x"] = 1.0
+except FileProblem as problem:
+    assert str(problem) == f"{path}: cannot be written (File too large)."
+    assert list(path.parent.iterdir()) == []
+    print("one sentence", flush=True)
+"""
+
+
+@pytest.mark.parametrize("when", ["now", "at the end"])
+def test_a_full_disk_is_a_sentence(tmp_path, when):
+    """In a process of its own: the library does not always survive what it could not write."""
+    words = [sys.executable, "-c", _FULL, str(tmp_path / "a.h5"), when]
+    found = subprocess.run(words, capture_output=True, text=True, timeout=120)
+    assert found.stdout == "one sentence\n", found.stderr
+
+
+@pytest.mark.parametrize(
+    "error", [ValueError("its own"), OSError(28, "No space left on device", "elsewhere.txt")]
+)
+def test_other_faults_while_a_file_is_written_are_the_writer_s(tmp_path, error):
+    def write():
+        with atomic_h5(tmp_path / "a.h5") as file:
+            file["a"] = 1
+            raise error
+
+    with pytest.raises(type(error)) as caught:
+        write()
+    assert caught.value is error
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_folder_that_cannot_be_written_is_a_sentence(tmp_path):
     (tmp_path / "file").write_bytes(b"")
     with pytest.raises(FileProblem, match="cannot be written"), atomic_h5(tmp_path / "file" / "a"):

@@ -115,6 +115,25 @@ def test_threads_may_look_at_once(tmp_path):
     assert found == {path: number + 1 for number, path in enumerate(paths)}
 
 
+def test_a_slow_file_does_not_stop_those_that_are_known(tmp_path):
+    write_plain(tmp_path / "a.h5")
+    write_plain(tmp_path / "b.h5")
+    probe.look("recording", [tmp_path / "a.h5"])
+    looked = threading.Event()
+
+    def look():
+        probe.look("recording", [tmp_path / "a.h5"])
+        looked.set()
+
+    with probe._PROBE._lock:  # as while the child looks at another file
+        threading.Thread(target=look, daemon=True).start()
+        assert looked.wait(10)
+        threading.Thread(
+            target=probe.look, args=("recording", [tmp_path / "b.h5"]), daemon=True
+        ).start()
+    probe.look("recording", [tmp_path / "b.h5"])
+
+
 def test_a_forked_process_has_its_own_look(tmp_path):
     write_plain(tmp_path / "a.h5")
     write_plain(tmp_path / "b.h5")
