@@ -3,6 +3,7 @@ import json
 import os
 import signal
 import subprocess
+import sys
 import threading
 import time
 from pathlib import Path
@@ -92,7 +93,7 @@ def test_a_process_that_may_not_be_signalled_is_no_job(tmp_path, sleeper, monkey
 def test_what_is_left_of_a_process_of_another_parent_does_not_run(tmp_path):
     # Its parent does not wait for it: it stays as a zombie, which answers signals.
     program = "import os, time\nif os.fork() == 0: os._exit(0)\ntime.sleep(600)"
-    parent = subprocess.Popen(["python3", "-c", program])
+    parent = subprocess.Popen([sys.executable, "-c", program])
     try:
         children = f"/proc/{parent.pid}/task/{parent.pid}/children"
         until = time.monotonic() + 20

@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 import h5py
 import numpy as np
+from h5py._objects import phil
 
 from gwiness.core.errors import FileProblem
 from gwiness.io.hdf5 import printable, short, where
@@ -167,7 +168,9 @@ def check_chunks(dataset: h5py.Dataset, first: int, last: int, file_size: int) -
     room = np.empty(min(2 * declared + _STREAM_ROOM, file_size), np.uint8)
     for offset in _touched(dataset, first, last):
         try:
-            mask, packed = dataset.id.read_direct_chunk(offset, out=room)
+            # The one call of h5py that does not take its lock, and HDF5 bears no two at once.
+            with phil:
+                mask, packed = dataset.id.read_direct_chunk(offset, out=room)
         except ValueError as error:
             raise FileProblem(
                 f"{where(dataset)}: the chunk at {offset} takes more than {len(room)} bytes of "

@@ -1,5 +1,6 @@
 """Fixtures of the page's tests; the stand-ins themselves are in `standins`."""
 
+import fcntl
 import sys
 from functools import partial
 from pathlib import Path
@@ -31,12 +32,18 @@ def sinusoid_file(tmp_path):
 
 
 @pytest.fixture(scope="session")
-def compiled():
-    """What inference compiles on first use: the page's time limit is not for that."""
+def compiled(tmp_path_factory):
+    """What inference compiles on first use: the page's time limit is not for that.
+
+    One worker compiles, for a minute or two; the others wait, and read what it has kept.
+    """
     from gwiness.infer.compile import compile_galactic, compile_search
 
-    compile_search()
-    compile_galactic()
+    # The folder above is that of all workers.
+    with (tmp_path_factory.getbasetemp().parent / "compiling").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        compile_search()
+        compile_galactic()
 
 
 class Compiled:

@@ -83,7 +83,11 @@ def test_a_sound_can_be_played_and_a_figure_saved_as_svg(visit, tmp_path):
     open_popover(visit, "Report")
     visit.page.get_by_role("radio", name="SVG").click()
     visit.page.keyboard.press("Escape")
-    visit.heatmaps(1)
+    # The figure is told with the next run of the page.
+    visit.page.wait_for_function(
+        "() => document.querySelector('.js-plotly-plot')"
+        "?._context?.toImageButtonOptions?.format == 'svg'"
+    )
     plot = visit.page.locator(".js-plotly-plot").first
     plot.hover()
     with visit.page.expect_download(timeout=90_000) as saved:

@@ -1,6 +1,7 @@
 """``separate``, ``infer`` and ``analyse`` on the sample data, with the shipped models."""
 
 import json
+from functools import partial
 from pathlib import Path
 
 import h5py
@@ -11,6 +12,7 @@ from typer.testing import CliRunner
 from gwiness.cli import app
 from gwiness.core.errors import GwinessError
 from gwiness.engine import Engine
+from gwiness.infer.galactic.sampler import Sampling
 from gwiness.io.formats import open_recording
 from gwiness.io.results import ResultWriter, read_posterior, read_separation
 from gwiness.signal.inner import nsdr_db
@@ -125,18 +127,20 @@ def test_galactic_binaries_are_found_band_by_band(tmp_path):
 
 def test_a_search_that_goes_on_lists_what_was_found_before(tmp_path, monkeypatch):
     out, table = tmp_path / "g.h5", tmp_path / "g.csv"
-    arguments = ("infer", LISA, "--items", "0:2", "--band", "4.78:4.82", "--data", "mixture")
+    arguments = ("infer", LISA, "--items", "0:2", "--band", "4.79:4.81", "--data", "mixture")
     few = ("--set", "galactic.sweeps=50", "--set", "galactic.rounds=1", "--out", out)
     once = ResultWriter.put
+    short = partial(Sampling, settling=4, settling_walks=4)
+    monkeypatch.setattr("gwiness.infer.galactic.estimator.Sampling", short)
 
     def killed(self, index, **what):
         if index == 1:
             raise KeyboardInterrupt
         once(self, index, **what)
 
-    monkeypatch.setattr(ResultWriter, "put", killed)
-    assert run(*arguments, *few).exit_code != 0
-    monkeypatch.undo()
+    with monkeypatch.context() as until:
+        until.setattr(ResultWriter, "put", killed)
+        assert run(*arguments, *few).exit_code != 0
     rows = json.loads(run(*arguments, *few, "--catalogue", table, "--json").stdout)["galactic"]
     assert {row["item"] for row in rows} == {0, 1}
     with h5py.File(out) as file:

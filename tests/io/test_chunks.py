@@ -2,6 +2,8 @@
 
 import itertools
 import struct
+import subprocess
+import sys
 import time
 import zlib
 
@@ -181,3 +183,35 @@ def test_a_bomb_behind_a_sound_item_is_not_unpacked(tmp_path, monkeypatch, layou
         for read in (recording.item, recording.mixture, recording.bare_item):
             with pytest.raises(FileProblem, match=f"a.h5: {name}: .*more .*786432 bytes.$"):
                 read(1)
+
+
+_READERS = """
+import sys, threading, time
+import h5py
+from gwiness.io.datasets import read_rows
+
+def read(path, until):
+    while time.monotonic() < until:
+        with h5py.File(path) as file:
+            for row in range(len(file["x"])):
+                read_rows(file["x"], row, row + 1)
+
+until = time.monotonic() + 4
+threads = [threading.Thread(target=read, args=(path, until)) for path in 2 * sys.argv[1:]]
+for each in threads:
+    each.start()
+for each in threads:
+    each.join()
+"""
+
+
+def test_threads_that_read_packed_chunks_at_once_do_not_crash(tmp_path, rng):
+    """h5py reads a chunk without its lock: without ours, this ends by a signal in a second."""
+    paths = [tmp_path / f"{number}.h5" for number in range(2)]
+    for path in paths:
+        with h5py.File(path, "w") as file:
+            file.create_dataset(
+                "x", data=rng.normal(size=(200, 3, 512)), chunks=(1, 3, 512), compression="gzip"
+            )
+    done = subprocess.run([sys.executable, "-c", _READERS, *map(str, paths)], timeout=120)
+    assert done.returncode == 0

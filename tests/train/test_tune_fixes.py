@@ -23,7 +23,12 @@ class _Interrupts(Callback):
 
     def on_train_batch_start(self, trainer, *args):
         if trainer.global_step == self.step:
-            signal.raise_signal(signal.SIGINT)
+            # Tests that a shell started in the background ignore the signal.
+            before = signal.signal(signal.SIGINT, signal.default_int_handler)
+            try:
+                signal.raise_signal(signal.SIGINT)
+            finally:
+                signal.signal(signal.SIGINT, before)
 
 
 def _study(out):
