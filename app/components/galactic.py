@@ -37,8 +37,8 @@ _FALLBACK_HZ = 4e-3
 _PRIOR = (
     "Prior: any number of sources, all alike; SNR {:g} to {:g}, log-uniform; sky, inclinations "
     "and chirp masses of the Galaxy's white dwarfs, detached: frequencies rise. Noise: the "
-    "analytic model."
-).format(*GalacticConfig().snr)
+    "{} model."
+).format(*GalacticConfig().snr, GalacticConfig().noise)
 _NUMBERS = {"median", "5 %", "95 %", "injected"}
 
 

@@ -31,6 +31,7 @@ __all__ = [
     "SCORED",
     "draw_linked",
     "drawn_limits",
+    "image_choice",
     "inferred_panel",
     "injected_panel",
     "map_of",
@@ -60,6 +61,18 @@ def toolbar() -> dict[str, object]:
     if st.session_state.get("image") == "SVG":
         options |= {"format": "svg", "scale": 1}
     return {**CHART, "toImageButtonOptions": options}
+
+
+def image_choice() -> None:
+    """Let the reader choose what the camera of `toolbar` saves."""
+    st.segmented_control(
+        "The camera in a figure's toolbar saves",
+        ["PNG", "SVG"],
+        default="PNG",
+        required=True,
+        key="image",
+        persist_state="session",
+    )
 
 
 def request_of(shown: Loaded, source: str, kind: str = "") -> MapRequest:

@@ -5,6 +5,7 @@ import streamlit as st
 from app import cache, exports, galactic_search
 from app.components.export import command_line
 from app.components.link import link_button, view_link
+from app.components.panels import image_choice
 from app.components.text import escaped, plain
 from app.galactic_search import BandRequest
 from app.state import Loaded, View
@@ -29,14 +30,7 @@ def share(shown: Loaded) -> None:
             _listen(shown)
         with st.popover("Report"):
             _report(shown)
-            st.segmented_control(
-                "The camera in a figure's toolbar saves",
-                ["PNG", "SVG"],
-                default="PNG",
-                required=True,
-                key="image",
-                persist_state="session",
-            )
+            image_choice()
 
 
 # Listen ----------------------------------------------------------------------------------------

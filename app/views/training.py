@@ -11,6 +11,7 @@ import streamlit as st
 
 from app import cache
 from app.components.look import facts_strip
+from app.components.panels import image_choice
 from app.components.runs import comparison, curves
 from app.components.start_run import RUNS, start_panel
 from app.components.study import study_panel
@@ -166,14 +167,7 @@ def page() -> None:
     if study.open:
         with study:
             _chosen_study(look.files, live)
-    st.segmented_control(
-        "The camera in a figure's toolbar saves",
-        ["PNG", "SVG"],
-        default="PNG",
-        required=True,
-        key="image",
-        persist_state="session",
-    )
+    image_choice()
 
 
 def _watch(drawn: _Look, kept: Kept) -> None:

@@ -18,6 +18,7 @@ for folder in (_HERE.parent, _HERE.parents[2]):
 from standins import AnswersAtOnce, write_lisa, write_sinusoids  # noqa: E402
 from streamlit.testing.v1 import AppTest  # noqa: E402
 
+from gwiness.core.errors import GwinessError  # noqa: E402
 from gwiness.infer.galactic.sampler import Sampling  # noqa: E402
 
 
@@ -54,6 +55,16 @@ class Compiled:
 
     def wait(self, search):
         pass
+
+
+@pytest.fixture
+def no_band(monkeypatch):
+    """One band is sampled in `test_pages`; elsewhere it would only cost time."""
+
+    def refuse(*_):
+        raise GwinessError("no band here.")
+
+    monkeypatch.setattr("app.galactic_search.infer_band", refuse)
 
 
 @pytest.fixture

@@ -7,20 +7,11 @@ import pytest
 from standins import clean, figures, texts
 
 from gwiness.core.catalogue import Catalogue
-from gwiness.core.errors import GwinessError
 from gwiness.core.separation import Separation
 from gwiness.io.formats import open_recording
 from gwiness.io.results import ResultHeader, ResultWriter
 
-
-@pytest.fixture(autouse=True)
-def no_band(monkeypatch):
-    """One band is sampled in `test_pages`; here it would only cost time."""
-
-    def refuse(*_):
-        raise GwinessError("no band here.")
-
-    monkeypatch.setattr("app.galactic_search.infer_band", refuse)
+pytestmark = pytest.mark.usefixtures("no_band")
 
 
 @pytest.fixture

@@ -9,19 +9,11 @@ import pytest
 from standins import clean, texts
 
 from gwiness import jobs
-from gwiness.core.errors import GwinessError
 
 SLEEPS = "import time; time.sleep(600)"
 
 
-@pytest.fixture(autouse=True)
-def no_band(monkeypatch):
-    """One band is sampled elsewhere; here it would only cost time."""
-
-    def refuse(*_):
-        raise GwinessError("no band here.")
-
-    monkeypatch.setattr("app.galactic_search.infer_band", refuse)
+pytestmark = pytest.mark.usefixtures("no_band")
 
 
 @pytest.fixture
