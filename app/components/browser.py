@@ -7,28 +7,27 @@ from pathlib import Path
 import streamlit as st
 
 from app import cache, files, recent
+from app.components.dialog import close_dialog, is_open
 from app.components.text import counted, plain
 from app.listing import Found
 from gwiness.core.errors import FileProblem
 
-__all__ = ["browser", "open_browser"]
+__all__ = ["BROWSER", "browser"]
+
+BROWSER = "browser"
+"""The dialog's name."""
 
 _EVERYWHERE, _RECENT = "All data directories", "Recent files"
 _MAX_ROWS = 500
 
 
-def open_browser() -> None:
-    """Callback: show the dialog in this run."""
-    st.session_state["_browse"] = True
-
-
 def browser() -> None:
-    """Draw the dialog if it was asked for."""
-    if st.session_state.pop("_browse", False):
+    """Draw the dialog if it is open."""
+    if is_open(BROWSER):
         _dialog()
 
 
-@st.dialog("Open a file of this server", width="large")
+@st.dialog("Open a file of this server", width="large", on_dismiss=close_dialog)
 def _dialog() -> None:
     left, right = st.columns([2, 3], gap="small")
     folders = [str(folder) for folder in files.folders()]
@@ -115,7 +114,7 @@ def _open(chosen: list[str]) -> None:
         type="primary",
         disabled=not chosen or not summed,
         key="browse-open",
-        on_click=files.open_file,
+        on_click=_choose,
         args=(files.join(chosen),),
     ):
         st.rerun()
@@ -124,3 +123,8 @@ def _open(chosen: list[str]) -> None:
     elif not summed:
         names = ", ".join(Path(path).name for path in chosen)
         st.caption(f"Only Mojito bricks on one clock are summed: {plain(names)} are not.")
+
+
+def _choose(text: str) -> None:
+    close_dialog()
+    files.open_file(text)

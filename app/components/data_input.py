@@ -7,7 +7,8 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from app import cache, files, state
-from app.components.browser import browser, open_browser
+from app.components.browser import BROWSER, browser
+from app.components.dialog import open_dialog
 from app.components.drop_zone import drop_zone
 from app.components.look import file_card, section
 from app.components.text import counted, plain, size_text
@@ -73,7 +74,8 @@ def _ways() -> None:
         st.button(
             "Browse …",
             key="browse",
-            on_click=open_browser,
+            on_click=open_dialog,
+            args=(BROWSER,),
             width="stretch",
             help="Search the data directories of this server; several Mojito bricks at once.",
         )

@@ -3,24 +3,30 @@
 import streamlit as st
 
 from app.components.calibration import calibration_panel
+from app.components.dialog import close_dialog, is_open, open_dialog
 from app.components.text import plain
 from gwiness.core.card import ModelCard
 
 __all__ = ["card_button", "model_card"]
 
+_CARD = "card"
+
 
 def card_button(card: ModelCard) -> None:
     """A button that opens the card over the page."""
-    if st.button(
+    st.button(
         "Model card",
         key="card-button",
         type="tertiary",
         help=f"What {card.name} was trained on, how good it is, and where it fails.",
-    ):
+        on_click=open_dialog,
+        args=(_CARD,),
+    )
+    if is_open(_CARD):
         _over_the_page(card)
 
 
-@st.dialog("Model card", width="large")
+@st.dialog("Model card", width="large", on_dismiss=close_dialog)
 def _over_the_page(card: ModelCard) -> None:
     model_card(card)
 

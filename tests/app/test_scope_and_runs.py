@@ -55,6 +55,15 @@ def test_the_models_card_is_one_click_away(page, lisa_file, engine, view):
     assert "For tests only" in texts(clean(at))
     assert "classes mbhb, emri, gb" in texts(at)
     assert "goes on from an older one" in texts(at)
+    # The page also runs by itself, when the sources have been read or a job ends.
+    assert "For tests only" in texts(clean(at.run()))
+
+
+def test_the_dialog_of_the_data_directories_outlives_runs_of_the_page(page, lisa_file, engine):
+    at = page(lisa_file, engine, sep="Hide")
+    at.button(key="browse").click().run()
+    assert clean(at).text_input(key="browse-search").label == "Search"
+    assert clean(at.run()).text_input(key="browse-search").label == "Search"
 
 
 def test_training_page_joins_phases_and_passes_over_a_broken_run(

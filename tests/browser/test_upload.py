@@ -223,8 +223,13 @@ def _base64(path):
 
 def test_a_file_is_found_and_opened_in_the_browser_of_the_data_directories(visit):
     visit.open("/?sep=Hide")
-    visit.page.get_by_role("button", name="Browse").first.click()
+    browse = visit.page.get_by_role("button", name="Browse").first
     dialog = visit.page.get_by_role("dialog")
+    browse.click()
+    dialog.wait_for()
+    visit.page.keyboard.press("Escape")
+    dialog.wait_for(state="detached")
+    browse.click()
     dialog.get_by_role("textbox", name="Search").fill("sinusoid sample")
     dialog.get_by_role("textbox", name="Search").press("Enter")
     table = dialog.locator('[data-testid="stDataFrame"]')
