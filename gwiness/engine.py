@@ -27,7 +27,7 @@ from gwiness.infer.compilation import Compilation
 if TYPE_CHECKING:
     from gwiness.core.galactic import BandPosterior
     from gwiness.infer.estimator import SlotFlowEstimator
-    from gwiness.infer.galactic.sampler import Window
+    from gwiness.infer.galactic.window import Window
     from gwiness.separate.separator import Separator
 
 __all__ = [

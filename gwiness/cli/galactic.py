@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from gwiness.core.item import Item
     from gwiness.core.separation import Separation
     from gwiness.engine import Engine
-    from gwiness.infer.galactic.sampler import Window
+    from gwiness.infer.galactic.window import Window
     from gwiness.io.recording import Recording
     from gwiness.io.results import ResultWriter
 

@@ -16,8 +16,10 @@ from gwiness.core.tdi import TDI
 from gwiness.infer.exact import ExactPosterior
 from gwiness.infer.galactic.bands import item_spectrum
 from gwiness.infer.galactic.law import GalacticLaw
+from gwiness.infer.galactic.lone import one_or_none
 from gwiness.infer.galactic.posterior import label_sources
 from gwiness.infer.galactic.sampler import Sampling, sample_window
+from gwiness.infer.galactic.setting import Setting
 from gwiness.infer.galactic.window import CHANNELS
 from gwiness.infer.kernel import cut_off
 
@@ -47,6 +49,7 @@ def compile_galactic() -> None:
     noise = TDI(1e-20 * rng.standard_normal((2, grid.num)), grid, CHANNELS)
     window = item_spectrum(Item(mixture=noise), GalacticConfig(data="mixture")).window(band)
     sampling = Sampling(settling=2, settling_walks=2, sweeps=20, rounds=1)
+    one_or_none(Setting(window, GalacticLaw()), rng)
     label_sources(window, sample_window(window, GalacticLaw(), sampling, rng))
 
 

@@ -18,20 +18,11 @@ from gwiness.core.grid import TimeGrid
 from gwiness.core.item import Item
 from gwiness.core.separation import Separation
 from gwiness.core.tdi import TDI, Whitened, Whitener
-from gwiness.infer.galactic.sampler import Window
-from gwiness.infer.galactic.window import CHANNELS, Frame, doppler_sway, frame_width, window_data
+from gwiness.infer.galactic.window import CHANNELS, Frame, Window, frame_width, window_data
 from gwiness.signal.generation import change_generation
 from gwiness.signal.whiten import analytic_whitener, colour, estimated_whitener, own_whitener
 
-__all__ = [
-    "MARGIN_BINS",
-    "Spectrum",
-    "item_spectrum",
-    "spectrum_of",
-]
-
-MARGIN_BINS = 2
-"""Bins beyond a window's data whose sources still reach into it."""
+__all__ = ["Spectrum", "item_spectrum", "spectrum_of"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,21 +49,26 @@ class Spectrum:
         """
         duration = self.grid.duration
         width = frame_width((band.high - band.low) * duration, band.centre, duration)
-        # Whatever is loud in these bins is modelled, wherever its f₀ lies.
-        reach = width / 2 + doppler_sway(band.centre, duration) + MARGIN_BINS
-        low, high = band.centre - reach / duration, band.centre + reach / duration
-        if low <= 0 or high >= self.grid.nyquist:
-            raise ScopeProblem(
-                f"the band {band.low * 1e3:.4f}-{band.high * 1e3:.4f} mHz is not inside the "
-                f"data's 0-{self.grid.nyquist * 1e3:g} mHz."
-            )
         centre = round(band.centre * duration)
+        if centre <= width // 2 or centre + width // 2 >= self.grid.nyquist * duration:
+            raise _outside(band, self.grid)
         near = np.arange(max(centre - width // 2, 1), centre + width // 2 + 1)
         level = np.log(self.asd[:, near])
         slope, middle = np.polyfit(near - centre, level.T, 1)
         # The slope is taken out of the data by the density itself and out of templates by this.
         frame = Frame(self.grid, centre / duration, width, np.exp(middle), slope, self.generation)
+        # Whatever is loud in these bins is modelled, wherever its f₀ lies.
+        low, high = frame.centre - frame.reach / duration, frame.centre + frame.reach / duration
+        if low <= 0 or high >= self.grid.nyquist:
+            raise _outside(band, self.grid)
         return Window(frame, window_data(self.values, frame), low, high)
+
+
+def _outside(band: Band, grid: TimeGrid) -> ScopeProblem:
+    return ScopeProblem(
+        f"the band {band.low * 1e3:.4f}-{band.high * 1e3:.4f} mHz is not inside the "
+        f"data's 0-{grid.nyquist * 1e3:g} mHz."
+    )
 
 
 def _check_channels(tdi: TDI) -> None:

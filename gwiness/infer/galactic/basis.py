@@ -73,8 +73,14 @@ def _legendre_expansion(bandwidth: float, num: int, degree: int) -> Float[np.nda
 
 
 @cache
-def prolate_basis(width: int) -> Basis:
-    """The functions that hold signals of ``width`` bins."""
+def prolate_basis(width: int, highest: int | None = None) -> Basis:
+    """The functions that hold signals of ``width`` bins.
+
+    Arguments:
+        width: Bins W.
+        highest: Bins from the middle that a template may reach: with too few nodes for it a
+            source beyond the band would be seen inside. W/2 if not given.
+    """
     num_tried = width + 60
     degree = 2 * width + 120
     expansion = _legendre_expansion(np.pi * width / 2, num_tried, degree)
@@ -90,8 +96,9 @@ def prolate_basis(width: int) -> Basis:
     shape = expansion @ (np.sqrt(2 * order[:, None] + 1) * (-1j) ** order[:, None] * bessel)
     share = (np.abs(shape) ** 2 @ inside[1]) * width / 2
     num = int(np.count_nonzero(share > 1 - _LEAK))
-    # Enough nodes for products of two functions: their phases turn by up to 2πW.
-    num_pairs = int(np.pi * width / 4 + 7 + 1.5 * width ** (1 / 3))
+    # Enough nodes for products of a function and a template, whose phases turn so often.
+    turns = width / 2 + (width / 2 if highest is None else max(highest, width / 2))
+    num_pairs = int(np.pi * turns / 4 + 7 + 1.5 * turns ** (1 / 3))
     points, weights = np.polynomial.legendre.leggauss(2 * num_pairs)
     roots = np.sqrt(weights / 2)
     values = np.polynomial.legendre.legval(points, (expansion[:num] * np.sqrt(2 * order + 1)).T)

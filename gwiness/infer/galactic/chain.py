@@ -64,13 +64,10 @@ def log_amplitude_prior(p: complex, q: complex, snr2: float, law: Any) -> float:
 
 @njit(cache=True)
 @no_type_check
-def nonlinear_prior(arrays: Any, law: Any, sky: Any, place: Any) -> float:
+def nonlinear_prior(law: Any, sky: Any, place: Any) -> float:
     """Log prior density of the places of a source; −inf outside the reach."""
     z, sin_lat = place[1], place[3]
-    if abs(sin_lat) >= 1 or abs(z) >= 4:
-        return -np.inf
-    frequency = start_frequency(arrays, law, place)
-    if not law[4] <= frequency < law[5]:
+    if abs(sin_lat) >= 1 or abs(z) >= 4 or not law[4] <= place[0] < law[5]:
         return -np.inf
     row = int(place[2] / (2 * math.pi) * sky.shape[0]) % sky.shape[0]
     column = min(int((sin_lat + 1) / 2 * sky.shape[1]), sky.shape[1] - 1)
@@ -86,14 +83,6 @@ def derivative(z: float, frequency: float, table: Any) -> float:
     part = scaled - cell
     value = table[cell] * (1 - part) + table[cell + 1] * part
     return math.exp(value + 11 / 3 * math.log(frequency))
-
-
-@njit(cache=True)
-@no_type_check
-def start_frequency(arrays: Any, law: Any, place: Any) -> float:
-    """Frequency at the segment's start [Hz]."""
-    middle = true_frequency(arrays, place[0], place[2], place[3])
-    return middle - derivative(place[1], middle, law[8]) * arrays[7][1] / 2
 
 
 @njit(cache=True)
@@ -663,7 +652,7 @@ def kick_neighbour(
         there is no way back, which has to choose the same neighbour.
     """
     number, places, _, _, _ = state
-    arrays, law, sky, sky_sum, births, _, _ = setting
+    _, law, sky, sky_sum, births, _, _ = setting
     place, other_place = work[4][0], work[4][1]
     moved = 0.0
     if rng.random() < _LEARNT_KICKS:
@@ -677,14 +666,14 @@ def kick_neighbour(
             other_place[2] += spread * rng.standard_normal()
             other_place[2] %= 2 * math.pi
             other_place[3] += spread * rng.standard_normal()
-    after = nonlinear_prior(arrays, law, sky, other_place)
+    after = nonlinear_prior(law, sky, other_place)
     if after == -np.inf:
         return -np.inf
     distance = abs(other_place[0] - place[0])
     for k in range(number[0]):
         if k != neighbour and k != index and abs(places[k, 0] - place[0]) < distance:
             return -np.inf
-    return moved + after - nonlinear_prior(arrays, law, sky, places[neighbour])
+    return moved + after - nonlinear_prior(law, sky, places[neighbour])
 
 
 @njit(cache=True)
@@ -818,7 +807,7 @@ def jump(
         neighbour = nearest(places, num, place[0], index)
     if joint and neighbour < 0:
         return
-    prior = nonlinear_prior(arrays, law, sky, place)
+    prior = nonlinear_prior(law, sky, place)
     if prior == -np.inf:
         return
     change = prior + law[7] - log_born(births, place)
@@ -949,7 +938,7 @@ def shift(
     if log_det == -np.inf:
         return
     old = linear(lower, log_det, b, beta, best) + log_amplitudes(gram, held, size, law)
-    old += nonlinear_prior(arrays, law, sky, places[index])
+    old += nonlinear_prior(law, sky, places[index])
     snr2 = squared_snr(gram, held[0], held[1])
     if neighbour >= 0:
         copy(places[neighbour], new_places[1])
@@ -962,10 +951,10 @@ def shift(
     twice = move == 8 and neighbour >= 0
     new = change
     if placed and new > -np.inf:
-        new += nonlinear_prior(arrays, law, sky, new_places[0])
+        new += nonlinear_prior(law, sky, new_places[0])
     if twice and new > -np.inf:
-        new += nonlinear_prior(arrays, law, sky, new_places[1])
-        new -= nonlinear_prior(arrays, law, sky, places[neighbour])
+        new += nonlinear_prior(law, sky, new_places[1])
+        new -= nonlinear_prior(law, sky, places[neighbour])
     accepted = False
     if new > -np.inf:
         if placed:
@@ -983,7 +972,7 @@ def shift(
             copy_table(gram, new_gram)
             copy_table(lower, new_lower)
             copy(b, new_b)
-            new += nonlinear_prior(arrays, law, sky, places[index])
+            new += nonlinear_prior(law, sky, places[index])
         if log_det > -np.inf:
             new += linear(new_lower, log_det, new_b, beta, new_best)
             if move == 0 or move == 8:

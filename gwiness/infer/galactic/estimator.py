@@ -12,8 +12,8 @@ from gwiness.core.band import Band, BandSpectrum
 from gwiness.core.catalogue import SPACES
 from gwiness.core.galactic import BandPosterior, Sources
 from gwiness.core.posterior import Posterior, SampleSet
-from gwiness.infer.galactic.chain import MOVES
 from gwiness.infer.galactic.law import GalacticLaw
+from gwiness.infer.galactic.lone import one_or_none
 from gwiness.infer.galactic.posterior import (
     label_sources,
     signals,
@@ -22,12 +22,11 @@ from gwiness.infer.galactic.posterior import (
 from gwiness.infer.galactic.sampler import (
     Chains,
     Sampling,
-    Window,
-    loudest,
     rounds_of_samples,
     split_r_hat,
 )
-from gwiness.infer.galactic.window import CHANNELS
+from gwiness.infer.galactic.setting import Setting
+from gwiness.infer.galactic.window import CHANNELS, Window
 
 __all__ = ["MODEL", "GalacticEstimator"]
 
@@ -35,7 +34,7 @@ MODEL = "galactic-rjmcmc"
 """Name of this posterior in files and on pages; it has no weights."""
 _SPACE = SPACES["gb"]
 _QUIET = 12.0
-"""Gain of the log likelihood by one source below which a band is called quiet: a source of the
+"""Gain of the log likelihood by one source below which a band is not looked at: a source of the
 smallest SNR, 8, gains 32, and 12 if the noise works against it by three standard deviations, or by
 two and between two points of the grid that is looked at."""
 _DENSEST = 10 / 32
@@ -70,12 +69,12 @@ class GalacticEstimator:
 
     def is_quiet(self, window: Window) -> bool:
         """Whether no source of the prior can be there: milliseconds."""
-        return loudest(window, self.law) < _QUIET
+        return float(Setting(window, self.law).loudness(window.data.ravel()).max()) < _QUIET
 
     def posterior(self, window: Window, band: Band, rng: np.random.Generator) -> BandPosterior:
         """Posterior of the sources whose f₀ lies in the band's core.
 
-        A quiet window is answered at once, without chains.
+        A window that is all but sure to hold no source is answered at once, without chains.
 
         Arguments:
             window: Data of the band, see `gwiness.infer.galactic.bands.Spectrum.window`.
@@ -83,10 +82,11 @@ class GalacticEstimator:
             rng: Generator.
         """
         law = self._law_in(window)
-        if self.is_quiet(window):
-            rounds: Iterable[Chains] = [_no_source(window, law.num_max)]
-        else:
-            rounds = rounds_of_samples(window, law, self.sampling, rng)
+        setting = Setting(window, law)
+        empty = one_or_none(setting, rng)
+        rounds: Iterable[Chains] = (
+            rounds_of_samples(setting, self.sampling, rng) if empty is None else [empty]
+        )
         for chains in rounds:
             everywhere = label_sources(window, chains)
             sources = _inside(everywhere, band)
@@ -126,18 +126,6 @@ class GalacticEstimator:
         """The prior, with room for as many sources as so long a reach may hold."""
         bins = (window.high - window.low) * window.frame.duration
         return replace(self.law, num_max=max(self.law.num_max, ceil(_DENSEST * bins)))
-
-
-def _no_source(window: Window, num_max: int) -> Chains:
-    """The one sample that a quiet window has."""
-    return Chains(
-        num=np.zeros((1, 1), dtype=int),
-        places=np.zeros((1, 1, num_max, 4)),
-        amplitudes=np.zeros((1, 1, num_max, 2), dtype=complex),
-        chi2=np.full((1, 1), np.vdot(window.data, window.data).real),
-        counts=np.zeros((len(MOVES), 2)),
-        swaps=np.zeros(0),
-    )
 
 
 def _num_inside(window: Window, chains: Chains, band: Band) -> Int[np.ndarray, " n"]:
@@ -229,9 +217,9 @@ def _sets(sources: Sources, num: Int[np.ndarray, " n"]) -> dict[int, SampleSet]:
 
 
 def _r_hat(chains: Chains, num: Int[np.ndarray, " n"], sources: Sources) -> float:
-    shape = chains.num.shape
-    if shape[1] == 1:
+    if not chains.counts.any():
         return float("nan")
+    shape = chains.num.shape
     values = [chains.r_hat, split_r_hat(num.reshape(shape))]
     for name in np.flatnonzero(sources.probability > _DETECTED):
         for parameter in _AGREE:

@@ -1,6 +1,7 @@
 r"""Prior of galactic binaries in a window: the simulator's population at a range of SNRs.
 
-* how many: uniform in 0..K_max, all of them somewhere in the window's reach, f₀ uniform there;
+* how many: uniform in 0..K_max, all of them somewhere in the window's reach, uniform in the
+  frequency that is seen at the middle of the segment;
 * where: the Galaxy's density on the sky, tabulated;
 * $\dot f$: from the distribution of chirp masses, through z, a standard normal variable, with
   $\ln(\dot f / f^{11/3})$ a tabulated function of z;

@@ -17,14 +17,14 @@ from gwiness.core.catalogue import SPACES
 from gwiness.core.galactic import Sources, folded
 from gwiness.infer.galactic.chain import add, derivative, make
 from gwiness.infer.galactic.law import population_tables
-from gwiness.infer.galactic.sampler import Chains, Window
+from gwiness.infer.galactic.sampler import Chains
 from gwiness.infer.galactic.template import (
     AMPLITUDE_UNIT,
     frame_arrays,
     template,
     true_frequency,
 )
-from gwiness.infer.galactic.window import Frame
+from gwiness.infer.galactic.window import Frame, Window
 
 __all__ = ["from_physical", "label_sources", "signals", "to_physical"]
 

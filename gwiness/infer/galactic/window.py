@@ -21,9 +21,10 @@ from jaxtyping import Complex, Float
 
 from gwiness.core.grid import TimeGrid
 from gwiness.infer.galactic.basis import Basis, prolate_basis
+from gwiness.infer.galactic.law import population_tables
 from gwiness.infer.galactic.orbits import guiding_centre, spacecraft_positions
 
-__all__ = ["CHANNELS", "Frame", "doppler_sway", "frame_width", "window_data"]
+__all__ = ["CHANNELS", "Frame", "Window", "frame_width", "window_data"]
 
 CHANNELS = ("A", "E")
 """Channels that the likelihood sums over; the response in T is nearly zero."""
@@ -31,6 +32,12 @@ _YEAR = 31558149.763545603  # one turn of the orbits [s]
 _DOPPLER = 499.004783836 * 2 * np.pi / _YEAR  # speed of the guiding centre / c
 _SIDEBANDS = 6
 """Bins that the antenna pattern spreads a line by on either side, per year of observation."""
+_SEEN_SIDEBANDS = 4
+"""Those of them that hold more than a hundredth of its amplitude."""
+_MARGIN = 2
+"""Bins beyond a window's data in which a line still leaves something there."""
+_FAST_Z = 70
+"""Row of the population's table of frequency derivatives: z = 3."""
 
 
 def frame_width(reach: float, frequency: float, duration: float) -> int:
@@ -41,13 +48,9 @@ def frame_width(reach: float, frequency: float, duration: float) -> int:
         frequency: Its middle [Hz].
         duration: Observation time T [s].
     """
-    spread = doppler_sway(frequency, duration) + _SIDEBANDS * duration / _YEAR
+    sway = frequency * _DOPPLER * duration
+    spread = sway + _SIDEBANDS * duration / _YEAR
     return 8 * int(np.ceil((reach + 2 * spread + 8) / 8))
-
-
-def doppler_sway(frequency: float, duration: float) -> float:
-    """How far a line strays from its f₀ at most, because the constellation moves [bins]."""
-    return frequency * _DOPPLER * duration
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,8 +85,29 @@ class Frame:
 
     @property
     def basis(self) -> Basis:
-        """Functions that the data are expanded in."""
-        return prolate_basis(self.width)
+        """Functions that the data are expanded in, on nodes for every source that they can see."""
+        return prolate_basis(self.width, int(np.ceil(self.reach + self.stray)))
+
+    @cached_property
+    def stray(self) -> float:
+        """Bins by which a source is seen beside its apparent frequency at most.
+
+        By the Doppler shift that changes along the segment, by the antenna pattern's sidebands and
+        by the frequency derivative.
+        """
+        x = np.linspace(-0.5, 0.5, 401)
+        place = guiding_centre(self.middle + x * self.duration)
+        line = np.polyfit(x, place, 1)[0]
+        speed = np.gradient(place, x, axis=0) - line
+        sway = self.centre * np.linalg.norm(speed, axis=1).max()
+        rate = np.exp(population_tables()[1][_FAST_Z]) * self.centre ** (11 / 3)
+        sidebands = _SEEN_SIDEBANDS * self.duration / _YEAR
+        return float(sway + sidebands + rate * self.duration**2 / 2)
+
+    @property
+    def reach(self) -> float:
+        """Bins from the centre within which a source's apparent frequency lies if it is seen."""
+        return self.width / 2 + self.stray + _MARGIN
 
     @cached_property
     def slow_nodes(self) -> Float[np.ndarray, " M"]:
@@ -127,6 +151,23 @@ class Frame:
         places = spacecraft_positions(times) - guiding_centre(times)
         directions = places - np.roll(places, -1, axis=0)
         return places, directions / np.linalg.norm(directions, axis=-1, keepdims=True)
+
+
+@dataclass(frozen=True, eq=False)
+class Window:
+    """Data of a window and where its sources may be.
+
+    Arguments:
+        frame: Place of the window.
+        data: From `window_data` (2, J).
+        low: Smallest apparent frequency of a source at the middle of the segment [Hz].
+        high: Largest.
+    """
+
+    frame: Frame
+    data: Complex[np.ndarray, "2 J"]
+    low: float
+    high: float
 
 
 def window_data(spectrum: Complex[np.ndarray, "C F"], frame: Frame) -> Complex[np.ndarray, "2 J"]:

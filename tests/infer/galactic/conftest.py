@@ -10,11 +10,10 @@ from gwiness.core.catalogue import SPACES, Catalogue
 from gwiness.core.grid import TimeGrid
 from gwiness.core.item import Item
 from gwiness.core.tdi import TDI
-from gwiness.infer.galactic.chain import make, start_frequency
+from gwiness.infer.galactic.chain import make
 from gwiness.infer.galactic.law import population_tables
-from gwiness.infer.galactic.sampler import Window
 from gwiness.infer.galactic.template import frame_arrays
-from gwiness.infer.galactic.window import Frame, frame_width
+from gwiness.infer.galactic.window import Frame, Window, frame_width
 from gwiness.signal.psd import analytic_psd, tdi_psd
 
 DAY = 86400.0
@@ -86,13 +85,9 @@ def draw_window():
         size = len(frame.basis.values)
         data = rng.standard_normal((2 * size, 2)) @ [1, 1j]
         pair = np.empty((2, 2 * size), dtype=complex)
-        numbers = (0.0,) * 4 + (low, high, 0.0, 0.0, population_tables()[1])
         z, longitude, sin_lat, p, q = law.draw(rng, num)
         for k in range(num):
-            # f₀ is uniform: the apparent frequency that gives it is found by two steps.
-            wanted, place = rng.uniform(low, high), np.array([0.0, z[k], longitude[k], sin_lat[k]])
-            for _ in range(4):
-                place[0] += (wanted - start_frequency(arrays, numbers, place)) * duration
+            place = np.array([rng.uniform(-reach / 2, reach / 2), z[k], longitude[k], sin_lat[k]])
             make(arrays, population_tables()[1], place, pair)
             turns = np.exp(2j * np.pi * rng.uniform(size=2))
             signal = np.array([p[k], q[k]]) * turns @ pair
