@@ -20,6 +20,7 @@ from gwiness.cli.benchmark_galactic import response as benchmark_response
 from gwiness.cli.benchmark_playback import playback as benchmark_playback
 from gwiness.cli.benchmark_sessions import sessions as benchmark_sessions
 from gwiness.cli.benchmark_slotflow import slotflow as benchmark_slotflow
+from gwiness.cli.compile import compile_searches
 from gwiness.cli.dashboard import dashboard
 from gwiness.cli.evaluate_galactic import galactic
 from gwiness.cli.evaluate_separation import separation
@@ -55,6 +56,7 @@ app.command()(infer)
 app.command()(analyse)
 app.command()(listen)
 app.command()(report)
+app.command("compile")(compile_searches)
 app.command("app")(dashboard)
 train.command("separator")(train_separator)
 train.command("posterior")(train_posterior)

@@ -239,7 +239,7 @@ def _run(
 def _compile() -> None:
     from gwiness.infer.compile import compile_search
 
-    with waiting("preparing the search: half a minute the first time on a machine"):
+    with waiting("preparing the search: a minute the first time on a machine"):
         compile_search()
 
 

@@ -97,7 +97,7 @@ def infer_galactic(
     if config.data != "mixture" and separation is None:
         with waiting(f"separating item {index}"):
             separation = engine.separate(item, settings.separator, passes=settings.passes)
-    with waiting("preparing the search: half a minute the first time on a machine"):
+    with waiting("preparing the search: a minute the first time on a machine"):
         compile_galactic()
         windows = engine.bands(item, config, separation)
     response = GalacticResponse(item.mixture.grid, item.mixture.generation)

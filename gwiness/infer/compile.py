@@ -23,7 +23,7 @@ from gwiness.infer.galactic.setting import Setting
 from gwiness.infer.galactic.window import CHANNELS
 from gwiness.infer.kernel import cut_off
 
-__all__ = ["compile_galactic", "compile_search"]
+__all__ = ["SEARCHES", "compile_galactic", "compile_search"]
 
 
 def compile_search() -> None:
@@ -53,9 +53,13 @@ def compile_galactic() -> None:
     label_sources(window, sample_window(window, GalacticLaw(), sampling, rng))
 
 
+SEARCHES = (("galactic", compile_galactic), ("sinusoid", compile_search))
+"""Names of the searches and what compiles them; the sample that is shown first holds binaries."""
+
+
 if __name__ == "__main__":
     # `gwiness.infer.compilation` reads along.
-    for search, prepare in (("galactic", compile_galactic), ("sinusoid", compile_search)):
+    for search, prepare in SEARCHES:
         prepare()
         sys.stdout.write(f"{search}\n")
         sys.stdout.flush()

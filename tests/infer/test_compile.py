@@ -1,3 +1,6 @@
+from typer.testing import CliRunner
+
+from gwiness.cli import app
 from gwiness.infer import kernel
 from gwiness.infer.compilation import Compilation
 from gwiness.infer.compile import compile_search
@@ -34,3 +37,12 @@ def test_nobody_waits_for_a_compiler_that_died(monkeypatch):
     compilation = Compilation()
     compilation.wait("galactic")
     assert not compilation.running("sinusoid")
+
+
+def test_the_verb_compiles_every_search(monkeypatch):
+    done = []
+    searches = (("one", lambda: done.append("one")), ("other", lambda: done.append("other")))
+    monkeypatch.setattr("gwiness.infer.compile.SEARCHES", searches)
+    result = CliRunner().invoke(app, ["compile"])
+    assert result.exit_code == 0
+    assert done == ["one", "other"]

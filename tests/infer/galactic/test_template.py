@@ -83,6 +83,28 @@ def test_templates_agree_with_gbgpu(month, binaries, frequency, generation, days
         assert norms[0] / norms[1] == pytest.approx(1, abs=1e-3)
 
 
+@pytest.mark.parametrize("days", [None, 365])
+def test_sources_on_the_edge_of_the_reach_are_seen_as_they_are(month, binaries, days):
+    """With too few nodes a source beyond the window's bins would be seen inside."""
+    grid = month if days is None else TimeGrid(month.start, 10.0, days * 8640)
+    frame = frame_at(grid, 5e-3)
+    rng = np.random.default_rng(3)
+    theta = binaries(rng, 8, (frame.centre, frame.centre + 1e-9))
+    whole = np.linalg.norm(signals(frame, theta), axis=1)
+    stream, reach, column = GalacticBinaries(grid), frame.reach, SPACE.index("frequency")
+    # Across the lower edge of the data, then beyond the reach.
+    apparent = np.array([-0.98, -0.95, -0.9, -0.85, -0.8, -1.0, -1.05, -1.2]) * reach
+    theta[:, column] += (apparent - from_physical(frame, theta)[0][:, 0]) / grid.duration
+    ours = signals(frame, theta)
+    for row in range(8):
+        tdi = stream(Catalogue("gb", SPACE, theta).source(row))
+        theirs = window_data(np.fft.rfft(tdi.data[:2]) / frame.asd[:, None], frame).ravel()
+        assert np.linalg.norm(ours[row] - theirs) < 5e-3 * whole[row]
+    assert (np.linalg.norm(ours[5:], axis=1) < 1e-2 * whole[5:]).all()
+    # Some of them are in the data.
+    assert (np.linalg.norm(ours[:5], axis=1) > 2e-2 * whole[:5]).any()
+
+
 def test_parameters_go_to_the_chain_and_back(month, binaries):
     frame = frame_at(month, 4e-3)
     theta = folded(binaries(np.random.default_rng(2), 50, (3.999e-3, 4.001e-3)))

@@ -1,0 +1,60 @@
+"""One source against none: the same odds as the chains', and what is said without them."""
+
+import numpy as np
+import pytest
+
+from gwiness.config.galactic import GalacticConfig
+from gwiness.infer.galactic.bands import item_spectrum
+from gwiness.infer.galactic.estimator import GalacticEstimator
+from gwiness.infer.galactic.law import GalacticLaw
+from gwiness.infer.galactic.lone import one_or_none, one_source
+from gwiness.infer.galactic.sampler import Sampling, sample_window
+from gwiness.infer.galactic.setting import Setting
+
+CONFIG = GalacticConfig(data="mixture", snr=(8.0, 200.0))
+
+
+def test_the_odds_are_those_of_the_chains(draw_window):
+    law = GalacticLaw(num_max=1, snr_min=4.0)
+    # A window in which a source is as likely as not.
+    window, _ = draw_window(np.random.default_rng([4, 223]), law, reach=4)
+    draws = one_source(Setting(window, law), np.random.default_rng(1), 40_000)
+    sampling = Sampling(settling=8, sweeps=2000, moves=4, cold=4)
+    chains = sample_window(window, law, sampling, np.random.default_rng(0))
+    share = (chains.num == 1).mean()
+    assert 0.2 < share < 0.8
+    assert np.exp(draws.log_odds) == pytest.approx(share / (1 - share), rel=0.35)
+
+
+def test_where_a_source_may_be_there_are_chains(draw_window):
+    law = GalacticLaw(num_max=1, snr_min=4.0)
+    window, _ = draw_window(np.random.default_rng([4, 223]), law, reach=4)
+    assert one_or_none(Setting(window, law), np.random.default_rng(1)) is None
+
+
+def test_a_faint_chance_is_in_the_samples(draw_window):
+    """A source with odds of a few per cent: so many samples hold it, and fit better for it."""
+    law = GalacticLaw(num_max=3, snr_min=4.0)
+    for seed in range(40):
+        window, _ = draw_window(np.random.default_rng([5, seed]), law, reach=4)
+        setting = Setting(window, law)
+        log_odds = one_source(setting, np.random.default_rng(2)).log_odds
+        if np.log(0.01) < log_odds < np.log(0.04):
+            break
+    odds = np.exp(log_odds)
+    chains = one_or_none(setting, np.random.default_rng(2))
+    held = chains.num[0] == 1
+    assert held.mean() == pytest.approx(odds / (1 + odds), abs=0.01)
+    assert (chains.amplitudes[0, held, 0] != 0).all()
+    assert not chains.places[0, ~held].any()
+    empty = np.vdot(window.data, window.data).real
+    assert np.allclose(chains.chi2[0, ~held], empty)
+    assert chains.chi2[0, held].mean() < empty
+
+
+def test_noise_alone_is_answered_without_chains(noise_item, band):
+    rng = np.random.default_rng(5)
+    window = item_spectrum(noise_item(rng, band.one.centre), CONFIG).window(band.one)
+    found = GalacticEstimator(CONFIG).posterior(window, band.one, rng)
+    assert np.isnan(found.r_hat)
+    assert found.posterior.p_num[0] > 0.95
