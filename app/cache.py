@@ -9,6 +9,7 @@ all sessions, so that a separation is computed once for everyone.
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import is_dataclass
 from pathlib import Path
@@ -17,9 +18,12 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 import streamlit as st
 
+from app.kept import Kept
 from app.listing import Found, Listing, scan
 from app.state import FileKey
+from app.uploads import uploads
 from app.whole_file import WholeFile
+from gwiness import __version__, jobs
 from gwiness.config.analysis import AnalysisConfig
 from gwiness.core.calibration import Calibration
 from gwiness.core.card import ModelCard
@@ -315,18 +319,41 @@ def _kept(store: str, name: Hashable, read: Callable[[], Value | None]) -> Value
 
 
 def separated(key: FileKey, index: int, model: str | None) -> Separation | None:
-    """A separation that is there already, kept or in the result of the whole file's."""
+    """A separation that is there already: kept, on disk or in the result of the whole file's."""
     if model is None:
         return None
-    whole = WholeFile(key, "separate", model)
-    return _kept("separation", (key, index, model), lambda: whole.separation(index))
+    whole, name = WholeFile(key, "separate", model), (key, index, model)
+    return _kept(
+        "separation", name, lambda: whole.separation(index) or _on_disk().read(_name(*name))
+    )
 
 
 def separate(key: FileKey, index: int, model: str, progress: Progress) -> Separation:
     """Separate one item, or take the kept result."""
-    return separated(key, index, model) or stores()["separation"].get(
-        (key, index, model), lambda: engine().separate(item(key, index), model, progress)
-    )
+
+    def make() -> Separation:
+        found = engine().separate(item(key, index), model, progress)
+        # An upload is gone when its reader is.
+        if not any(Path(path).is_relative_to(uploads().root) for path in key.paths):
+            _later().submit(_on_disk().write, _name(key, index, model), found)
+        return found
+
+    return separated(key, index, model) or stores()["separation"].get((key, index, model), make)
+
+
+def _on_disk() -> Kept:
+    return Kept(jobs.default_folder().parent / "separations")
+
+
+def _name(key: FileKey, index: int, model: str) -> tuple[object, ...]:
+    """What a separation depends on."""
+    weights = next((card.sha256 for card in cards("separator") if card.name == model), None)
+    return (key, index, model, weights, __version__)
+
+
+@st.cache_resource(show_spinner=False)
+def _later() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(1, "writer")
 
 
 def inferred(key: FileKey, index: int, model: str | None) -> Posterior | None:

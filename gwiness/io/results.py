@@ -47,6 +47,7 @@ __all__ = [
     "identify",
     "read_posterior",
     "read_separation",
+    "write_separation",
 ]
 
 _HEAD_BYTES = 2**20
@@ -306,6 +307,16 @@ def _write_header(file: h5py.File, header: ResultHeader) -> None:
 
 def _texts(values: Iterable[str]) -> np.ndarray:
     return np.array(list(values), dtype=h5py.string_dtype())
+
+
+def write_separation(path: Path, separation: Separation) -> None:
+    """A separation alone, as `gwiness.io.result_reader.part_separation` reads it.
+
+    Raises:
+        FileProblem: If it cannot be written.
+    """
+    with atomic_h5(path) as file:
+        _write_separation(file, separation)
 
 
 def _write_separation(file: h5py.File, separation: Separation) -> None:
