@@ -1,8 +1,8 @@
 """Which dialog is open over the page.
 
 Streamlit shows a dialog for as long as each run of the page calls it. The page runs again by
-itself, when a job ends or the sources have been read: a dialog that only the click had called would
-close.
+itself, when a job ends or the sources have been read: a dialog that only the click had called
+would close.
 """
 
 import streamlit as st
