@@ -13,7 +13,7 @@ from app import cache
 from app.state import FileKey
 from gwiness import __version__, jobs
 from gwiness.config.analysis import AnalysisConfig
-from gwiness.config.galactic import GalacticConfig, GalacticData
+from gwiness.config.galactic import GalacticConfig, GalacticData, GalacticNoise
 from gwiness.core.catalogue import Catalogue
 from gwiness.core.errors import GwinessError
 from gwiness.core.grid import TimeGrid
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "DATA",
+    "NOISE",
     "BandRequest",
     "GalaxyFound",
     "band_inferred",
@@ -49,6 +50,12 @@ DATA: dict[GalacticData, str] = {
     "stem": "GB stem",
 }
 """What a band can be inferred from, with its title."""
+NOISE: dict[GalacticNoise, str] = {
+    "analytic": "Analytic",
+    "estimated": "Estimated",
+    "file": "File's own",
+}
+"""Noise models of the likelihood, with their titles."""
 
 
 @dataclass(frozen=True)
@@ -59,11 +66,13 @@ class BandRequest:
         frequency: Somewhere in the band [Hz].
         data: ``mixture``, ``cleaned`` or ``stem``.
         model: Separator, if it is not the mixture.
+        noise: Noise model of the likelihood.
     """
 
     frequency: float
     data: GalacticData
     model: str | None = None
+    noise: GalacticNoise = "analytic"
 
 
 def band_inferred(key: FileKey, index: int, request: BandRequest) -> "BandPosterior | None":
@@ -83,38 +92,38 @@ def last_band(key: FileKey, index: int, model: str | None) -> BandRequest | None
     known = bands.get((key, index)) or _linked_band(index)
     if known is None:
         return None
-    frequency, data = known
-    return BandRequest(frequency, data, None if data == "mixture" else model)
+    frequency, data, noise = known
+    return BandRequest(frequency, data, None if data == "mixture" else model, noise)
 
 
 def remember_band(key: FileKey, index: int, request: BandRequest) -> None:
     """Say which band of an item was asked for last."""
     bands = st.session_state.setdefault("_bands", {})
-    bands[(key, index)] = (request.frequency, request.data)
+    bands[(key, index)] = (request.frequency, request.data, request.noise)
 
 
 def band_text(index: int, request: BandRequest) -> str:
-    """A band as it stands in a link: item, frequency [mHz], data.
+    """A band as it stands in a link: item, frequency [mHz], data, noise model.
 
     Example:
         >>> band_text(2, BandRequest(0.0031234, "mixture"))
-        '2,3.123400,mixture'
+        '2,3.123400,mixture,analytic'
     """
-    return f"{index},{request.frequency * 1e3:.6f},{request.data}"
+    return f"{index},{request.frequency * 1e3:.6f},{request.data},{request.noise}"
 
 
-def _linked_band(index: int) -> tuple[float, GalacticData] | None:
+def _linked_band(index: int) -> tuple[float, GalacticData, GalacticNoise] | None:
     """The band that the link names for this item, if it is one."""
-    item, _, rest = str(st.query_params.get("gb", "")).partition(",")
-    text, _, name = rest.partition(",")
+    item, text, name, model, *_ = [*str(st.query_params.get("gb", "")).split(","), *4 * [""]]
     data = next((each for each in DATA if each == name), None)
+    noise = next((each for each in NOISE if each == (model or "analytic")), None)
     try:
         frequency = float(text)
     except ValueError:
         return None
-    if item != str(index) or data is None or not 0 < frequency < 1e6:
+    if item != str(index) or data is None or noise is None or not 0 < frequency < 1e6:
         return None
-    return frequency / 1e3, data
+    return frequency / 1e3, data, noise
 
 
 def infer_band(key: FileKey, index: int, request: BandRequest) -> "BandPosterior":
@@ -126,7 +135,9 @@ def infer_band(key: FileKey, index: int, request: BandRequest) -> "BandPosterior
         if request.data != "mixture":
             separation = cache.separate(key, index, str(request.model), lambda *_: None)
         found, seed = cache.item(key, index), AnalysisConfig().seed
-        return cache.engine().band_at(found, request.frequency, request.data, separation, seed)
+        return cache.engine().band_at(
+            found, request.frequency, request.data, separation, seed, request.noise
+        )
 
     return cache.stores()["band"].get((key, index, request), make)
 
@@ -159,7 +170,7 @@ def band_origin(request: BandRequest) -> dict[str, str]:
     """Provenance of what was inferred: the settings of the maps on show have no part in it."""
     return {
         "channel": "A, E",
-        "whitening": f"{GalacticConfig().noise} noise model of the likelihood",
+        "whitening": f"{request.noise} noise model of the likelihood",
         "window_samples": "none",
         "inferred_from": request.data,
         "separator": request.model or "none",
@@ -175,14 +186,16 @@ def infer_words(index: int, request: BandRequest) -> list[str]:
         ['--items', '2', '--data', 'cleaned', '--set', 'separator="scnet-lisa"']
     """
     words = ["--items", str(index), "--data", request.data]
-    if request.data == "mixture":
-        return words
-    return [*words, "--set", f"separator={json.dumps(request.model)}"]
+    if request.noise != GalacticConfig().noise:
+        words += ["--set", f"galactic.noise={json.dumps(request.noise)}"]
+    if request.data != "mixture":
+        words += ["--set", f"separator={json.dumps(request.model)}"]
+    return words
 
 
 def galaxy_folder(key: FileKey, index: int, request: BandRequest) -> Path:
     """Where the search of all bands of an item keeps its jobs and its result."""
-    name = repr((key, index, request.data, request.model, __version__))
+    name = repr((key, index, request.data, request.model, request.noise, __version__))
     return jobs.default_folder() / hashlib.sha256(name.encode()).hexdigest()[:24]
 
 

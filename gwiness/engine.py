@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Float
 
 from gwiness import store
-from gwiness.config.galactic import BRIEF_ROUNDS, GalacticConfig, GalacticData
+from gwiness.config.galactic import BRIEF_ROUNDS, GalacticConfig, GalacticData, GalacticNoise
 from gwiness.core.band import Band, bands_between
 from gwiness.core.calibration import Calibration
 from gwiness.core.card import ModelCard
@@ -205,6 +205,7 @@ class Engine:
         data: GalacticData,
         separation: Separation | None = None,
         seed: int = 0,
+        noise: GalacticNoise = "analytic",
     ) -> "BandPosterior":
         """Posterior of the galactic binaries around a frequency, for somebody who waits.
 
@@ -214,12 +215,13 @@ class Engine:
             data: What is inferred from.
             separation: Of the item, if that is not the mixture.
             seed: Seed of the chains.
+            noise: Noise model of the likelihood.
 
         Raises:
             ScopeProblem: If the data do not allow it.
         """
         near = (frequency, frequency * (1 + 1e-12))
-        config = GalacticConfig(data=data, band_hz=near, rounds=BRIEF_ROUNDS)
+        config = GalacticConfig(data=data, noise=noise, band_hz=near, rounds=BRIEF_ROUNDS)
         band, window = next(iter(self.bands(item, config, separation, quiet=True).items()))
         return infer_band(band, window, config, seed)
 

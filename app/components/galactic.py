@@ -10,7 +10,7 @@ from app.components.export import command_line, downloads
 from app.components.galaxy import galaxy_panel
 from app.components.panels import toolbar
 from app.components.text import counted, plain
-from app.galactic_search import DATA, BandRequest
+from app.galactic_search import DATA, NOISE, BandRequest
 from app.state import Loaded
 from gwiness.config.galactic import BRIEF_ROUNDS, GalacticConfig
 from gwiness.core.catalogue import Catalogue
@@ -36,9 +36,8 @@ __all__ = ["galactic_panel"]
 _FALLBACK_HZ = 4e-3
 _PRIOR = (
     "Prior: any number of sources, all alike; SNR {:g} to {:g}, log-uniform; sky, inclinations "
-    "and chirp masses of the Galaxy's white dwarfs, detached: frequencies rise. Noise: the "
-    "{} model."
-).format(*GalacticConfig().snr, GalacticConfig().noise)
+    "and chirp masses of the Galaxy's white dwarfs, detached: frequencies rise."
+).format(*GalacticConfig().snr)
 _NUMBERS = {"median", "5 %", "95 %", "injected"}
 
 
@@ -82,7 +81,8 @@ def _controls(shown: Loaded, item: Item) -> BandRequest:
     def asked() -> BandRequest:
         frequency = round(float(st.session_state[key]), 6) / 1e3
         data = st.session_state.get("gb-data") or "mixture"
-        return BandRequest(frequency, data, None if data == "mixture" else model)
+        noise = st.session_state.get("gb-noise") or "analytic"
+        return BandRequest(frequency, data, None if data == "mixture" else model, noise)
 
     def remember() -> None:
         # Before the run: the link, which the run draws first, is that of the new band.
@@ -111,6 +111,22 @@ def _controls(shown: Loaded, item: Item) -> BandRequest:
             required=True,
             key="gb-data",
             on_change=remember,
+        )
+        own = item.noise is not None or item.noise_psd is not None
+        models = [name for name in NOISE if name != "file" or own]
+        st.session_state.setdefault("gb-noise", "analytic" if before is None else before.noise)
+        if st.session_state["gb-noise"] not in models:
+            st.session_state["gb-noise"] = "analytic"
+        st.selectbox(
+            "Noise model",
+            models,
+            format_func=lambda name: NOISE[name],
+            key="gb-noise",
+            on_change=remember,
+            width=140,
+            help="What the likelihood takes for noise. Analytic: the instrument's, with the "
+            "foreground left after one year. Estimated: Welch with medians, from this item. The "
+            "file's own: its noise estimate, or Welch of its noise.",
         )
     return asked()
 
@@ -155,11 +171,12 @@ def _show(
             border=True,
             width=120,
             help="Largest disagreement of two independent ensembles of chains; 1 is perfect. "
-            "Where nothing is as loud as the faintest source, none is run.",
+            "Where the odds of any source are below 1 in 20, none is run.",
         )
     st.caption(
         f"Sources whose f₀ lies between {found.band.low * 1e3:.5f} and "
-        f"{found.band.high * 1e3:.5f} mHz. {_PRIOR}"
+        f"{found.band.high * 1e3:.5f} mHz. {_PRIOR} "
+        f"Noise: {NOISE[request.noise].lower()}."
     )
     for note in posterior.notes:
         st.warning(plain(note), icon="⚠️")

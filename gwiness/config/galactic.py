@@ -6,10 +6,12 @@ from pydantic import Field, PositiveInt, model_validator
 
 from gwiness.config.base import Config
 
-__all__ = ["BRIEF_ROUNDS", "GalacticConfig", "GalacticData"]
+__all__ = ["BRIEF_ROUNDS", "GalacticConfig", "GalacticData", "GalacticNoise"]
 
 GalacticData = Literal["mixture", "cleaned", "stem"]
 """The mixture as it is, without the other classes' separated stems, or the stem itself."""
+GalacticNoise = Literal["analytic", "file", "estimated"]
+"""The instrument's model, what the file says of its own noise, or Welch of the mixture."""
 
 BRIEF_ROUNDS = 3
 """Most rounds for a band that somebody waits for: seconds, and R-hat is said."""
@@ -22,7 +24,7 @@ class GalacticConfig(Config):
     """Frequencies to be covered [Hz]; cut into bands of 32 bins."""
     data: GalacticData = "cleaned"
     """What is searched."""
-    noise: Literal["analytic", "file", "estimated"] = "analytic"
+    noise: GalacticNoise = "analytic"
     """Noise model of the likelihood."""
     num_max: PositiveInt = 20
     """Most sources in a band and its margins."""

@@ -80,7 +80,7 @@ class BandPosterior:
             whose median f₀ lies in the core.
         spectrum: Data, and what the posterior's mean signal leaves over.
         r_hat: Largest R̂ over the number of sources, |d − h|² and parameters of likely sources;
-            NaN where the band is so quiet that no chain was run.
+            NaN where a source is so unlikely that no chain was run.
     """
 
     band: Band

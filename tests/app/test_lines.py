@@ -146,6 +146,10 @@ def test_a_band_has_a_line_with_its_separator_and_of_bricks_a_sentence(
     assert search.infer_words(1, search.BandRequest(4e-3, "mixture")) == [
         *("--items", "1", "--data", "mixture"),
     ]
+    request = search.BandRequest(4e-3, "stem", "a", "estimated")
+    assert search.infer_words(0, request)[4:] == [
+        *("--set", 'galactic.noise="estimated"', "--set", 'separator="a"'),
+    ]
     stores = kept.stores()["band"]._values.items()
     found = [value for (key, *_), value in stores if key.path == str(lisa_file)][-1]
     # Bricks of noise hold no binary: what was found elsewhere is shown as theirs.

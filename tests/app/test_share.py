@@ -77,7 +77,7 @@ def test_the_galactic_band_is_in_the_link(page, lisa_file, engine, monkeypatch):
     asked = []
 
     def refuse(key, index, request):
-        asked.append((index, request.frequency, request.data))
+        asked.append((index, request.frequency, request.data, request.noise))
         raise GwinessError("no band here.")
 
     monkeypatch.setattr("app.galactic_search.infer_band", refuse)
@@ -87,12 +87,19 @@ def test_the_galactic_band_is_in_the_link(page, lisa_file, engine, monkeypatch):
     at.number_input(key="gb-frequency-1").set_value(4.0125).run()
     at.get_by_key("gb-data").set_value("stem").run()
     link = link_of(clean(at))
-    assert link["gb"] == "1,4.012500,stem"
-    assert asked[-1] == (1, pytest.approx(4.0125e-3), "stem")
+    assert link["gb"] == "1,4.012500,stem,analytic"
+    at.get_by_key("gb-noise").set_value("estimated").run()
+    link = link_of(clean(at))
+    assert link["gb"] == "1,4.012500,stem,estimated"
+    wanted = (1, pytest.approx(4.0125e-3), "stem", "estimated")
+    assert asked[-1] == wanted
     clean(page(lisa_file, engine, **link))
-    assert asked[-1] == (1, pytest.approx(4.0125e-3), "stem")
+    assert asked[-1] == wanted
+    # A link of an older version names no noise model.
+    clean(page(lisa_file, engine, **link | {"gb": "1,4.0125,stem"}))
+    assert asked[-1] == (*wanted[:3], "analytic")
     # Of another item the link says nothing; nonsense does no harm.
-    for other in ("0,4.0125,stem", "1,nan,stem", "1,,", "x"):
+    for other in ("0,4.0125,stem", "1,nan,stem", "1,4.0125,stem,no", "1,,", "x"):
         clean(page(lisa_file, engine, **link | {"gb": other}))
         assert asked[-1] == usual
 

@@ -153,7 +153,7 @@ def test_a_binarys_parameters_are_correlated_once_its_band_is_inferred(
     assert entries(matrix)[row, column] == pytest.approx(-1.0)
     assert "Pearson" in texts(at)
     link = link_of(at)
-    assert link["gb"] == "0,4.000000,cleaned"
+    assert link["gb"] == "0,4.000000,cleaned,analytic"
     again = clean(page(lisa_file, engine, gbsrc="2", **link))
     assert sum(len(trace["x"]) == 8 for trace in heatmaps(again)) == 1
     assert link_of(again)["gbsrc"] == "2"
