@@ -28,6 +28,7 @@ __all__ = [
     "cannot_start",
     "default_folder",
     "latest",
+    "most_at_once",
     "submit",
     "submit_next",
 ]
@@ -305,7 +306,8 @@ def submit_next(argv: Sequence[str], folder: Path) -> Job:
         folder: Of the jobs that do the same work, one after the other.
 
     Raises:
-        GwinessError: If the job's files cannot be written, or no process can be started.
+        GwinessError: If the job's files cannot be written, no process can be started, or as many
+            go on beside ``folder`` as may at once.
     """
     while True:
         # The number is that after the newest one looked at: of two who look at the same moment
@@ -314,8 +316,25 @@ def submit_next(argv: Sequence[str], folder: Path) -> Job:
         job = _claimed(last[1]) if last[0] >= 0 else None
         if job is not None and job.exit_code is None:
             return job
+        running = sum(_is_running(beside) for beside in folder.parent.glob("*"))
+        if running >= most_at_once():
+            raise GwinessError(
+                f"{running} jobs go on already, as many as may at once: wait until one is done, "
+                "or cancel one. GWINESS_JOBS_AT_ONCE allows more."
+            )
         with contextlib.suppress(FileExistsError):
             return submit(argv, folder / f"job-{last[0] + 1:03d}")
+
+
+def most_at_once() -> int:
+    """Jobs that may run at once: ``GWINESS_JOBS_AT_ONCE``, else one a core, and at least four."""
+    text = os.environ.get("GWINESS_JOBS_AT_ONCE", "")
+    return int(text) if text.isdecimal() else max(4, os.cpu_count() or 1)
+
+
+def _is_running(folder: Path) -> bool:
+    job = latest(folder)
+    return job is not None and job.exit_code is None
 
 
 def _numbered(folder: Path) -> list[tuple[int, Path]]:

@@ -345,3 +345,20 @@ def test_another_error_of_the_system_keeps_its_traceback(monkeypatch):
     monkeypatch.setattr(cli, "app", fail)
     with pytest.raises(ConnectionResetError):
         cli.main()
+
+
+def test_no_more_jobs_go_on_at_once_than_may(tmp_path, runner, monkeypatch):
+    runner(SLEEPS)
+    monkeypatch.setenv("GWINESS_JOBS_AT_ONCE", "2")
+    first, second = (submit_next(QUICK, tmp_path / name) for name in "ab")
+    with pytest.raises(GwinessError, match="2 jobs go on already"):
+        submit_next(QUICK, tmp_path / "c")
+    # The one that runs there is no further one.
+    assert submit_next(QUICK, tmp_path / "a") == first
+    first.cancel()
+    third = submit_next(QUICK, tmp_path / "c")
+    assert third.exit_code is None
+    for job in (second, third):
+        job.cancel()
+    monkeypatch.setenv("GWINESS_JOBS_AT_ONCE", "many")
+    assert jobs.most_at_once() >= 4
