@@ -63,6 +63,7 @@ __all__ = [
     "item",
     "kinds_of",
     "listing",
+    "load_separator",
     "recording",
     "run_log",
     "separate",
@@ -271,6 +272,18 @@ def warm_up(sample: Path) -> None:
 
 
 @st.cache_resource(show_spinner=False)
+def load_separator() -> None:
+    """Load it in the background, once a page has been drawn: the next item will ask for it."""
+    found = engine()
+
+    def load() -> None:
+        with suppress(GwinessError):
+            found.load_separator(AnalysisConfig().separator)
+
+    threading.Thread(target=load, daemon=True).start()
+
+
+@st.cache_resource(show_spinner=False)
 def compilation() -> "Compilation":
     """Compiles what inference needs; it starts once a page has been drawn."""
     from gwiness.engine import Compilation
@@ -342,13 +355,15 @@ def separate(key: FileKey, index: int, model: str, progress: Progress) -> Separa
 
 
 def _on_disk() -> Kept:
-    return Kept(jobs.default_folder().parent / "separations")
+    return Kept(jobs.default_folder() / "separations")
 
 
 def _name(key: FileKey, index: int, model: str) -> tuple[object, ...]:
     """What a separation depends on."""
-    weights = next((card.sha256 for card in cards("separator") if card.name == model), None)
-    return (key, index, model, weights, __version__)
+    card = engine().loaded(model)
+    if card is None:
+        card = next((each for each in cards("separator") if each.name == model), None)
+    return (key, index, model, None if card is None else card.sha256, __version__)
 
 
 @st.cache_resource(show_spinner=False)

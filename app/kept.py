@@ -4,6 +4,7 @@ A whole file's result is another thing (`app.whole_file`): somebody asked for it
 """
 
 import hashlib
+import shutil
 from contextlib import suppress
 from pathlib import Path
 
@@ -16,6 +17,8 @@ __all__ = ["Kept"]
 
 _MOST_BYTES = 512 * 2**20
 """About thirty separations of 2^18 samples."""
+_RESERVE = 2 * 2**30
+"""What stays free on the disk [bytes]."""
 
 
 class Kept:
@@ -34,11 +37,11 @@ class Kept:
     def read(self, name: object) -> Separation | None:
         """The separation of that name, if it is there."""
         path = self._path(name)
-        if not path.is_file():
-            return None
         try:
-            found = part_separation(path)
-        except GwinessError:
+            found = part_separation(path) if path.is_file() else None
+        except (GwinessError, OSError):
+            return None
+        if found is None:
             return None
         with suppress(OSError):
             path.touch()
@@ -48,6 +51,8 @@ class Kept:
         """Keep one, and forget those that have been unused for longest."""
         with suppress(GwinessError, OSError):
             self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            if shutil.disk_usage(self.folder).free < _RESERVE:
+                return
             write_separation(self._path(name), separation)
             self._trim()
 

@@ -68,7 +68,8 @@ def _draw(page: st.Page) -> None:  # type: ignore[valid-type]
                 st.error(problem_text(error))
         timer(shown.info.num_items)
     device.caption(f"Computing on {cache.device()}. Nothing leaves this machine.")
-    # Not before: it would hold up the first page.
+    # Not before: they would hold up the first page.
+    cache.load_separator()
     cache.compilation()
 
 

@@ -91,6 +91,20 @@ class Engine:
         """Calibrations of an installed model, by test set."""
         return store.read_calibrations(self.models_root / name)
 
+    def loaded(self, name: str) -> ModelCard | None:
+        """Card of a model that answers from memory; its folder may hold another one by now."""
+        return self._models[name][0] if name in self._models else None
+
+    def load_separator(self, name: str) -> None:
+        """Load a separator, so that the first item need not wait for it.
+
+        Raises:
+            FileProblem: If the model is missing or damaged.
+            ScopeProblem: If it is no separator.
+        """
+        with self._lock:
+            self._load(name, "separator")
+
     def _load(self, name: str, kind: str) -> "tuple[ModelCard, Separator | SlotFlowEstimator]":
         if name not in self._models:
             self._models[name] = store.load(name, self.models_root, self.device)

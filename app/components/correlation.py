@@ -112,7 +112,10 @@ def _binaries(shown: Loaded) -> dict[str, dict[str, list[object]]]:
         )
         return {}
     posterior = found.posterior
-    band = f"Band {found.band.label}, data: {galactic_search.DATA[request.data]}"
+    band = (
+        f"Band {found.band.label}, data: {galactic_search.DATA[request.data]}, noise: "
+        f"{galactic_search.NOISE[request.noise].lower()}"
+    )
     if not posterior.best_num or posterior.best_num not in posterior.sets:
         st.info(f"{band}: the most probable number of sources is zero.")
         return {}

@@ -172,6 +172,7 @@ def _report_line(shown: Loaded, band: BandRequest | None) -> str:
     words = ["--items", str(shown.index), "--model", model, *_stream_words(shown.view)]
     if band is not None:
         words += ["--galactic", f"{band.frequency * 1e3:.10g}", "--data", band.data]
+        words += ["--galactic-noise", band.noise]
     words += ["--window", str(shown.view.window), *_colour_words(shown.view)]
     return command_line(shown, "report", *words, "--out", "report.html")
 

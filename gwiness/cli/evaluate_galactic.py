@@ -198,7 +198,7 @@ def _print(report: dict[str, Any]) -> None:
     sampled = report["sampled"]["n"] * report["sampled"]["rate"]
     print(
         f"{report['bands']} bands, {report['seconds_mean']:.2f} s each (median "
-        f"{report['seconds_median']:.2f} s); all but {sampled:.0f} quiet, answered without chains."
+        f"{report['seconds_median']:.2f} s); {sampled:.0f} needed chains."
     )
     if sampled:
         print(

@@ -3,6 +3,7 @@
 import json
 import math
 import shlex
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, cast, get_args
 
@@ -21,7 +22,7 @@ from gwiness.cli.options import (
 )
 from gwiness.cli.progress import waiting
 from gwiness.config.analysis import AnalysisConfig
-from gwiness.config.galactic import GalacticData
+from gwiness.config.galactic import GalacticData, GalacticNoise
 from gwiness.core.errors import GwinessError
 
 if TYPE_CHECKING:
@@ -32,6 +33,15 @@ if TYPE_CHECKING:
 __all__ = ["report"]
 
 _NONE = "none"
+
+
+@dataclass(frozen=True)
+class _Band:
+    """Galactic binaries wanted: somewhere in the band [Hz], from what, in which noise."""
+
+    frequency: float
+    data: GalacticData
+    noise: GalacticNoise
 
 
 def report(
@@ -65,6 +75,9 @@ def report(
     data: Annotated[
         str, typer.Option(help="What they are inferred from: mixture, cleaned or stem.")
     ] = "cleaned",
+    galactic_noise: Annotated[
+        str, typer.Option(help="Noise of their likelihood: analytic, estimated or file.")
+    ] = "analytic",
     models: Annotated[Path | None, typer.Option("--models", help="Folder of checkpoints.")] = None,
     dt: Dt = None,
     channels: Channels = None,
@@ -92,13 +105,21 @@ def report(
     )
     if data not in get_args(GalacticData):
         raise GwinessError(f"--data {data!r}: expected mixture, cleaned or stem.")
-    band_hz = None if galactic is None else galactic * 1e-3
-    answers, cards = _answers(item, index, model, models, band_hz, cast(GalacticData, data))
+    if galactic_noise not in get_args(GalacticNoise):
+        raise GwinessError(
+            f"--galactic-noise {galactic_noise!r}: expected analytic, estimated or file."
+        )
+    wanted = None
+    if galactic is not None:
+        noise_model = cast(GalacticNoise, galactic_noise)
+        wanted = _Band(galactic * 1e-3, cast(GalacticData, data), noise_model)
+    answers, cards = _answers(item, index, model, models, wanted)
     flags = {"--dt": dt, "--channels": channels, "--dataset": dataset, "--item-days": item_days}
     flags |= {"--generation": generation, "--items": items, "--model": model}
     flags |= {"--channel": channel, "--band": band, "--noise": noise, "--window": window}
     flags |= {"--colormap": colormap, "--limits": limits}
-    flags |= {} if galactic is None else {"--galactic": galactic, "--data": data}
+    if wanted is not None:
+        flags |= {"--galactic": galactic, "--data": data, "--galactic-noise": wanted.noise}
     words = ["gwiness", "report", *map(str, files)]
     words += [str(w) for name, each in flags.items() if each is not None for w in (name, each)]
     inputs = [Input(each.name, each.size, each.sha256) for each in map(identify, info.paths)]
@@ -149,8 +170,7 @@ def _answers(
     index: int,
     model: str | None,
     models: Path | None,
-    galactic_hz: float | None,
-    data: GalacticData,
+    wanted: _Band | None,
 ) -> "tuple[Answers, list[ModelCard]]":
     """What models say of the item, with the command line's own settings, and their cards."""
     from gwiness import store
@@ -168,8 +188,10 @@ def _answers(
             )
         elif name != _NONE:
             separation = engine.separate(item, name)
-    if galactic_hz is not None:
-        with waiting(f"galactic binaries at {galactic_hz * 1e3:g} mHz"):
-            band = engine.band_at(item, galactic_hz, data, separation, settings.seed)
+    if wanted is not None:
+        with waiting(f"galactic binaries at {wanted.frequency * 1e3:g} mHz"):
+            band = engine.band_at(
+                item, wanted.frequency, wanted.data, separation, settings.seed, wanted.noise
+            )
     cards = [card for card in engine.cards() if card.name == name]
     return Answers(separation, posterior, band), cards

@@ -76,4 +76,4 @@ def test_an_upload_leaves_nothing_behind(page, lisa_file, engine, tmp_path, monk
     key = app.state.FileKey.of([file])
     app.cache.separate(key, 0, engine._cards[0].name, lambda *_: None)
     app.cache._later().submit(lambda: None).result()
-    assert not (tmp_path / "separations").exists()
+    assert not list((tmp_path / "jobs").rglob("*.h5"))

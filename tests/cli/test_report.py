@@ -91,6 +91,7 @@ def test_bricks_are_summed_and_all_stand_in_the_command(tmp_path):
         ((SINUSOID, "--model", "scnet-lisa-fast"), "a slotflow is needed"),
         ((LISA, "--model", "none", "--galactic", "3", "--data", "x"), "mixture, cleaned or stem"),
         ((LISA, "--model", "none", "--galactic", "3"), "separat"),
+        ((LISA, "--galactic", "3", "--galactic-noise", "x"), "analytic, estimated or file"),
     ],
 )
 def test_wrong_requests_are_one_sentence(tmp_path, arguments, message):

@@ -73,14 +73,8 @@ def _legendre_expansion(bandwidth: float, num: int, degree: int) -> Float[np.nda
 
 
 @cache
-def prolate_basis(width: int, highest: int | None = None) -> Basis:
-    """The functions that hold signals of ``width`` bins.
-
-    Arguments:
-        width: Bins W.
-        highest: Bins from the middle that a template may reach: with too few nodes for it a
-            source beyond the band would be seen inside. W/2 if not given.
-    """
+def _functions(width: int) -> tuple[np.ndarray, np.ndarray]:
+    """Legendre expansion (J, L) of the functions of ``width`` bins, and their spectrum (J, M)."""
     num_tried = width + 60
     degree = 2 * width + 120
     expansion = _legendre_expansion(np.pi * width / 2, num_tried, degree)
@@ -89,19 +83,33 @@ def prolate_basis(width: int, highest: int | None = None) -> Basis:
     half = spherical_jn(order[:, None], np.pi * np.arange(_SPECTRUM_BINS + 1)[None])
     bessel = np.concatenate([half[:, :0:-1] * (-1.0) ** order[:, None], half], axis=1)
     transform = np.sqrt(2 * order[:, None] + 1) * (-1j) ** order[:, None] * bessel
-    spectrum = expansion @ transform
     # Energy inside the band by the same transform, continuous in frequency.
     inside = np.polynomial.legendre.leggauss(4 * width + 200)
     bessel = spherical_jn(order[:, None], np.pi * width / 2 * (inside[0][None] + 1) / 2)
     shape = expansion @ (np.sqrt(2 * order[:, None] + 1) * (-1j) ** order[:, None] * bessel)
     share = (np.abs(shape) ** 2 @ inside[1]) * width / 2
     num = int(np.count_nonzero(share > 1 - _LEAK))
+    # Functions are even and odd in turn: even ones first.
+    turn = np.concatenate([np.arange(0, num, 2), np.arange(1, num, 2)])
+    return expansion[turn], expansion[turn] @ transform
+
+
+@cache
+def prolate_basis(width: int, highest: int | None = None) -> Basis:
+    """The functions that hold signals of ``width`` bins.
+
+    Arguments:
+        width: Bins W.
+        highest: Bins from the middle that a template may reach: with too few nodes for it a
+            source beyond the band would be seen inside. W/2 if not given.
+    """
+    expansion, spectrum = _functions(width)
     # Enough nodes for products of a function and a template, whose phases turn so often.
     turns = width / 2 + (width / 2 if highest is None else max(highest, width / 2))
     num_pairs = int(np.pi * turns / 4 + 7 + 1.5 * turns ** (1 / 3))
     points, weights = np.polynomial.legendre.leggauss(2 * num_pairs)
     roots = np.sqrt(weights / 2)
-    values = np.polynomial.legendre.legval(points, (expansion[:num] * np.sqrt(2 * order + 1)).T)
-    # Functions are even and odd in turn.
-    order = np.concatenate([np.arange(0, num, 2), np.arange(1, num, 2)])
-    return Basis(width, points / 2, roots, values[order] * roots, (num + 1) // 2, spectrum[order])
+    norms = np.sqrt(2 * np.arange(expansion.shape[1]) + 1)
+    values = np.polynomial.legendre.legval(points, (expansion * norms).T)
+    num_even = (len(expansion) + 1) // 2
+    return Basis(width, points / 2, roots, values * roots, num_even, spectrum)

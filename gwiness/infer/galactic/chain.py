@@ -1039,7 +1039,7 @@ def advance(
         state: Number (1,), places (K_max, 4), amplitudes (K_max, 2), templates (K_max, 2, N) and
             residual (N,).
         setting: Of the frame, see `gwiness.infer.galactic.template`; numbers of the prior, see
-            `gwiness.infer.galactic.sampler`; density on the sky; its cumulative sum; births;
+            `gwiness.infer.galactic.setting`; density on the sky; its cumulative sum; births;
             history; metric. Births: a table, its cumulative sum; its first frequency, step and
             the share of births at learnt places; those, in order of frequency, with the factors
             of their precisions and the logs of their determinants. History: remembered states,

@@ -68,7 +68,7 @@ class GalacticEstimator:
         self.sampling = Sampling(sweeps=config.sweeps, rounds=config.rounds)
 
     def is_quiet(self, window: Window) -> bool:
-        """Whether no source of the prior can be there: milliseconds."""
+        """Whether no source of the prior can be there."""
         return float(Setting(window, self.law).loudness(window.data.ravel()).max()) < _QUIET
 
     def posterior(self, window: Window, band: Band, rng: np.random.Generator) -> BandPosterior:

@@ -39,7 +39,10 @@ __all__ = ["Draws", "one_or_none", "one_source"]
 
 _DRAWS = 8000
 _FEW = 0.05
-"""Odds above which chains are run: below, two sources have less than a thousandth."""
+"""Odds above which chains are run: below, two sources have odds of a few thousandths."""
+_LOUD = 20.0
+"""Gain of the log likelihood by one source above which chains are run, whatever the odds seem:
+noise hardly reaches it, and draws may miss a source whose frequency rises unusually fast."""
 _SAMPLES = 2000
 _WIDE = 2.0
 """Width of the wider Gaussian of the amplitudes."""
@@ -140,6 +143,8 @@ def one_or_none(setting: Setting, rng: np.random.Generator) -> Chains | None:
         setting: Data and prior.
         rng: Generator.
     """
+    if setting.loudness(setting.window.data.ravel()).max() > _LOUD:
+        return None
     draws = one_source(setting, rng)
     if draws.log_odds > np.log(_FEW):
         return None

@@ -144,11 +144,12 @@ def _sample_signals(arrays: Any, table: Any, places: Any, amplitudes: Any, out: 
 
 def label_sources(window: Window, chains: Chains) -> Sources:
     """Name the sources of a window's samples, in order of frequency."""
-    num_max = chains.places.shape[2]
     num = chains.num.reshape(-1)
     chi2 = chains.chi2.reshape(-1)
-    places = chains.places.reshape(len(num), num_max, 4)
-    amplitudes = chains.amplitudes.reshape(len(num), num_max, 2)
+    # No sample holds as many as there is room for.
+    num_max = max(1, int(num.max()))
+    places = chains.places[:, :, :num_max].reshape(len(num), num_max, 4)
+    amplitudes = chains.amplitudes[:, :, :num_max].reshape(len(num), num_max, 2)
     held = np.arange(num_max) < num[:, None]
     frame = window.frame
     waves = np.zeros((len(num), num_max, 2 * len(frame.basis.values)), dtype=complex)

@@ -12,6 +12,7 @@ import numpy as np
 from jaxtyping import Complex, Float, Int
 from numba import njit
 
+from gwiness.core.errors import ScopeProblem
 from gwiness.infer.galactic.law import GalacticLaw, population_tables
 from gwiness.infer.galactic.template import frame_arrays, node_template
 from gwiness.infer.galactic.window import Window
@@ -20,6 +21,8 @@ __all__ = ["Learnt", "Setting", "spread_over"]
 
 _STEPS_PER_BIN = 2
 _CENTRE_LIGHT = 499.004783836  # one astronomical unit [s]
+_MOST_BYTES = 2**29
+"""What the table of templates may take."""
 _YEAR = 31558149.763545603
 _LEARNT_PER_SOURCE = 40
 """Learnt places of a source: a few for each of its modes; each costs time in every density."""
@@ -49,6 +52,9 @@ class Setting:
     Arguments:
         window: Data, and where sources may be.
         law: Prior.
+
+    Raises:
+        ScopeProblem: If the sky would need more cells than there is memory for.
     """
 
     def __init__(self, window: Window, law: GalacticLaw) -> None:
@@ -67,14 +73,18 @@ class Setting:
         self.num_steps = int(np.ceil(bins * _STEPS_PER_BIN))
         lon = (np.arange(self.cells[0]) + 0.5) / self.cells[0] * 2 * np.pi
         sin_lat = (np.arange(self.cells[1]) + 0.5) / self.cells[1] * 2 - 1
-        self.templates, self.metric = _tables(self.arrays, derivative, lon, sin_lat)
-        self.grams = np.einsum("spn,sqn->spq", self.templates.conj(), self.templates)
-        self.templates = self.templates.astype(np.complex64)
+        size = 2 * num_lat**2 * 4 * len(frame.basis.nodes) * 8
+        if size > _MOST_BYTES:
+            raise ScopeProblem(
+                f"a search at {frame.centre * 1e3:.4g} mHz over {frame.duration / 86400:.0f} days "
+                f"would take {size / 1e9:.1f} GB and more; look lower, or at fewer days."
+            )
+        # Single precision is plenty for where to try.
+        self.templates, self.grams, self.metric = _tables(self.arrays, derivative, lon, sin_lat)
         # Prior precision of frequency, z, longitude and sine of latitude.
         self.bounds = np.array([(4 / bins) ** 2, 1.0, 0.4, 6.0])
         x = frame.basis.nodes
         steps = self.first + (np.arange(self.num_steps) + 0.5) / _STEPS_PER_BIN
-        # Single precision is plenty for where to try.
         self.carrier = np.exp(-2j * np.pi * steps[:, None] * x).astype(np.complex64)
         # Prior probability of a cell of the sky.
         fine = self.sky.repeat(self.cells[0], 0).repeat(self.cells[1], 1)
@@ -112,7 +122,7 @@ class Setting:
         return gain.T.reshape(-1, *self.cells)
 
     def table(self, residuals: list[np.ndarray]) -> np.ndarray:
-        """Share of births in each cell: half where residuals are loud, half by the prior."""
+        """Share of births in each cell: most where residuals are loud, the rest by the prior."""
         prior = np.broadcast_to(self.sky_share, (self.num_steps, *self.cells))
         prior = prior / prior.sum()
         share = np.zeros_like(prior)
@@ -155,16 +165,23 @@ def _cell_templates(arrays: Any, chirp: Any, lon: Any, sin_lat: Any, out: Any) -
 
 def _tables(
     arrays: tuple[np.ndarray, ...], derivative: np.ndarray, lon: np.ndarray, sin_lat: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """Templates on cells of the sky (S, 2, N), and the precision of places at unit SNR."""
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """On cells of the sky: templates (S, 2, N), their products; precision of places at SNR 1."""
+    rows = [_row_of_tables(arrays, derivative, lon[i : i + 1], sin_lat) for i in range(len(lon))]
+    templates, grams, metric = (np.concatenate(parts) for parts in zip(*rows, strict=True))
+    return templates, grams, metric.reshape(len(lon), len(sin_lat), 4, 4)
+
+
+def _row_of_tables(
+    arrays: tuple[np.ndarray, ...], derivative: np.ndarray, lon: np.ndarray, sin_lat: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """`_tables` of one longitude: all of them at once would take gigabytes."""
     scalars = arrays[7]
     # Typical frequency derivative, in bins per observation time.
     chirp = np.exp(derivative[40] + 11 / 3 * np.log(scalars[0])) * scalars[1] ** 2
     per_z = (derivative[45] - derivative[35]) * chirp
-    length = 2 * len(arrays[6])
-    num = len(lon) * len(sin_lat)
+    num, length, small = len(sin_lat), 2 * len(arrays[6]), 1e-4
     base, east, north = (np.empty((num, 2, length), dtype=complex) for _ in range(3))
-    small = 1e-4
     _cell_templates(arrays, chirp, lon, sin_lat, base)
     _cell_templates(arrays, chirp, lon + small, sin_lat, east)
     _cell_templates(arrays, chirp, lon, sin_lat + small, north)
@@ -175,12 +192,16 @@ def _tables(
             1j * np.pi * x**2 * per_z * base,
             (east - base) / small,
             (north - base) / small,
-        ]
+        ],
+        axis=1,
     )
-    gram = np.einsum("spn,sqn->spq", base.conj(), base)
-    mixed = np.einsum("spn,asqn->saqp", base.conj(), slopes)  # (S, 4, 2 slope, 2 base)
-    inverse = np.linalg.inv(gram)
-    full = np.einsum("aspn,bspn->sab", slopes.conj(), slopes)
-    lost = np.einsum("saqp,spr,sbqr->sab", mixed.conj(), inverse, mixed)
+    gram = base.conj() @ base.transpose(0, 2, 1)
+    flat = slopes.reshape(num, 4, 2 * length)
+    full = flat.conj() @ flat.transpose(0, 2, 1)
+    # What the amplitudes make up for is no information about places.
+    mixed = slopes.reshape(num, 8, length) @ base.conj().transpose(0, 2, 1)
+    mixed = mixed.reshape(num, 4, 2, 2)
+    solved = (mixed.conj() @ np.linalg.inv(gram)[:, None]).reshape(num, 4, 4)
+    lost = solved @ mixed.reshape(num, 4, 4).transpose(0, 2, 1)
     precision = (full - lost).real / np.einsum("spp->s", gram).real[:, None, None]
-    return base, precision.reshape(len(lon), len(sin_lat), 4, 4)
+    return base.astype(np.complex64), gram, precision

@@ -86,7 +86,8 @@ class Frame:
     @property
     def basis(self) -> Basis:
         """Functions that the data are expanded in, on nodes for every source that they can see."""
-        return prolate_basis(self.width, int(np.ceil(self.reach + self.stray)))
+        # In steps: few bases serve many windows.
+        return prolate_basis(self.width, 4 * int(np.ceil((self.reach + self.stray) / 4)))
 
     @cached_property
     def stray(self) -> float:

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from gwiness.config.galactic import GalacticConfig
+from gwiness.core.errors import ScopeProblem
 from gwiness.infer.galactic.bands import item_spectrum
 from gwiness.infer.galactic.estimator import GalacticEstimator
 from gwiness.infer.galactic.law import GalacticLaw
@@ -50,6 +51,13 @@ def test_a_faint_chance_is_in_the_samples(draw_window):
     empty = np.vdot(window.data, window.data).real
     assert np.allclose(chains.chi2[0, ~held], empty)
     assert chains.chi2[0, held].mean() < empty
+
+
+def test_a_sky_of_too_many_cells_is_a_sentence(draw_window, monkeypatch):
+    window, _ = draw_window(np.random.default_rng(0), GalacticLaw(), reach=4)
+    monkeypatch.setattr("gwiness.infer.galactic.setting._MOST_BYTES", 2**16)
+    with pytest.raises(ScopeProblem, match="look lower, or at fewer days"):
+        Setting(window, GalacticLaw())
 
 
 def test_noise_alone_is_answered_without_chains(noise_item, band):
