@@ -41,10 +41,9 @@ class Kept:
             found = part_separation(path) if path.is_file() else None
         except (GwinessError, OSError):
             return None
-        if found is None:
-            return None
-        with suppress(OSError):
-            path.touch()
+        if found is not None:
+            with suppress(OSError):
+                path.touch()
         return found
 
     def write(self, name: object, separation: Separation) -> None:

@@ -31,10 +31,18 @@ __all__ = [
     "MOVES",
     "add",
     "advance",
+    "back",
+    "born",
+    "cholesky",
     "derivative",
+    "gaussian",
+    "linear",
     "log_amplitude_prior",
+    "log_born",
     "make",
     "nonlinear_prior",
+    "single",
+    "squared_snr",
 ]
 
 MOVES = ("step", "sky", "jump", "orientation", "pair", "birth", "death", "learnt", "spread")

@@ -33,7 +33,8 @@ _DOPPLER = 499.004783836 * 2 * np.pi / _YEAR  # speed of the guiding centre / c
 _SIDEBANDS = 6
 """Bins that the antenna pattern spreads a line by on either side, per year of observation."""
 _SEEN_SIDEBANDS = 4
-"""Those of them that hold more than a hundredth of its amplitude."""
+"""Those of them that count as seen: with them no more than 0.4 % of the amplitude of a line beyond
+a window's reach is in its data (month and year, 1 to 9 mHz)."""
 _MARGIN = 2
 """Bins beyond a window's data in which a line still leaves something there."""
 _FAST_Z = 70

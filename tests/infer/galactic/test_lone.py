@@ -3,16 +3,11 @@
 import numpy as np
 import pytest
 
-from gwiness.config.galactic import GalacticConfig
 from gwiness.core.errors import ScopeProblem
-from gwiness.infer.galactic.bands import item_spectrum
-from gwiness.infer.galactic.estimator import GalacticEstimator
 from gwiness.infer.galactic.law import GalacticLaw
 from gwiness.infer.galactic.lone import one_or_none, one_source
 from gwiness.infer.galactic.sampler import Sampling, sample_window
 from gwiness.infer.galactic.setting import Setting
-
-CONFIG = GalacticConfig(data="mixture", snr=(8.0, 200.0))
 
 
 def test_the_odds_are_those_of_the_chains(draw_window):
@@ -58,11 +53,3 @@ def test_a_sky_of_too_many_cells_is_a_sentence(draw_window, monkeypatch):
     monkeypatch.setattr("gwiness.infer.galactic.setting._MOST_BYTES", 2**16)
     with pytest.raises(ScopeProblem, match="look lower, or at fewer days"):
         Setting(window, GalacticLaw())
-
-
-def test_noise_alone_is_answered_without_chains(noise_item, band):
-    rng = np.random.default_rng(5)
-    window = item_spectrum(noise_item(rng, band.one.centre), CONFIG).window(band.one)
-    found = GalacticEstimator(CONFIG).posterior(window, band.one, rng)
-    assert np.isnan(found.r_hat)
-    assert found.posterior.p_num[0] > 0.95
