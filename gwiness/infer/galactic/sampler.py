@@ -51,7 +51,7 @@ class Sampling:
     ensembles: int = 2
     rungs: int = 8
     hottest: float = 0.1
-    settling: int = 24
+    settling: int = 12
     settling_walks: int = 20
     settling_cold: int = 4
     sweeps: int = 200
