@@ -79,7 +79,7 @@ def data_files() -> list[str]:
 def default_file(files: list[str]) -> str | None:
     """The sample that opens first."""
     samples = [file for file in files if Path(file).name == SAMPLE.name]
-    return (samples or files or [None])[0]
+    return next(iter(samples or files), None)
 
 
 def label(text: str) -> str:

@@ -23,6 +23,7 @@ __all__ = [
     "SPEEDS",
     "FileKey",
     "Loaded",
+    "Outputs",
     "View",
     "begin_run",
     "bound_zoom",
@@ -126,6 +127,10 @@ class FileKey:
         return cls(first, size, modified, dt, channels, item_days, tuple(more))
 
 
+Outputs = Literal["Hide", "All", "Show"]
+"""Which separated outputs are drawn."""
+
+
 @dataclass(frozen=True)
 class View:
     """Settings of the figures.
@@ -147,7 +152,7 @@ class View:
     colormap: str
     limits: tuple[float, float] | None
     kinds: tuple[str, ...] = ()
-    outputs: Literal["Hide", "All", "Show"] = "Hide"
+    outputs: Outputs = "Hide"
     separator: str | None = None
     estimator: str | None = None
     zoom: tuple[float, float, float, float] | None = None
@@ -211,7 +216,8 @@ def zoom() -> tuple[float, float, float, float] | None:
         linked = _linked_zoom()
         st.session_state["_zoom"] = None if linked is None else (here[0], linked, None)
     file, box, only = st.session_state["_zoom"] or (None, None, None)
-    found = box if file == here[0] and only in (None, here[1]) and _is_within(box) else None
+    mine = file == here[0] and only in (None, here[1])
+    found = box if mine and box is not None and _is_within(box) else None
     _write("zoom", found)
     return found
 

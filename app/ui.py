@@ -51,7 +51,7 @@ def main() -> None:
         state.end_run()
 
 
-def _draw(page: st.Page) -> None:  # type: ignore[valid-type]
+def _draw(page: st.Page) -> None:
     with st.sidebar:
         _sidebar()
         sources, device = st.container(), st.container()

@@ -253,7 +253,7 @@ class Uploads:
         return (self._owner(token) / held.id / held.name).resolve()
 
     def cancel(self, token: str, file: str) -> None:
-        """Delete a file, or what is here of it.
+        """Delete a file, or what is here of it, and what jobs made of it.
 
         Raises:
             Refusal: If the token is unknown or this file is being written; another's writer
@@ -266,6 +266,7 @@ class Uploads:
         with self._locked(f"{owner.name}/{file}", _PATIENCE):
             if _is_folder(owner / file):
                 shutil.rmtree(owner / file, ignore_errors=True)
+                jobs.forget(owner / file)
 
     @contextmanager
     def _locked(self, name: str, patience: float = 0.0) -> Iterator[None]:
@@ -326,6 +327,7 @@ class Uploads:
             ]
             if (now or time.time()) - max(times) > _MAX_AGE:
                 shutil.rmtree(owner, ignore_errors=True)
+                jobs.forget(owner)
                 gone += 1
         return gone
 

@@ -27,6 +27,7 @@ __all__ = [
     "ProgressState",
     "cannot_start",
     "default_folder",
+    "forget",
     "latest",
     "most_at_once",
     "submit",
@@ -356,3 +357,28 @@ def latest(folder: Path) -> Job | None:
     """The last of the jobs in subfolders of ``folder``."""
     found = sorted(folder.glob("*/job.json"), key=lambda path: path.stat().st_mtime_ns)
     return Job.open(found[-1].parent) if found else None
+
+
+def forget(inputs: Path) -> int:
+    """Stop the jobs of `default_folder` that read a file below ``inputs``; delete what they made.
+
+    Arguments:
+        inputs: Folder of the files, absolute, as it stands in the command lines.
+
+    Returns:
+        How many folders of jobs went.
+    """
+    gone = set()
+    for path in default_folder().glob("*/job-*/job.json"):
+        try:
+            job = Job.open(path.parent)
+        except (OSError, ValueError, KeyError):
+            continue  # it is being deleted, or was never a job
+        if any(
+            Path(word).is_absolute() and Path(word).is_relative_to(inputs) for word in job.argv
+        ):
+            job.cancel()
+            gone.add(path.parents[1])
+    for folder in gone:
+        shutil.rmtree(folder, ignore_errors=True)
+    return len(gone)

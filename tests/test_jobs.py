@@ -362,3 +362,20 @@ def test_no_more_jobs_go_on_at_once_than_may(tmp_path, runner, monkeypatch):
         job.cancel()
     monkeypatch.setenv("GWINESS_JOBS_AT_ONCE", "many")
     assert jobs.most_at_once() >= 4
+
+
+def test_what_jobs_made_of_a_deleted_file_goes_and_nothing_else(tmp_path, monkeypatch, runner):
+    monkeypatch.setenv("GWINESS_JOBS", str(tmp_path / "jobs"))
+    runner(SLEEPS)
+    inputs = tmp_path / "uploads"
+    own = submit_next(["separate", str(inputs / "one/a.h5")], tmp_path / "jobs/own")
+    other = submit_next(["separate", str(tmp_path / "uploads-too/a.h5")], tmp_path / "jobs/other")
+    (own.folder.parent / "result.h5").write_bytes(b"")
+    try:
+        assert jobs.forget(inputs / "two") == 0
+        assert jobs.forget(inputs) == 1
+        assert not own.folder.parent.exists()
+        assert own.exit_code is not None
+        assert other.exit_code is None
+    finally:
+        other.cancel()

@@ -8,7 +8,7 @@ from app import cache, state
 from app.components.look import section
 from app.components.model_card import card_button
 from app.components.text import plain
-from app.state import View, noise_choice
+from app.state import Outputs, View, noise_choice
 from gwiness.config.analysis import AnalysisConfig
 from gwiness.core.catalogue import KINDS
 from gwiness.io.recording import RecordingInfo
@@ -276,13 +276,14 @@ def _fix_limits() -> None:
 # Which outputs ---------------------------------------------------------------------------------
 
 
-def _outputs(info: RecordingInfo) -> tuple[str, tuple[str, ...], str | None]:
+def _outputs(info: RecordingInfo) -> tuple[Outputs, tuple[str, ...], str | None]:
     section("Separated outputs")
     all_kinds = [kind for kind in (*KINDS, *info.truth) if kind in KINDS or kind in info.truth]
     all_kinds = list(dict.fromkeys(all_kinds))
+    options: tuple[Outputs, ...] = ("Hide", "All", "Show")
     choice = st.segmented_control(
         "Show outputs",
-        ["Hide", "All", "Show"],
+        options,
         default="All",
         required=True,
         key="sep",

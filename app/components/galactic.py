@@ -12,7 +12,7 @@ from app.components.panels import toolbar
 from app.components.text import counted, plain
 from app.galactic_search import DATA, NOISE, BandRequest
 from app.state import Loaded
-from gwiness.config.galactic import BRIEF_ROUNDS, GalacticConfig
+from gwiness.config.galactic import BRIEF_ROUNDS, GalacticConfig, GalacticData, GalacticNoise
 from gwiness.core.catalogue import Catalogue
 from gwiness.core.errors import GwinessError
 from gwiness.core.galactic import FOLDED_SPACE, injected_in
@@ -80,8 +80,8 @@ def _controls(shown: Loaded, item: Item) -> BandRequest:
 
     def asked() -> BandRequest:
         frequency = round(float(st.session_state[key]), 6) / 1e3
-        data = st.session_state.get("gb-data") or "mixture"
-        noise = st.session_state.get("gb-noise") or "analytic"
+        data: GalacticData = st.session_state.get("gb-data") or "mixture"
+        noise: GalacticNoise = st.session_state.get("gb-noise") or "analytic"
         return BandRequest(frequency, data, None if data == "mixture" else model, noise)
 
     def remember() -> None:

@@ -99,9 +99,11 @@ def _request(shown: Loaded) -> BandRequest:
 
 
 def _catalogue(shown: Loaded, item: Item, found: GalaxyFound, request: BandRequest) -> None:
-    likely = np.flatnonzero(found.catalogue["p_match"] > CLAIMED) if len(found.catalogue) else []
-    catalogue = found.catalogue.take(np.asarray(likely, dtype=int))
-    truth, matches = _compared(item, found, catalogue, np.asarray(likely, dtype=int))
+    likely = np.zeros(0, dtype=int)
+    if len(found.catalogue):
+        likely = np.flatnonzero(found.catalogue["p_match"] > CLAIMED)
+    catalogue = found.catalogue.take(likely)
+    truth, matches = _compared(item, found, catalogue, likely)
     with st.container(horizontal=True, gap="small"):
         st.metric("Found", len(catalogue), border=True, width=110)
         if truth is not None and matches is not None:

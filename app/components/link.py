@@ -4,7 +4,7 @@ The address that the browser shows leaves out what has its first value; that val
 one elsewhere (another sample, other colour limits). The link leaves out nothing.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 from urllib.parse import urlencode
 
@@ -39,7 +39,12 @@ _SCRIPT = """
 export default function (component) {
   const { data, parentElement } = component
   const button = parentElement.querySelector("button")
-  const link = () => location.origin + location.pathname + "?" + data.query
+  const link = () => {
+    const here = new URLSearchParams(location.search)
+    const more = data.address.flatMap((name) => here.getAll(name).map((value) => [name, value]))
+    const rest = more.length ? "&" + new URLSearchParams(more) : ""
+    return location.origin + location.pathname + "?" + data.query + rest
+  }
   button.textContent = "Copy link"
   button.onclick = async () => {
     try {
@@ -116,13 +121,13 @@ def _lisa(shown: Loaded) -> dict[str, str | list[str]]:
     return query | _named("model", view.separator)
 
 
-def _named(key: str, model: str | None) -> Mapping[str, str]:
+def _named(key: str, model: str | None) -> dict[str, str | list[str]]:
     return {} if model is None else {key: model}
 
 
-def _page() -> dict[str, str]:
+def _page() -> dict[str, str | list[str]]:
     """Choices of the page itself: the tab, the class, what a figure of the page compares."""
-    query = {}
+    query: dict[str, str | list[str]] = {}
     for key, label in _PAGE.items():
         if st.session_state.get(key):
             query[key] = label(st.session_state[key])
@@ -137,10 +142,16 @@ def view_link(shown: Loaded) -> str:
     return "?" + urlencode(view_query(shown), doseq=True)
 
 
-def link_button(shown: Loaded) -> None:
-    """A button that copies the link: what stands before the question mark the browser knows."""
+def link_button(query: Mapping[str, str | list[str]], address: Sequence[str] = ()) -> None:
+    """A button that copies a link: what stands before the question mark the browser knows.
+
+    Arguments:
+        query: What the link says, by key.
+        address: Keys that are copied from the browser's address as it is when the button is
+            pressed: a part of the page that is drawn alone does not draw this button anew.
+    """
     copy = st.components.v2.component(
         "gwiness_link", html="<button type='button'>Copy link</button>", css=_STYLE, js=_SCRIPT
     )
-    query = view_link(shown).removeprefix("?")
-    copy(key="link", data={"query": query}, width="content", height="content")
+    data = {"query": urlencode(query, doseq=True), "address": list(address)}
+    copy(key="link", data=data, width="content", height="content")

@@ -62,10 +62,12 @@ a:focus-visible, [data-testid="stMain"]:focus-visible {
 .gw-section {font-size:.76rem; font-weight:650; text-transform:uppercase; letter-spacing:.07em;
   opacity:.72; margin:.7rem 0 0; padding:0; line-height:1.4}
 @media (max-width: 640px) {
-  .st-key-figure {overflow-x:auto}
-  .st-key-figure [data-testid="stElementContainer"] {min-width:860px}
+  [class*="st-key-figure"] {overflow-x:auto}
+  [class*="st-key-figure"] [data-testid="stElementContainer"] {min-width:860px}
   .st-key-binary {overflow-x:auto}
   .st-key-binary [data-testid="stElementContainer"] {min-width:520px}
+  /* Streamlit lets the choices scroll, and nothing shows that there are more */
+  [data-testid="stButtonGroup"] > [role="radiogroup"] {flex-wrap:wrap; row-gap:.25rem}
 }
 </style>
 """

@@ -5,6 +5,7 @@ from typing import Any
 
 import plotly.graph_objects as go
 import streamlit as st
+from streamlit.typing import PlotlyState
 
 from app import galactic_search, state, streams
 from app.components.export import command, downloads
@@ -255,7 +256,7 @@ def draw_linked(shown: Loaded, figure: go.Figure, first: DisplayMap, key: str) -
         help="On: a box that you draw is recomputed at full resolution, and stays while items "
         "change. Off: a box zooms at once, until the figure is drawn anew.",
     )
-    boxes = event.selection.box if keep else ()
+    boxes = event.selection.box if isinstance(event, PlotlyState) else ()
     if boxes:
         state.set_zoom(zoom_of(first, tuple(boxes[0]["x"]), tuple(boxes[0]["y"]), scale))
         st.rerun()

@@ -54,12 +54,13 @@ def curves(shown: Sequence[RunLog], every: Sequence[RunLog], left_out: int = 0) 
         bind="query-params",
     )
     if merit_metrics(shown):
-        st.plotly_chart(
-            class_figure(shown, axis or "step"),
-            key="history",
-            config=toolbar(),
-            alt="Figures of merit of each run, and their best so far",
-        )
+        with st.container(key="figure-history"):
+            st.plotly_chart(
+                class_figure(shown, axis or "step"),
+                key="history",
+                config=toolbar(),
+                alt="Figures of merit of each run, and their best so far",
+            )
         st.caption(
             "Solid: each validation (valid_nsdr of separators, valid_loss of SlotFlow). Dotted: "
             "best so far (best_nsdr, best_loss). The phases of a run follow one another on the "

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 import streamlit as st
 
@@ -112,9 +113,9 @@ def source_on_show(shown: Loaded) -> Loaded:
     return replace(shown, view=replace(shown.view, window=window))
 
 
-def _columns(table: dict, narrow: bool = False) -> dict[str, object]:
+def _columns(table: dict, narrow: bool = False) -> dict[str, Any]:
     """How each column is written; text columns only get their explanation."""
-    config: dict[str, object] = {}
+    config: dict[str, Any] = {}
     for name in table:
         width = _WIDTHS.get(name, _WIDTH) if narrow else None
         if name in _FORMATS:

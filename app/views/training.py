@@ -10,6 +10,7 @@ from pathlib import Path
 import streamlit as st
 
 from app import cache
+from app.components.link import link_button
 from app.components.look import facts_strip
 from app.components.panels import image_choice
 from app.components.runs import comparison, curves
@@ -33,6 +34,10 @@ _STILL_S = 90.0
 _PATIENCE = 3.0
 """A run is taken to be over when it has written nothing for `_STILL_S`, and for so many times its
 own longest way from one validation to the next: that may take minutes."""
+
+_PAGE = ("part", "runs", "study")
+_IN_FRAGMENTS = ("axis", "metric", "overlaid", "values")
+"""What a reader chooses in parts that are drawn alone."""
 
 Kept = MutableMapping[Path, tuple[float, RunLog | str]]
 """By run folder: when it last changed, and its metrics or why they cannot be read."""
@@ -135,7 +140,12 @@ def _study_files() -> dict[str, Path]:
 
 def page() -> None:
     """Draw the page."""
-    head = st.container()
+    head = st.container(
+        horizontal=True,
+        horizontal_alignment="distribute",
+        vertical_alignment="bottom",
+        key="head",
+    )
     running = start_panel()
     kept: Kept = st.session_state.setdefault("_run_logs", {})
     look = _look(kept)
@@ -143,6 +153,7 @@ def page() -> None:
     st.fragment(_watch, run_every=_LOOK_S)(look, kept)
     with head:
         facts_strip("Training", "", {"runs": _counted(look), "studies": str(len(look.files))})
+        link = st.container()
     for problem in look.problems:
         st.warning(plain(problem), icon="⚠️")
     if look.left_out:
@@ -167,7 +178,14 @@ def page() -> None:
     if study.open:
         with study:
             _chosen_study(look.files, live)
+    with link:
+        link_button(_query(), _IN_FRAGMENTS)
     image_choice()
+
+
+def _query() -> dict[str, str | list[str]]:
+    """What a link to this view says, but for `_IN_FRAGMENTS`."""
+    return {key: st.session_state[key] for key in _PAGE if st.session_state.get(key)}
 
 
 def _watch(drawn: _Look, kept: Kept) -> None:

@@ -112,6 +112,13 @@ class Visit:
             self.page.wait_for_timeout(250)
         pytest.fail(f"{found} heatmaps are drawn, expected {count}; errors: {self.errors()}")
 
+    def copied_link(self):
+        """What the button puts on the clipboard."""
+        self.page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+        self.page.get_by_role("button", name="Copy link").click()
+        self.page.get_by_role("button", name="Copied").wait_for(timeout=30_000)
+        return self.page.evaluate("navigator.clipboard.readText()")
+
     def errors(self):
         """Text of every error on the page."""
         return self.page.locator('[data-testid="stAlertContentError"]').all_text_contents()

@@ -34,6 +34,26 @@ AXE = """async ([chrome, rules]) => {
 CALM = """() => !document.querySelector('[data-testid=stSpinner], [data-testid=stSkeleton]')
   && !document.querySelector('[data-stale=true]')"""
 
+# What a narrow screen cuts off: the page itself never scrolls sideways, and whatever is to be
+# pressed lies inside it, or in a part that scrolls by itself.
+CUT = """() => {
+  const main = document.querySelector('[data-testid=stMain]')
+  const found = main.scrollWidth > main.clientWidth + 1 ? [`page ${main.scrollWidth}`] : []
+  const scrolls = (node) => {
+    for (let at = node.parentElement; at && at !== main; at = at.parentElement) {
+      if (['auto', 'scroll'].includes(getComputedStyle(at).overflowX)) return true
+    }
+    return false
+  }
+  for (const node of main.querySelectorAll('button, a, input, select, [role=tab]')) {
+    const {left, right, width, height} = node.getBoundingClientRect()
+    if (!width || !height || node.closest('[aria-hidden=true]') || scrolls(node)) continue
+    const name = node.textContent || node.ariaLabel || node.outerHTML.slice(0, 160)
+    if (left < -1 || right > innerWidth + 1) found.push(`${name} ${left} to ${right}`)
+  }
+  return found
+}"""
+
 # What has the focus, through the shadow roots of components, and whether one sees that it has.
 FOCUSED = """(primary) => {
   let at = document.activeElement
@@ -68,8 +88,11 @@ def calm(visit):
 
 
 def complaints(visit, axe, where):
-    """What axe-core finds in the light theme, and of colours in the dark one."""
-    found = []
+    """What axe-core finds in the light theme, and of colours in the dark one; what is cut off."""
+    visit.page.set_viewport_size({"width": 390, "height": 844})
+    calm(visit)
+    found = [(where, "390 pixels wide", cut) for cut in visit.page.evaluate(CUT)]
+    visit.page.set_viewport_size({"width": 1440, "height": 900})
     for scheme, rules in (("light", None), ("dark", ["color-contrast"])):
         visit.page.emulate_media(color_scheme=scheme)
         visit.page.wait_for_timeout(400)
@@ -81,7 +104,7 @@ def complaints(visit, axe, where):
     return found
 
 
-def test_axe_finds_nothing_on_any_page_in_either_theme(visit, axe):
+def test_no_page_has_faults_in_either_theme_or_is_cut_off_on_a_phone(visit, axe):
     page = visit.page
     visit.open("/?sep=Show&src=GB&model=scnet-lisa-fast")
     visit.heatmaps(ONE_CLASS)

@@ -25,20 +25,12 @@ def item_shown(visit, number):
     )
 
 
-def copied(visit):
-    """What the button puts on the clipboard."""
-    visit.page.context.grant_permissions(["clipboard-read", "clipboard-write"])
-    visit.page.get_by_role("button", name="Copy link").click()
-    visit.page.get_by_role("button", name="Copied").wait_for(timeout=30_000)
-    return visit.page.evaluate("navigator.clipboard.readText()")
-
-
 def test_a_copied_link_opens_the_same_view(visit):
     zoom = "zoom=432000,864000,0.001,0.01"
     visit.open(f"/?sep=Show&src=GB&item=1&ch=E&map=Cividis&lim=fixed&cmin=-2&cmax=21&{zoom}")
     visit.heatmaps(ONE_CLASS)
     visit.page.get_by_text("Zoom: 5.00 to 10.00 d").wait_for(timeout=90_000)
-    link = copied(visit)
+    link = visit.copied_link()
     assert link.startswith(visit.address)
     for part in ("file=", "item=1", "ch=E", "lim=fixed", "cmin=-2", "cmax=21", "zoom=", "band="):
         assert part in link
@@ -48,7 +40,7 @@ def test_a_copied_link_opens_the_same_view(visit):
     visit.heatmaps(ONE_CLASS)
     visit.page.get_by_text("Zoom: 5.00 to 10.00 d").wait_for(timeout=90_000)
     assert visit.page.evaluate(SETTINGS) == before
-    assert copied(visit) == link
+    assert visit.copied_link() == link
     visit.check()
 
 

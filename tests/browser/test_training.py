@@ -29,7 +29,7 @@ def test_the_sample_study_is_alive(visit):
     visit.check()
 
 
-def test_a_link_restores_its_runs(visit):
+def test_a_link_restores_its_runs_and_is_copied(visit):
     opened(visit, LINK)
     visit.page.get_by_text("Every run against the time of its creation").wait_for(timeout=90_000)
     tags = visit.page.get_by_test_id("stMultiSelect").locator("[data-tag]")
@@ -41,6 +41,14 @@ def test_a_link_restores_its_runs(visit):
     assert sorted(entries.all_text_contents()) == sorted(CHOSEN)
     for name in CHOSEN:
         assert name.replace("/", "%2F") in visit.page.url
+    # A choice in a part that is drawn alone, too.
+    visit.page.get_by_role("radio", name="minutes").click()
+    visit.page.wait_for_url("**axis=minutes**")
+    link = visit.copied_link()
+    assert sorted(re.findall("runs=([^&]*)", link)) == sorted(
+        each.replace("/", "%2F") for each in CHOSEN
+    )
+    assert "axis=minutes" in link
     visit.check()
 
 
