@@ -38,6 +38,7 @@ __all__ = [
     "galactic_limit",
     "galactic_overlaps",
     "infer_band",
+    "search_band",
 ]
 
 Progress = Callable[[float, str], None]
@@ -186,30 +187,22 @@ class Engine:
         item: Item,
         config: GalacticConfig,
         separation: Separation | None = None,
-        quiet: bool = False,
     ) -> "dict[Band, Window]":
-        """Bands of a LISA item and their data; what is quiet is left out.
+        """Bands of a LISA item and their data.
 
         Arguments:
             item: Data; its truth is not looked at.
             config: Where to look and in what.
             separation: Of the item, if ``config.data`` is not the mixture.
-            quiet: Keep the quiet ones, too.
 
         Raises:
             ScopeProblem: If the data do not allow it.
         """
         from gwiness.infer.galactic.bands import item_spectrum
-        from gwiness.infer.galactic.estimator import GalacticEstimator
 
-        spectrum, estimator = item_spectrum(item, config, separation), GalacticEstimator(config)
-        windows = {
-            band: spectrum.window(band) for band in bands_between(spectrum.grid, *config.band_hz)
-        }
+        spectrum = item_spectrum(item, config, separation)
         return {
-            band: window
-            for band, window in windows.items()
-            if quiet or not estimator.is_quiet(window)
+            band: spectrum.window(band) for band in bands_between(spectrum.grid, *config.band_hz)
         }
 
     def band_at(
@@ -236,7 +229,7 @@ class Engine:
         """
         near = (frequency, frequency * (1 + 1e-12))
         config = GalacticConfig(data=data, noise=noise, band_hz=near, rounds=BRIEF_ROUNDS)
-        band, window = next(iter(self.bands(item, config, separation, quiet=True).items()))
+        band, window = next(iter(self.bands(item, config, separation).items()))
         return infer_band(band, window, config, seed)
 
 
@@ -255,6 +248,17 @@ def infer_band(
 
     rng = generator(seed, "galactic", round(band.centre * 1e12))
     return GalacticEstimator(config).posterior(window, band, rng)
+
+
+def search_band(
+    band: Band, window: "Window", config: GalacticConfig, seed: int = 0
+) -> "BandPosterior | None":
+    """`infer_band`, but None where no source of the prior can be."""
+    from gwiness.infer.galactic.estimator import GalacticEstimator
+
+    if GalacticEstimator(config).is_quiet(window):
+        return None
+    return infer_band(band, window, config, seed)
 
 
 def galactic_overlaps(

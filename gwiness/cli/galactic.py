@@ -47,25 +47,26 @@ def parse_band(text: str) -> tuple[float, float]:
         raise GwinessError(f"--band {text!r}: expected two numbers in mHz, e.g. 3:3.2.") from None
 
 
-def _sampled(tasks: Sequence[tuple[int, _Task]]) -> Iterator[tuple[int, "BandPosterior"]]:
-    """Posteriors of bands, with their numbers."""
-    from gwiness.engine import infer_band
+_Found = tuple[int, "BandPosterior | None"]
+
+
+def _searched(tasks: Sequence[tuple[int, _Task]]) -> Iterator[_Found]:
+    """Posteriors of bands, None for quiet ones, with their numbers."""
+    from gwiness.engine import search_band
 
     for number, task in tasks:
-        yield number, infer_band(*task)
+        yield number, search_band(*task)
 
 
-def _all(tasks: Sequence[tuple[int, _Task]]) -> list[tuple[int, "BandPosterior"]]:
-    return list(_sampled(tasks))
+def _all(tasks: Sequence[tuple[int, _Task]]) -> list[_Found]:
+    return list(_searched(tasks))
 
 
-def _results(
-    tasks: Sequence[tuple[int, _Task]], workers: int
-) -> Iterable[tuple[int, "BandPosterior"]]:
+def _results(tasks: Sequence[tuple[int, _Task]], workers: int) -> Iterable[_Found]:
     from gwiness.simulate.workers import in_processes
 
     if workers == 1:
-        yield from _sampled(tasks)
+        yield from _searched(tasks)
         return
     for found in in_processes(_all, [([task],) for task in tasks], workers):
         yield from found
@@ -111,8 +112,9 @@ def infer_galactic(
     ]
     with progress_bar(f"item {index}, bands", len(windows), len(windows) - len(tasks)) as advance:
         for number, found in _results(tasks, workers):
-            catalogue = catalogue_of([found], response)
-            writer.put(index, posteriors=[found.posterior], catalogue=catalogue, part=number)
+            if found is not None:
+                catalogue = catalogue_of([found], response)
+                writer.put(index, posteriors=[found.posterior], catalogue=catalogue, part=number)
             advance(1)
     stems = None
     if separation is not None:
