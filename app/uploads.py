@@ -266,7 +266,7 @@ class Uploads:
         with self._locked(f"{owner.name}/{file}", _PATIENCE):
             if _is_folder(owner / file):
                 shutil.rmtree(owner / file, ignore_errors=True)
-                jobs.forget(owner / file)
+        self._forget_results()
 
     @contextmanager
     def _locked(self, name: str, patience: float = 0.0) -> Iterator[None]:
@@ -317,7 +317,7 @@ class Uploads:
             os.utime(self.root / _hashed(token))
 
     def sweep(self, now: float | None = None) -> int:
-        """Delete what nobody has looked at for a day; returns how many owners went."""
+        """Delete what nobody has looked at for a day and no job reads; how many owners went."""
         gone = 0
         for owner in self.root.iterdir() if self.root.is_dir() else ():
             if not re.fullmatch(r"[0-9a-f]{64}", owner.name) or not _is_folder(owner):
@@ -325,11 +325,18 @@ class Uploads:
             times = [
                 each.lstat().st_mtime for each in (owner, *owner.glob("*"), *owner.glob("*/*"))
             ]
-            if (now or time.time()) - max(times) > _MAX_AGE:
+            if (now or time.time()) - max(times) <= _MAX_AGE:
+                continue
+            if not any(job.exit_code is None for job in jobs.reading(owner)):
                 shutil.rmtree(owner, ignore_errors=True)
-                jobs.forget(owner)
                 gone += 1
+        self._forget_results()
         return gone
+
+    def _forget_results(self) -> None:
+        """Stop jobs of uploads that are gone, and delete what they made."""
+        found = jobs.reading(self.root)
+        jobs.forget([job for job in found if not all(map(Path.exists, job.reads(self.root)))])
 
 
 def _hashed(token: str) -> str:

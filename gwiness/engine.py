@@ -196,14 +196,18 @@ class Engine:
             separation: Of the item, if ``config.data`` is not the mixture.
 
         Raises:
-            ScopeProblem: If the data do not allow it.
+            ScopeProblem: If the data do not allow it, or a band would take too much memory.
         """
         from gwiness.infer.galactic.bands import item_spectrum
+        from gwiness.infer.galactic.setting import check_sky
 
         spectrum = item_spectrum(item, config, separation)
-        return {
+        windows = {
             band: spectrum.window(band) for band in bands_between(spectrum.grid, *config.band_hz)
         }
+        for window in windows.values():
+            check_sky(window.frame)  # now, and not hours later
+        return windows
 
     def band_at(
         self,

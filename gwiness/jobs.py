@@ -30,6 +30,7 @@ __all__ = [
     "forget",
     "latest",
     "most_at_once",
+    "reading",
     "submit",
     "submit_next",
 ]
@@ -121,6 +122,11 @@ class Job:
     def command(self) -> str:
         """What to type to do the same."""
         return "gwiness " + " ".join(self.argv)
+
+    def reads(self, inputs: Path) -> list[Path]:
+        """Files below a folder that the command line names, whole words of it."""
+        words = [Path(word) for word in self.argv]
+        return [word for word in words if word.is_absolute() and word.is_relative_to(inputs)]
 
     @property
     def exit_code(self) -> int | None:
@@ -355,30 +361,45 @@ def _claimed(folder: Path) -> Job | None:
 
 def latest(folder: Path) -> Job | None:
     """The last of the jobs in subfolders of ``folder``."""
-    found = sorted(folder.glob("*/job.json"), key=lambda path: path.stat().st_mtime_ns)
-    return Job.open(found[-1].parent) if found else None
+    for path in sorted(folder.glob("*/job.json"), key=_written, reverse=True):
+        with contextlib.suppress(FileNotFoundError):  # somebody deletes it
+            return Job.open(path.parent)
+    return None
 
 
-def forget(inputs: Path) -> int:
-    """Stop the jobs of `default_folder` that read a file below ``inputs``; delete what they made.
+def _written(path: Path) -> int:
+    try:
+        return path.stat().st_mtime_ns
+    except FileNotFoundError:
+        return 0
+
+
+def reading(inputs: Path) -> list[Job]:
+    """Jobs below `default_folder`, done or not, whose command line names a file below ``inputs``.
 
     Arguments:
-        inputs: Folder of the files, absolute, as it stands in the command lines.
-
-    Returns:
-        How many folders of jobs went.
+        inputs: Folder, absolute, as it stands in the command lines.
     """
-    gone = set()
+    found = []
     for path in default_folder().glob("*/job-*/job.json"):
-        try:
+        with contextlib.suppress(OSError, ValueError, KeyError, TypeError):  # or it is no job
             job = Job.open(path.parent)
-        except (OSError, ValueError, KeyError):
-            continue  # it is being deleted, or was never a job
-        if any(
-            Path(word).is_absolute() and Path(word).is_relative_to(inputs) for word in job.argv
-        ):
-            job.cancel()
-            gone.add(path.parents[1])
-    for folder in gone:
-        shutil.rmtree(folder, ignore_errors=True)
-    return len(gone)
+            found += [job] if job.reads(inputs) else []
+    return found
+
+
+def forget(jobs: Sequence[Job]) -> None:
+    """Stop jobs; delete their folders with their results, and the jobs before them.
+
+    Arguments:
+        jobs: Each in a folder of jobs that do the same work, see `submit_next`.
+    """
+    for job in jobs:
+        if job.exit_code is None:
+            job.cancel(grace=1.0)
+    for folder in {job.folder.parent for job in jobs}:
+        # Nobody sees half of it.
+        gone = folder.with_name(f".{folder.name}.gone")
+        with contextlib.suppress(OSError):
+            folder.rename(gone)
+            shutil.rmtree(gone, ignore_errors=True)

@@ -364,18 +364,30 @@ def test_no_more_jobs_go_on_at_once_than_may(tmp_path, runner, monkeypatch):
     assert jobs.most_at_once() >= 4
 
 
-def test_what_jobs_made_of_a_deleted_file_goes_and_nothing_else(tmp_path, monkeypatch, runner):
+def test_jobs_of_files_are_found_and_forgotten_and_no_others(tmp_path, monkeypatch, runner):
     monkeypatch.setenv("GWINESS_JOBS", str(tmp_path / "jobs"))
     runner(SLEEPS)
     inputs = tmp_path / "uploads"
     own = submit_next(["separate", str(inputs / "one/a.h5")], tmp_path / "jobs/own")
     other = submit_next(["separate", str(tmp_path / "uploads-too/a.h5")], tmp_path / "jobs/other")
     (own.folder.parent / "result.h5").write_bytes(b"")
+    (tmp_path / "jobs/other/job-007").mkdir()
+    (tmp_path / "jobs/other/job-007/job.json").write_text("[]")
     try:
-        assert jobs.forget(inputs / "two") == 0
-        assert jobs.forget(inputs) == 1
-        assert not own.folder.parent.exists()
+        assert jobs.reading(inputs / "two") == []
+        assert jobs.reading(inputs) == [own]
+        jobs.forget(jobs.reading(inputs))
+        assert os.listdir(tmp_path / "jobs") == ["other"]
         assert own.exit_code is not None
         assert other.exit_code is None
     finally:
         other.cancel()
+
+
+def test_who_has_the_number_of_a_job_that_ended_is_left_alone(tmp_path, sleeper):
+    (tmp_path / "own").mkdir()
+    job = written(tmp_path / "own/job-000", sleeper, None)
+    (job.folder / "exit_code").write_text("0")
+    jobs.forget([job])
+    assert sleeper.poll() is None
+    assert os.listdir(tmp_path) == []

@@ -1,7 +1,8 @@
 """A link to exactly this view: every choice by its name, also where it is the usual one.
 
 The address that the browser shows leaves out what has its first value; that value may be another
-one elsewhere (another sample, other colour limits). The link leaves out nothing.
+one elsewhere (another sample, other colour limits). The link leaves out nothing, but for choices
+in parts of a page that are drawn alone: those are copied from the address.
 """
 
 from collections.abc import Callable, Mapping, Sequence

@@ -35,7 +35,7 @@ _PATIENCE = 3.0
 """A run is taken to be over when it has written nothing for `_STILL_S`, and for so many times its
 own longest way from one validation to the next: that may take minutes."""
 
-_PAGE = ("part", "runs", "study")
+_CHOICES = ("part", "runs", "study")
 _IN_FRAGMENTS = ("axis", "metric", "overlaid", "values")
 """What a reader chooses in parts that are drawn alone."""
 
@@ -185,7 +185,7 @@ def page() -> None:
 
 def _query() -> dict[str, str | list[str]]:
     """What a link to this view says, but for `_IN_FRAGMENTS`."""
-    return {key: st.session_state[key] for key in _PAGE if st.session_state.get(key)}
+    return {key: st.session_state[key] for key in _CHOICES if st.session_state.get(key)}
 
 
 def _watch(drawn: _Look, kept: Kept) -> None:

@@ -1,11 +1,16 @@
 """Calls every compiled function once, so that numba compiles it and keeps it on disk.
 
-``python -m gwiness.infer.compile`` says which search is ready, one in a line.
+``python -m gwiness.infer.compile`` says which search is ready, one in a line. Processes compile
+one after the other: to compile the same twice at once takes twice as long.
 """
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
 
 import numpy as np
+from filelock import FileLock
 
 from gwiness.config.galactic import GalacticConfig
 from gwiness.config.slotflow import SinusoidConfig
@@ -26,6 +31,24 @@ from gwiness.infer.kernel import cut_off
 __all__ = ["SEARCHES", "compile_galactic", "compile_search"]
 
 
+_LOCK = Path(__file__).parent / "__pycache__" / "compiling.lock"
+"""Beside what numba keeps."""
+
+
+@contextmanager
+def _in_turn() -> Iterator[None]:
+    """Wait until no other process compiles; what it has compiled need not be compiled again."""
+    lock = FileLock(_LOCK)
+    # It cannot be written, or not be locked: then two may compile at once.
+    with suppress(OSError, NotImplementedError):
+        lock.acquire()
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+@_in_turn()
 def compile_search() -> None:
     """Call every compiled function once, as a search does."""
     law = SinusoidConfig(num_min=0)
@@ -41,6 +64,7 @@ def compile_search() -> None:
     cut_off(np.zeros(2), np.eye(2), np.zeros(2), np.ones(2))
 
 
+@_in_turn()
 def compile_galactic() -> None:
     """Call every compiled function of the galactic binaries' chains once."""
     grid = TimeGrid(0.0, 10.0, 2**18)

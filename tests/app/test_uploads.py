@@ -2,6 +2,7 @@
 
 import os
 import threading
+import time
 from types import SimpleNamespace
 
 import numpy as np
@@ -11,8 +12,11 @@ from starlette.applications import Starlette
 
 from app import downloads, upload_routes, upload_rules
 from app.routes import PREFIX, ROUTES
+from app.state import FileKey
 from app.upload_rules import HEAD, Claim, Refusal, safe_name
 from app.uploads import uploads
+from app.whole_file import WholeFile
+from gwiness import jobs
 
 SIGNATURE = b"\x89HDF\r\n\x1a\n"
 ORIGIN = "http://testserver"
@@ -30,6 +34,7 @@ def whole(size, place=0):
 def zone(tmp_path, monkeypatch):
     """A server with its routes, and a page of it."""
     monkeypatch.setenv("GWINESS_UPLOADS", str(tmp_path / "uploads"))
+    monkeypatch.setenv("GWINESS_JOBS", str(tmp_path / "jobs"))
     monkeypatch.setenv("GWINESS_FREE_GIB", "0")
     app, token = Starlette(routes=ROUTES), uploads().issue()
 
@@ -229,6 +234,34 @@ def test_cancel_deletes_and_a_file_of_another_page_is_not_found(zone):
     for file in ("..", "../..", "x" * 32):
         with pytest.raises(Refusal, match="no such upload"):
             uploads().cancel(zone.token, file)
+
+
+@pytest.fixture
+def job_of_upload(zone, monkeypatch):
+    """A whole upload and a job that reads it for as long as one likes."""
+    monkeypatch.setattr(jobs, "_RUNNER", "import time; time.sleep(600)")
+    held = zone.send("PUT", 9000, whole(9000)).json()
+    work = WholeFile(FileKey.of(uploads().path(zone.token, held["id"])), "separate", "any")
+    job = work.start(0)
+    yield work, job
+    job.cancel(0.1)
+
+
+def test_what_was_made_of_a_deleted_upload_goes_with_it(zone, job_of_upload):
+    work, job = job_of_upload
+    assert zone.send("DELETE", 9000).status_code == 200
+    assert not work.folder.exists()
+    assert job.exit_code is not None
+
+
+def test_an_upload_that_a_job_reads_is_not_swept(zone, job_of_upload):
+    work, job = job_of_upload
+    later = time.time() + 3 * 86400
+    assert uploads().sweep(later) == 0
+    job.cancel(0.1)
+    assert work.folder.exists()
+    assert uploads().sweep(later) == 1
+    assert not work.folder.exists()
 
 
 @pytest.mark.parametrize(

@@ -38,14 +38,19 @@ CALM = """() => !document.querySelector('[data-testid=stSpinner], [data-testid=s
 # pressed lies inside it, or in a part that scrolls by itself.
 CUT = """() => {
   const main = document.querySelector('[data-testid=stMain]')
+  const PRESSED = 'button, a, input, select, [role=tab]'
   const found = main.scrollWidth > main.clientWidth + 1 ? [`page ${main.scrollWidth}`] : []
   const scrolls = (node) => {
     for (let at = node.parentElement; at && at !== main; at = at.parentElement) {
-      if (['auto', 'scroll'].includes(getComputedStyle(at).overflowX)) return true
+      const choices = at.role === 'radiogroup' // nothing shows that there are more
+      if (!choices && ['auto', 'scroll'].includes(getComputedStyle(at).overflowX)) return true
     }
     return false
   }
-  for (const node of main.querySelectorAll('button, a, input, select, [role=tab]')) {
+  const inside = (root) => [...root.querySelectorAll('*')].flatMap((node) =>
+    [...(node.matches(PRESSED) ? [node] : []), ...(node.shadowRoot ? inside(node.shadowRoot)
+      : [])])
+  for (const node of inside(main)) {
     const {left, right, width, height} = node.getBoundingClientRect()
     if (!width || !height || node.closest('[aria-hidden=true]') || scrolls(node)) continue
     const name = node.textContent || node.ariaLabel || node.outerHTML.slice(0, 160)

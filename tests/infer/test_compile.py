@@ -1,7 +1,10 @@
+from concurrent.futures import ThreadPoolExecutor, wait
+
+from filelock import FileLock
 from typer.testing import CliRunner
 
 from gwiness.cli import app
-from gwiness.infer import kernel
+from gwiness.infer import compile, kernel
 from gwiness.infer.compilation import Compilation
 from gwiness.infer.compile import compile_search
 from gwiness.infer.exact import ExactPosterior
@@ -22,6 +25,14 @@ def test_a_posterior_compiles_nothing_more(make_item, prior, rng):
     item = make_item([[1.0, 0.4, 2.6], [0.8, 2.0, 2.604]], 1.5)
     ExactPosterior(prior.law, "test").posterior(item, num_samples=100, rng=rng)
     assert signatures() == before
+
+
+def test_two_processes_compile_one_after_the_other():
+    with ThreadPoolExecutor() as pool, FileLock(compile._LOCK):
+        waits = pool.submit(compile_search)
+        assert wait([waits], timeout=0.5).not_done
+    assert waits.done()
+    waits.result()
 
 
 def test_compiling_in_the_background_says_what_is_ready():

@@ -15,9 +15,9 @@ from numba import njit
 from gwiness.core.errors import ScopeProblem
 from gwiness.infer.galactic.law import GalacticLaw, population_tables
 from gwiness.infer.galactic.template import frame_arrays, node_template
-from gwiness.infer.galactic.window import Window
+from gwiness.infer.galactic.window import Frame, Window
 
-__all__ = ["Learnt", "Setting", "spread_over"]
+__all__ = ["Learnt", "Setting", "check_sky", "spread_over"]
 
 _STEPS_PER_BIN = 2
 _CENTRE_LIGHT = 499.004783836  # one astronomical unit [s]
@@ -46,6 +46,27 @@ def spread_over(length: int, num: int) -> Int[np.ndarray, " n"]:
     return np.unique(np.linspace(0, max(length - 1, 0), min(num, length)).astype(int))
 
 
+def check_sky(frame: Frame) -> None:
+    """Refuse a window whose sky needs more cells than there is memory for.
+
+    Raises:
+        ScopeProblem: With what the search would take.
+    """
+    size = 2 * _latitudes(frame) ** 2 * 4 * len(frame.basis.nodes) * 8
+    if size > _MOST_BYTES:
+        raise ScopeProblem(
+            f"a search at {frame.centre * 1e3:.4g} mHz over {frame.duration / 86400:.0f} days "
+            f"would take {size / 1e9:.1f} GB and more; look lower, or at fewer days."
+        )
+
+
+def _latitudes(frame: Frame) -> int:
+    """Cells from pole to pole."""
+    years = frame.duration / _YEAR
+    turns = 2 * np.pi * frame.centre * _CENTRE_LIGHT * min(1.0, (np.pi * years) ** 2 / 2)
+    return max(6, int(np.ceil(1.3 * turns)))
+
+
 class Setting:
     """What does not change while a window is searched: tables, prior, proposals.
 
@@ -65,20 +86,13 @@ class Setting:
         self.sky, self.sky_sum = sky, np.cumsum(sky.ravel())
         bins = (window.high - window.low) * frame.duration
         self.prior, self.bins, self.derivative = law, bins, derivative
-        years = frame.duration / _YEAR
-        turns = 2 * np.pi * frame.centre * _CENTRE_LIGHT * min(1.0, (np.pi * years) ** 2 / 2)
-        num_lat = max(6, int(np.ceil(1.3 * turns)))
+        check_sky(frame)
+        num_lat = _latitudes(frame)
         self.cells = (2 * num_lat, num_lat)
         self.first = (window.low - frame.centre) * frame.duration
         self.num_steps = int(np.ceil(bins * _STEPS_PER_BIN))
         lon = (np.arange(self.cells[0]) + 0.5) / self.cells[0] * 2 * np.pi
         sin_lat = (np.arange(self.cells[1]) + 0.5) / self.cells[1] * 2 - 1
-        size = 2 * num_lat**2 * 4 * len(frame.basis.nodes) * 8
-        if size > _MOST_BYTES:
-            raise ScopeProblem(
-                f"a search at {frame.centre * 1e3:.4g} mHz over {frame.duration / 86400:.0f} days "
-                f"would take {size / 1e9:.1f} GB and more; look lower, or at fewer days."
-            )
         # Single precision is plenty for where to try.
         self.templates, self.grams, self.metric = _tables(self.arrays, derivative, lon, sin_lat)
         # Prior precision of frequency, z, longitude and sine of latitude.

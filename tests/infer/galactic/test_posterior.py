@@ -14,6 +14,7 @@ from gwiness.core.grid import TimeGrid
 from gwiness.core.item import Item
 from gwiness.core.separation import Separation
 from gwiness.core.tdi import TDI, Gaps
+from gwiness.engine import search_band
 from gwiness.evaluate.calibration import credible_rank
 from gwiness.evaluate.catalogue import match_sources
 from gwiness.infer.galactic.bands import item_spectrum
@@ -35,7 +36,7 @@ from gwiness.signal.whiten import analytic_whitener, whiten
 from gwiness.simulate.galactic import GalacticBinaries
 
 SPACE = SPACES["gb"]
-CONFIG = GalacticConfig(data="mixture", snr=(8.0, 200.0), sweeps=300, rounds=3)
+CONFIG = GalacticConfig(data="mixture", snr=(8.0, 200.0), sweeps=300, rounds=8)
 
 
 @pytest.fixture(scope="module")
@@ -144,6 +145,7 @@ def test_noise_alone_holds_no_source(noise_item, band):
     window = item_spectrum(noise_item(rng, band.one.centre), CONFIG).window(band.one)
     estimator = GalacticEstimator(CONFIG)
     assert estimator.is_quiet(window)
+    assert search_band(band.one, window, CONFIG) is None
     found = estimator.posterior(window, band.one, rng)
     assert np.isnan(found.r_hat), "no chain was needed"
     assert found.posterior.best_num == 0
