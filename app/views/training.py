@@ -153,7 +153,7 @@ def page() -> None:
     st.fragment(_watch, run_every=_LOOK_S)(look, kept)
     with head:
         facts_strip("Training", "", {"runs": _counted(look), "studies": str(len(look.files))})
-        link = st.container()
+        link = st.container(width="content")
     for problem in look.problems:
         st.warning(plain(problem), icon="⚠️")
     if look.left_out:
