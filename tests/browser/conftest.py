@@ -102,15 +102,17 @@ class Visit:
         self.page.goto(self.address + path)
         self.page.wait_for_selector(".gw-head", timeout=90_000)
 
+    def count(self, locator, count, timeout=90):
+        """Wait until there are exactly ``count``; what is drawn together need not come together."""
+        until = time.monotonic() + timeout
+        while (found := locator.count()) != count:
+            if time.monotonic() > until:
+                pytest.fail(f"{locator}: {found}, expected {count}; errors: {self.errors()}")
+            self.page.wait_for_timeout(250)
+
     def heatmaps(self, count, timeout=180):
         """Wait until exactly ``count`` heatmaps are drawn; a separation may have to run first."""
-        until = time.monotonic() + timeout
-        while time.monotonic() < until:
-            found = self.page.locator(".heatmaplayer image").count()
-            if found == count:
-                return
-            self.page.wait_for_timeout(250)
-        pytest.fail(f"{found} heatmaps are drawn, expected {count}; errors: {self.errors()}")
+        self.count(self.page.locator(".heatmaplayer image"), count, timeout)
 
     def copied_link(self):
         """What the button puts on the clipboard."""

@@ -147,7 +147,7 @@ def test_a_ticked_source_fills_the_maps_and_the_card_opens(visit):
     table.click(position={"x": 15, "y": 3.5 * 35})
     visit.page.get_by_text("window: ").wait_for(timeout=90_000)
     visit.page.get_by_text("Zoom: ").wait_for(timeout=90_000)
-    assert visit.page.get_by_role("radio", name="Galactic binaries").is_checked()
+    visit.page.get_by_role("radio", name="Galactic binaries", checked=True).wait_for()
     visit.heatmaps(4)
     visit.page.get_by_role("button", name="Show everything").click()
     visit.page.get_by_text("Zoom: ").wait_for(state="detached", timeout=90_000)

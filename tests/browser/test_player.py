@@ -87,7 +87,7 @@ def test_it_plays_by_itself_and_stop_draws_the_figure_of_the_item_on_show(visit,
     canvas_at(visit, player, 2)
     player.get_by_role("button", name="Show figure").click()
     figure_at(visit, 2)
-    assert "item=2" in visit.page.url
+    visit.page.wait_for_url("**item=2**")
     visit.check()
 
 
@@ -179,8 +179,7 @@ def test_an_output_that_is_not_there_yet_is_the_mixture_until_stop_draws_it(visi
         visit.page.keyboard.press("Escape")
         # Mixture and residual, the class inferred and injected.
         figure_at(visit, ITEMS - 1, maps=4)
-        assert "sep=Show" in visit.page.url
-        assert "src=GB" in visit.page.url
+        visit.page.wait_for_url(re.compile("(?=.*sep=Show).*src=GB"))
     visit.check()
 
 

@@ -24,8 +24,7 @@ def test_the_sample_study_is_alive(visit):
     visit.page.get_by_text("PED-ANOVA of the best").first.wait_for(timeout=90_000)
     # One bar for each hyper-parameter.
     bars = visit.page.locator(".barlayer .point path")
-    bars.first.wait_for(timeout=60_000)
-    assert bars.count() == 5
+    visit.count(bars, 5)
     visit.check()
 
 
@@ -33,11 +32,11 @@ def test_a_link_restores_its_runs_and_is_copied(visit):
     opened(visit, LINK)
     visit.page.get_by_text("Every run against the time of its creation").wait_for(timeout=90_000)
     tags = visit.page.get_by_test_id("stMultiSelect").locator("[data-tag]")
-    tags.first.wait_for(timeout=90_000)
+    visit.count(tags, len(CHOSEN))
     assert sorted(tags.all_text_contents()) == sorted(CHOSEN)
     # And these are drawn: an entry each in the legend of the first figure.
     entries = visit.page.locator(".js-plotly-plot").first.locator(".legendtext")
-    entries.first.wait_for(timeout=60_000)
+    visit.count(entries, len(CHOSEN))
     assert sorted(entries.all_text_contents()) == sorted(CHOSEN)
     for name in CHOSEN:
         assert name.replace("/", "%2F") in visit.page.url
