@@ -2,7 +2,7 @@
 
 The address that the browser shows leaves out what has its first value; that value may be another
 one elsewhere (another sample, other colour limits). The link leaves out nothing, but for choices
-in parts of a page that are drawn alone: those are copied from the address.
+below the head of a page: those are copied from the address.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -19,7 +19,7 @@ from gwiness.core.catalogue import KIND_TITLES
 from gwiness.plots.streams import NOISE_TITLES
 from gwiness.plots.style import short_title
 
-__all__ = ["link_button", "view_link", "view_query"]
+__all__ = ["link_button", "view_button", "view_link"]
 
 _PAGE: Mapping[str, Callable[[Any], str]] = {
     "tab": str,
@@ -46,7 +46,6 @@ export default function (component) {
     const rest = more.length ? "&" + new URLSearchParams(more) : ""
     return location.origin + location.pathname + "?" + data.query + rest
   }
-  button.textContent = "Copy link"
   button.onclick = async () => {
     try {
       await navigator.clipboard.writeText(link())
@@ -59,8 +58,10 @@ export default function (component) {
       document.execCommand("copy")
       box.remove()
     }
+    // It stays while the page is drawn anew around it.
     button.textContent = "Copied"
-    setTimeout(() => { button.textContent = "Copy link" }, 1500)
+    clearTimeout(button.timer)
+    button.timer = setTimeout(() => { button.textContent = "Copy link" }, 1500)
   }
 }
 """
@@ -74,8 +75,8 @@ button:hover, button:focus-visible {border-color:var(--st-primary-color);
 """
 
 
-def view_query(shown: Loaded) -> dict[str, str | list[str]]:
-    """What the link says, by key."""
+def _query(shown: Loaded) -> dict[str, str | list[str]]:
+    """What the link says, by key, but for `_PAGE`."""
     view, key, dt = shown.view, shown.key, shown.info.dt or 1.0
     sinusoid = shown.info.format == "sinusoid"
     query: dict[str, str | list[str]] = {
@@ -96,7 +97,7 @@ def view_query(shown: Loaded) -> dict[str, str | list[str]]:
     query |= {name: f"{value:g}" for name, value in answers.items() if value is not None}
     if key.channels is not None:
         query["chan"] = ",".join(key.channels)
-    return query | (_sinusoid(shown) if sinusoid else _lisa(shown)) | _page()
+    return query | (_sinusoid(shown) if sinusoid else _lisa(shown))
 
 
 def _sinusoid(shown: Loaded) -> dict[str, str | list[str]]:
@@ -133,14 +134,22 @@ def _page() -> dict[str, str | list[str]]:
         if st.session_state.get(key):
             query[key] = label(st.session_state[key])
         elif key in st.query_params:
-            # A page's first run: its head is drawn before what the address chooses.
+            # A page's first run: the text is drawn before what the address chooses.
             query[key] = st.query_params[key]
     return query
 
 
 def view_link(shown: Loaded) -> str:
     """The link, from the question mark on."""
-    return "?" + urlencode(view_query(shown), doseq=True)
+    return "?" + urlencode(_query(shown) | _page(), doseq=True)
+
+
+def view_button(shown: Loaded) -> None:
+    """The button that copies it; what the page itself has chosen is copied from the address.
+
+    A page's head, with this button in it, is drawn before the choices below it.
+    """
+    link_button(_query(shown), tuple(_PAGE))
 
 
 def link_button(query: Mapping[str, str | list[str]], address: Sequence[str] = ()) -> None:

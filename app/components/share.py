@@ -4,7 +4,7 @@ import streamlit as st
 
 from app import cache, exports, galactic_search
 from app.components.export import command_line
-from app.components.link import link_button, view_link, view_query
+from app.components.link import view_button, view_link
 from app.components.panels import image_choice
 from app.components.text import escaped, plain
 from app.galactic_search import BandRequest
@@ -25,7 +25,7 @@ def share(shown: Loaded) -> None:
     with st.container(
         horizontal=True, gap="small", vertical_alignment="center", width="content", key="share"
     ):
-        link_button(view_query(shown))
+        view_button(shown)
         with st.popover("Listen"):
             _listen(shown)
         with st.popover("Report"):

@@ -25,6 +25,9 @@ ARGS = [
     "--disable-sync",
 ]
 
+CALM = """() => !document.querySelector('[data-testid=stSpinner], [data-testid=stSkeleton]')
+  && !document.querySelector('[data-stale=true]')"""
+
 
 def pytest_collection_modifyitems(items):
     for item in items:
@@ -103,7 +106,7 @@ class Visit:
         self.page.wait_for_selector(".gw-head", timeout=90_000)
 
     def count(self, locator, count, timeout=90):
-        """Wait until there are exactly ``count``; what is drawn together need not come together."""
+        """Wait until there are exactly ``count``; what is drawn together may come apart."""
         until = time.monotonic() + timeout
         while (found := locator.count()) != count:
             if time.monotonic() > until:
@@ -113,6 +116,11 @@ class Visit:
     def heatmaps(self, count, timeout=180):
         """Wait until exactly ``count`` heatmaps are drawn; a separation may have to run first."""
         self.count(self.page.locator(".heatmaplayer image"), count, timeout)
+
+    def calm(self):
+        """Wait until nothing is drawn anew."""
+        self.page.wait_for_function(CALM, timeout=180_000)
+        self.page.wait_for_timeout(500)
 
     def copied_link(self):
         """What the button puts on the clipboard."""

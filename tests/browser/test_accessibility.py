@@ -31,9 +31,6 @@ AXE = """async ([chrome, rules]) => {
       [...any, ...all, ...none][0]?.message ?? '']))
 }"""
 
-CALM = """() => !document.querySelector('[data-testid=stSpinner], [data-testid=stSkeleton]')
-  && !document.querySelector('[data-stale=true]')"""
-
 # What a narrow screen cuts off: the page itself never scrolls sideways, and whatever is to be
 # pressed lies inside it, or in a part that scrolls by itself.
 CUT = """() => {
@@ -87,21 +84,16 @@ def axe():
     return Path(package.__file__).with_name("axe.min.js").read_text(encoding="utf-8")
 
 
-def calm(visit):
-    visit.page.wait_for_function(CALM, timeout=180_000)
-    visit.page.wait_for_timeout(500)
-
-
 def complaints(visit, axe, where):
     """What axe-core finds in the light theme, and of colours in the dark one; what is cut off."""
     visit.page.set_viewport_size({"width": 390, "height": 844})
-    calm(visit)
+    visit.calm()
     found = [(where, "390 pixels wide", cut) for cut in visit.page.evaluate(CUT)]
     visit.page.set_viewport_size({"width": 1440, "height": 900})
     for scheme, rules in (("light", None), ("dark", ["color-contrast"])):
         visit.page.emulate_media(color_scheme=scheme)
         visit.page.wait_for_timeout(400)
-        calm(visit)
+        visit.calm()
         visit.page.evaluate(axe)
         here = visit.page.evaluate(AXE, [[entry[:2] for entry in CHROME], rules])
         found += [(where, scheme, *each) for each in here]
@@ -161,18 +153,18 @@ def test_tab_and_a_few_keys_do_what_the_mouse_does(visit):
     page = visit.page
     visit.open("/?sep=Show&src=GB&model=scnet-lisa-fast")
     visit.heatmaps(ONE_CLASS)
-    calm(visit)
+    visit.calm()
     tab_until(visit, lambda at: at["key"] == "slider-0")
     tab_until(visit, lambda at: at["key"] == "next")
     page.keyboard.press("Enter")
     item_shown(visit, 2)
-    calm(visit)
+    visit.calm()
     # The button still has the focus: the outputs are a few stops on.
     tab_until(visit, lambda at: at["key"] == "sep" and at["name"] == "Hide", 20)
     page.keyboard.press("Enter")
     visit.heatmaps(1)
     item_shown(visit, 2)
-    calm(visit)
+    visit.calm()
     tab_until(visit, lambda at: at["role"] == "tab" and at["name"] == "Spectrogram")
     tab_until(visit, lambda at: at["player"] and at["name"] == "Start", 20)
     page.keyboard.press("ArrowRight")

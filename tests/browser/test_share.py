@@ -34,11 +34,13 @@ def test_a_copied_link_opens_the_same_view(visit):
     assert link.startswith(visit.address)
     for part in ("file=", "item=1", "ch=E", "lim=fixed", "cmin=-2", "cmax=21", "zoom=", "band="):
         assert part in link
+    visit.calm()
     before = visit.page.evaluate(SETTINGS)
     visit.open(link.removeprefix(visit.address))
     item_shown(visit, 2)
     visit.heatmaps(ONE_CLASS)
     visit.page.get_by_text("Zoom: 5.00 to 10.00 d").wait_for(timeout=90_000)
+    visit.calm()
     assert visit.page.evaluate(SETTINGS) == before
     assert visit.copied_link() == link
     visit.check()
