@@ -36,7 +36,7 @@ from gwiness.core.study import Study
 from gwiness.core.tdi import Whitened
 from gwiness.io import probe
 from gwiness.io.formats import open_recording
-from gwiness.io.recording import ReadOptions, Recording
+from gwiness.io.recording import Recording
 from gwiness.io.runs import read_run
 from gwiness.io.study import read_studies
 from gwiness.signal.whiten import whiten_stems
@@ -195,8 +195,7 @@ def recording(key: FileKey) -> Recording:
     Raises:
         FileProblem: One sentence, if it cannot be used.
     """
-    options = ReadOptions(dt=key.dt, channels=key.channels, item_days=key.item_days)
-    return open_recording(key.paths, options)
+    return open_recording(key.paths, key.options)
 
 
 def can_be_summed(paths: list[Path]) -> bool:

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,6 +11,7 @@ import numpy as np
 import streamlit as st
 
 from app import cache
+from app.beside import beside
 from app.state import FileKey
 from gwiness import __version__, jobs
 from gwiness.config.analysis import AnalysisConfig
@@ -152,6 +154,7 @@ class GalaxyFound:
         stems: Scores of the network's stem and of the refined one, if there are both.
         overlaps: Normalised overlaps of sources found and injected (J, K), if there is a truth.
         path: The result file.
+        origin: What made it, if it lies beside the data file; else it is this page's own.
     """
 
     catalogue: Catalogue
@@ -159,6 +162,7 @@ class GalaxyFound:
     stems: tuple[StemScore, StemScore] | None
     overlaps: np.ndarray | None
     path: Path
+    origin: str = ""
 
 
 def whole_galaxy(model: str | None) -> BandRequest:
@@ -215,20 +219,21 @@ def search_galaxy(key: FileKey, index: int, request: BandRequest) -> jobs.Job:
 
 
 def galaxy_found(key: FileKey, index: int, request: BandRequest) -> GalaxyFound | None:
-    """What that search found; None while there is no result.
+    """What that search found, or one whose result lies beside the file; None if there is neither.
 
     Raises:
         FileProblem: If the result is damaged.
     """
-    path = galaxy_folder(key, index, request) / "result.h5"
-    if not path.exists():
+    found = _result(key, index, request)
+    if found is None:
         return None
+    path, origin, changed = found
 
     def make() -> GalaxyFound:
         from gwiness.engine import galactic_overlaps
 
-        found = cache.item(key, index)
-        tdi, truth = found.mixture, found.catalogues.get("gb")
+        item = cache.item(key, index)
+        tdi, truth = item.mixture, item.catalogues.get("gb")
         with ResultFile(path) as result:
             catalogue = result.catalogue(index, "gb")
             separation = result.separation(index) if index in result.items else None
@@ -240,9 +245,19 @@ def galaxy_found(key: FileKey, index: int, request: BandRequest) -> GalaxyFound 
         if truth is not None:
             overlaps = galactic_overlaps(catalogue, truth, tdi.grid, tdi.generation)
         refined = None if separation is None else separation.refined.get("gb")
-        return GalaxyFound(catalogue, refined, stems, overlaps, path)
+        return GalaxyFound(catalogue, refined, stems, overlaps, path, origin)
 
-    return cache.stores()["galaxy"].get((key, index, request), make)
+    return cache.stores()["galaxy"].get((key, index, request, path, changed), make)
+
+
+def _result(key: FileKey, index: int, request: BandRequest) -> tuple[Path, str, int] | None:
+    """Where the result lies, what made it if it is not this page's own, its last change [ns]."""
+    path = galaxy_folder(key, index, request) / "result.h5"
+    with suppress(FileNotFoundError):
+        return path, "", path.stat().st_mtime_ns
+    wanted = request.data, request.model, request.noise
+    fits = (each for each in beside(key, index) if index in each.searched(*wanted))
+    return next(((each.path, each.origin, each.changed) for each in fits), None)
 
 
 @st.cache_data(max_entries=20, show_spinner=False)

@@ -1,6 +1,7 @@
 """Data files below some folders: names, sizes, dates. Links that lead out are left out."""
 
 import os
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -8,6 +9,7 @@ from pathlib import Path
 
 __all__ = ["Found", "Listing", "is_text", "scan"]
 
+_RESULT = re.compile(r"(.+?)(-item\d+)?-result\.h5", re.DOTALL)
 _SUFFIXES = (".h5", ".hdf5", ".hdf")
 _UNLISTED = {"runs", "models", "node_modules", "site-packages", "__pycache__"}
 _MAX_DEPTH = 3
@@ -56,7 +58,16 @@ def scan(folders: Sequence[Path]) -> Listing:
             cut.append(str(folder))
         for each in files[:_MAX_FILES]:
             found.setdefault(each.path, each)
+    # They are shown with the files that they are of.
+    for path in [path for path in found if _data_of(path) in found]:
+        del found[path]
     return Listing(tuple(found.values()), tuple(cut))
+
+
+def _data_of(path: str) -> str | None:
+    """The data file that a result lies beside, by its name (`app.beside`); None if it is none."""
+    match = _RESULT.fullmatch(path)
+    return None if match is None else f"{match[1]}.h5"
 
 
 def is_text(path: str) -> bool:

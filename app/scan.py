@@ -17,7 +17,7 @@ from app.state import FileKey, give_way
 from app.whole_file import WholeFile
 from gwiness.core.errors import GwinessError
 from gwiness.io.formats import open_recording
-from gwiness.io.recording import ReadOptions, Recording
+from gwiness.io.recording import Recording
 from gwiness.plots.overview import item_loudness
 from gwiness.plots.scores import stem_scores
 from gwiness.signal.whiten import whiten_stems
@@ -66,10 +66,8 @@ class _Background(ABC):
             return not self.finished and time.monotonic() - self._asked < _PATIENCE_S
 
     def _work(self) -> None:
-        key = self.key
-        options = ReadOptions(dt=key.dt, channels=key.channels, item_days=key.item_days)
         try:
-            with open_recording(key.paths, options) as recording:
+            with open_recording(self.key.paths, self.key.options) as recording:
                 pieces = self._pieces(recording)
                 while self._wanted():
                     give_way(_MOST_WAIT_S)

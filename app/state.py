@@ -15,7 +15,7 @@ from typing import Any, Literal
 import streamlit as st
 
 from gwiness.core.errors import FileProblem
-from gwiness.io.recording import RecordingInfo
+from gwiness.io.recording import ReadOptions, RecordingInfo
 from gwiness.plots.streams import NoiseChoice, Processing
 
 __all__ = [
@@ -92,6 +92,11 @@ class FileKey:
     def paths(self) -> tuple[str, ...]:
         """All files."""
         return (self.path, *self.more)
+
+    @property
+    def options(self) -> ReadOptions:
+        """What the user answered, for the reader."""
+        return ReadOptions(dt=self.dt, channels=self.channels, item_days=self.item_days)
 
     @property
     def flags(self) -> list[str]:

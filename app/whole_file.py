@@ -6,10 +6,12 @@ An item is read as soon as it is finished, whether the job goes on, was cancelle
 import hashlib
 import shutil
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, TypeVar
 
+from app.beside import Beside, beside, beside_all
 from app.state import FileKey
 from gwiness import __version__, jobs
 from gwiness.core.card import ModelCard
@@ -81,17 +83,18 @@ class WholeFile:
 
     @property
     def job(self) -> jobs.Job | None:
-        """The last one that was started."""
+        """The last job that was started."""
         return jobs.latest(self.folder)
 
     @property
     def items(self) -> frozenset[int]:
-        """Items that are finished.
+        """Items that are finished, by a job or in a result beside the file.
 
         Raises:
             FileProblem: If the result is damaged.
         """
-        return finished_items(self.result) if self.folder.is_dir() else frozenset()
+        found = finished_items(self.result) if self.folder.is_dir() else frozenset()
+        return found.union(*(self._beside(each) for each in beside_all(self.key)))
 
     def separation(self, index: int) -> Separation | None:
         """Separation of a finished item; None if there is none or it cannot be read."""
@@ -102,13 +105,20 @@ class WholeFile:
         return self._read(finished_posterior, index)
 
     def _read(self, read: Callable[[Path, int], Value | None], index: int) -> Value | None:
-        if not self.folder.is_dir():
-            return None
-        try:
-            return read(self.result, index)
-        except GwinessError:
-            # It is computed anew then; `items` says what is wrong.
-            return None
+        results = [self.result] if self.folder.is_dir() else []
+        results += [each.path for each in beside(self.key, index) if index in self._beside(each)]
+        for result in results:
+            # It is computed anew if it cannot be read; `items` says what is wrong.
+            with suppress(GwinessError):
+                value = read(result, index)
+                if value is not None:
+                    return value
+        return None
+
+    def _beside(self, found: Beside) -> frozenset[int]:
+        """Items of which a result beside the file holds what is wanted."""
+        which = found.separated_by if self.verb == "separate" else found.inferred_by
+        return which(self.model)
 
 
 def result_bytes(info: RecordingInfo, card: ModelCard) -> int:

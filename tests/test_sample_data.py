@@ -9,15 +9,20 @@ import pytest
 from gwiness.config.slotflow import SlotFlowConfig
 from gwiness.config.tuning import TuningConfig
 from gwiness.io.formats import open_recording
+from gwiness.io.recording import ReadOptions
+from gwiness.io.results import ResultFile
 from gwiness.io.runs import read_run
+from gwiness.store import MODELS, read_card
 
 FOLDER = Path(__file__).resolve().parent.parent / "sample_data"
 MANIFEST = tomllib.loads((FOLDER / "manifest.toml").read_text(encoding="utf-8"))
-FILES, STUDIES = MANIFEST["file"], MANIFEST["study"]
+FILES, STUDIES, RESULTS = MANIFEST["file"], MANIFEST["study"], MANIFEST["result"]
 
 
 def test_manifest_lists_every_file():
-    assert {entry["name"] for entry in FILES} == {path.name for path in FOLDER.glob("*.h5")}
+    assert {entry["name"] for entry in FILES + RESULTS} == {
+        path.name for path in FOLDER.glob("*.h5")
+    }
     assert {entry["name"] for entry in STUDIES} == {
         path.name for path in FOLDER.iterdir() if path.is_dir()
     }
@@ -33,6 +38,18 @@ def test_file_is_the_recorded_one_and_opens(entry):
         item = recording.item(0)
     assert item.catalogues
     assert entry["command"].startswith("gwiness simulate")
+
+
+@pytest.mark.parametrize("entry", RESULTS, ids=lambda entry: entry["name"])
+def test_result_is_the_recorded_one_and_of_its_file(entry):
+    path = FOLDER / entry["name"]
+    assert hashlib.sha256(path.read_bytes()).hexdigest() == entry["sha256"]
+    with ResultFile(path) as result:
+        assert result.header.is_of(FOLDER / entry["of"], ReadOptions())
+        assert result.catalogue_items == tuple(range(entry["items"]))
+        # Made with the separator that is shipped.
+        card = read_card(MODELS / result.header.settings["separator"])
+        assert result.header.weights(card.name) == card.sha256
 
 
 @pytest.mark.parametrize("entry", STUDIES, ids=lambda entry: entry["name"])

@@ -6,12 +6,13 @@ import numpy as np
 import streamlit as st
 
 from app import galactic_search
+from app.beside import path_beside
 from app.components.export import command_line, downloads
 from app.components.job import watch
 from app.components.panels import toolbar
 from app.components.text import plain
 from app.galactic_search import DATA, BandRequest, GalaxyFound
-from app.state import Loaded
+from app.state import Loaded, short_path
 from gwiness import jobs
 from gwiness.config.galactic import GalacticConfig
 from gwiness.core.catalogue import Catalogue
@@ -99,6 +100,8 @@ def _request(shown: Loaded) -> BandRequest:
 
 
 def _catalogue(shown: Loaded, item: Item, found: GalaxyFound, request: BandRequest) -> None:
+    if found.origin:
+        st.caption(f"From {plain(found.origin)}, which lies beside the file.")
     likely = np.zeros(0, dtype=int)
     if len(found.catalogue):
         likely = np.flatnonzero(found.catalogue["p_match"] > CLAIMED)
@@ -165,7 +168,9 @@ def _catalogue(shown: Loaded, item: Item, found: GalaxyFound, request: BandReque
         alt="Catalogue of the sources found",
     )
     words = galactic_search.infer_words(shown.index, request)
-    line = command_line(shown, "infer", *words, "--out", "result.h5")
+    # Under this name the page finds what the command line has made.
+    out = short_path(str(path_beside(shown.key.path, shown.index)))
+    line = command_line(shown, "infer", *words, "--out", out)
     full = {name: found.catalogue[name].tolist() for name in _columns(found.catalogue)}
     downloads(
         shown,

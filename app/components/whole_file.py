@@ -7,6 +7,7 @@ from typing import Literal
 import streamlit as st
 
 from app import cache, files
+from app.beside import beside_all, path_beside
 from app.components.job import watch
 from app.components.text import counted, plain, size_text
 from app.downloads import offer
@@ -41,8 +42,15 @@ def whole_file(shown: Loaded) -> None:
     except GwinessError as error:
         st.error(plain(str(error)))
         return
+    for each in beside_all(shown.key):
+        if each.problem:
+            st.caption(f"A result beside the file is not shown: {plain(each.problem)}")
+        else:
+            st.caption(f"Shown as well: {plain(each.origin)}, which lies beside the file.")
     if finished == shown.info.num_items:
         st.caption(f"All {finished} items are {_DONE[work.verb]}: a step reads them.")
+        if not work.result.exists():
+            return
         name = f"{Path(shown.info.name).stem}-result.h5"
         st.link_button("Result (HDF5)", offer(files.token(), work.result, name), width="stretch")
         return
@@ -65,7 +73,8 @@ def _form(shown: Loaded, work: WholeFile, finished: int) -> None:
         f"be used or left meanwhile, and what is finished is shown at once.{room}"
     )
     words = [short_path(word) if word == work.key.path else word for word in work.argv]
-    line = shlex.join(["gwiness", *words, "--out", "result.h5"])
+    # Under this name the page finds what the command line has made.
+    line = shlex.join(["gwiness", *words, "--out", short_path(str(path_beside(work.key.path)))])
     st.code(line, language="bash", wrap_lines=True)
     label = "Go on" if finished else f"{verb} {counted(num, 'item')}"
     if st.button(label, key="whole-start", type="primary"):

@@ -169,7 +169,7 @@ def _run(
     engine = Engine(models or store.MODELS)
     with open_recording(file, options) as recording:
         indices = _chosen(items, recording.info.num_items)
-        writer = ResultWriter(out, _header(verb, file, settings, engine))
+        writer = ResultWriter(out, _header(verb, file, settings, engine, options))
         left = [index for index in indices if index not in writer.done]
         if left and verb != "separate" and recording.info.format == "sinusoid" and settings.refine:
             _compile()
@@ -212,7 +212,7 @@ def _run(
         for index in (indices if binaries else [])
         for row in writer.found(index, "gb")
     ]
-    path = writer.finish()
+    path = writer.finish(posteriors=settings.keep == "everything")
     facts = {"out": str(path), "items": len(indices), "computed": computed, "posteriors": rows}
     if found:
         facts["galactic"] = found
@@ -301,14 +301,16 @@ def _print(rows: Sequence[Mapping[str, Any]]) -> None:
             typer.echo(f"item {row['item']}: {note}", err=True)
 
 
-def _header(verb: str, file: Path, settings: AnalysisConfig, engine: "Engine") -> "ResultHeader":
-    from gwiness.io.results import ResultHeader, identify
+def _header(
+    verb: str, file: Path, settings: AnalysisConfig, engine: "Engine", options: "ReadOptions"
+) -> "ResultHeader":
+    from gwiness.io.result_header import ResultHeader, as_read, identify
 
-    wanted = {"separate": {settings.separator}, "infer": {settings.posterior}}
-    names = wanted.get(verb, {settings.separator, settings.posterior})
+    names = {settings.separator} | ({settings.posterior} if verb != "separate" else set())
     cards = {
         card.name: (engine.models_root / card.name / "card.toml").read_text(encoding="utf-8")
         for card in engine.cards()
         if card.name in names
     }
-    return ResultHeader(verb, (identify(file),), settings.to_toml(), cards)
+    identity = (identify(file),)
+    return ResultHeader(verb, identity, settings.to_toml(), cards, read=as_read(options))

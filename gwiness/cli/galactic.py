@@ -88,6 +88,7 @@ def infer_galactic(
         both and the item holds the truth.
     """
     from gwiness.core.band import CORE_BINS
+    from gwiness.core.catalogue import Catalogue
     from gwiness.core.seeds import generator
     from gwiness.infer.compile import compile_galactic
     from gwiness.infer.galactic.catalogue import catalogue_of
@@ -121,7 +122,8 @@ def infer_galactic(
         rng = generator(settings.seed, "refined", index)
         separation = refined(separation, writer.posteriors(index), item.mixture.generation, rng)
         stems = _stem_scores(item, separation)
-    writer.put(index, separation=separation)
+    kept = separation if settings.keep == "everything" else None
+    writer.put(index, separation=kept, catalogue=Catalogue.empty("gb"))
     return stems
 
 

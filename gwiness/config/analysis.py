@@ -1,5 +1,7 @@
 """Settings of ``gwiness separate``, ``infer`` and ``analyse``."""
 
+from typing import Literal
+
 from pydantic import Field, PositiveInt
 
 from gwiness.config.base import Config
@@ -27,5 +29,8 @@ class AnalysisConfig(Config):
     where separating takes seconds."""
     galactic: GalacticConfig = GalacticConfig()
     """Where and how galactic binaries of LISA items are inferred."""
+    keep: Literal["everything", "catalogue"] = "everything"
+    """What a result holds of LISA items whose binaries are inferred; ``catalogue`` leaves out
+    the streams (12 MB an item of 30 days) and the bands' posteriors: the sources found stay."""
     seed: int = Field(default=0, ge=0)
     """Seed of the posterior samples."""

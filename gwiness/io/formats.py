@@ -113,7 +113,7 @@ def _dispatch(files: list[h5py.File], paths: list[Path], options: ReadOptions) -
     if kinds[0] == "result":
         raise IsResult(
             f"{paths[0].name}: this is a result of gwiness, not data; open the data file that it "
-            "was made from and load the result beside it."
+            "was made from: a result named NAME-result.h5 beside NAME.h5 is shown with it."
         )
     return _OPENERS[kinds[0]](files[0], paths[0], options)
 

@@ -84,6 +84,13 @@ class ReadOptions:
         ):
             raise GwinessError(f"channels {self.channels}: expected different names, e.g. A,E,T.")
 
+    @property
+    def given(self) -> dict[str, Any]:
+        """What the user did add, by name."""
+        names = ("dt", "channels", "dataset", "item_samples", "item_days", "generation")
+        values = {name: getattr(self, name) for name in names}
+        return {name: value for name, value in values.items() if value is not None}
+
     def item_length(self, dt: float) -> int:
         """Length of an item of a continuous stream sampled every ``dt`` [s], in samples."""
         if self.item_days is not None:

@@ -14,7 +14,8 @@
 /catalogue/<item>/<kind>/<column>     (K,) f8, attribute ``unit``: sources found
 ```
 Root attributes: ``verb``, ``version``, ``created``, ``config`` (TOML), ``card.<model>`` (TOML),
-``input_name``, ``input_size``, ``input_sha256`` (of the first MiB) of every input file; with a
+``input_name``, ``input_size``, ``input_sha256`` (of the first MiB) of every input file, ``read``
+(JSON: what the user added to what the file says); with a
 separation also ``dt``, ``channels``, ``stems``, ``refined``, ``model``. The group of a posterior
 has the attributes ``model``, ``kind``, ``notes``, ``space`` (JSON), perhaps ``label`` (which part
 of the item), and perhaps a group ``amortised`` like itself.
@@ -51,6 +52,7 @@ from gwiness.io.hdf5 import (
 )
 from gwiness.io.probe import look
 from gwiness.io.recording import RecordingInfo, file_facts, parse_channels, plain_names
+from gwiness.io.result_header import ResultHeader, read_header
 from gwiness.io.rows import catalogue_from_columns
 
 __all__ = [
@@ -103,10 +105,10 @@ class ResultFile(Closing):
         self._mixture: h5py.Dataset | None = None
         if find_node(file, "separation") is not None:
             self._open_separation()
-        group = find_node(file, "posterior")
-        names = member_names(group) if isinstance(group, h5py.Group) else []
-        numbers = (int(name) for name in names if name.isdecimal() and len(name) < _MAX_DIGITS)
-        self.posterior_items = tuple(sorted(numbers))
+        self.posterior_items = _numbers(file, "posterior")
+        self.catalogue_items = _numbers(file, "catalogue")
+        self.model = attr_label(file, "model") or ""
+        self.created = attr_label(file, "created") or ""
         self.info = self._describe()
 
     def _open_separation(self) -> None:
@@ -135,12 +137,15 @@ class ResultFile(Closing):
     def _describe(self) -> RecordingInfo:
         size, modified = file_facts([self.path])
         has = self._mixture is not None
-        facts = {"items with posteriors": str(len(self.posterior_items))}
+        facts = {
+            "items with posteriors": str(len(self.posterior_items)),
+            "items with catalogues": str(len(self.catalogue_items)),
+        }
         return RecordingInfo(
             paths=(self.path,),
             format="result",
             title=f"GWINESS result of {attr_label(self._file, 'verb') or 'an unknown verb'}",
-            num_items=len(self.items) if has else len(self.posterior_items),
+            num_items=len(self.items if has else self.posterior_items or self.catalogue_items),
             num=0 if self._mixture is None else self._mixture.shape[2],
             dt=self._dt if has else None,
             channels=self._channels if has else (),
@@ -149,6 +154,15 @@ class ResultFile(Closing):
             modified=modified,
             attributes={**facts, **attributes_as_text(self._file)},
         )
+
+    @property
+    def header(self) -> ResultHeader:
+        """What made it.
+
+        Raises:
+            FileProblem: If it cannot be read.
+        """
+        return read_header(self._file)
 
     def card(self, model: str) -> str | None:
         """Card (TOML) of ``model``, as it was when the result was made."""
@@ -182,7 +196,7 @@ class ResultFile(Closing):
                 mixture,
                 stems,
                 residual,
-                attr_label(self._file, "model") or "",
+                self.model,
                 self._warnings(row),
                 refined,
             )
@@ -274,6 +288,15 @@ class ResultFile(Closing):
     def close(self) -> None:
         """Close the file."""
         self._file.close()
+
+
+def _numbers(file: h5py.File, name: str) -> tuple[int, ...]:
+    """Items that a group has members for."""
+    group = find_node(file, name)
+    names = member_names(group) if isinstance(group, h5py.Group) else []
+    return tuple(
+        sorted(int(each) for each in names if each.isdecimal() and len(each) < _MAX_DIGITS)
+    )
 
 
 def _generation(group: h5py.Group, which: int) -> float | None:

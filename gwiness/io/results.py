@@ -10,22 +10,21 @@ import hashlib
 import json
 import re
 import shutil
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
-from datetime import UTC, datetime
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import h5py
 import numpy as np
 
-from gwiness import __version__
 from gwiness.core.catalogue import Catalogue
 from gwiness.core.errors import FileProblem
 from gwiness.core.parameters import ParameterSpace
 from gwiness.core.posterior import Posterior, SampleSet
 from gwiness.core.separation import Separation
 from gwiness.io.hdf5 import atomic_h5
+from gwiness.io.result_header import InputIdentity, ResultHeader, identify, write_header
 from gwiness.io.result_reader import (
     SCHEMA,
     ResultFile,
@@ -49,43 +48,6 @@ __all__ = [
     "read_separation",
     "write_separation",
 ]
-
-_HEAD_BYTES = 2**20
-
-
-@dataclass(frozen=True)
-class InputIdentity:
-    """Which file a result was made from: name, size [bytes], SHA-256 of its first MiB."""
-
-    name: str
-    size: int
-    sha256: str
-
-
-def identify(path: Path) -> InputIdentity:
-    """Identity of ``path``, without reading more than its first MiB."""
-    with path.open("rb") as stream:
-        digest = hashlib.sha256(stream.read(_HEAD_BYTES)).hexdigest()
-    return InputIdentity(path.name, path.stat().st_size, digest)
-
-
-@dataclass(frozen=True)
-class ResultHeader:
-    """What made a result.
-
-    Arguments:
-        verb: ``separate``, ``infer`` or ``analyse``.
-        inputs: Identity of each input file.
-        config: Configuration, TOML.
-        cards: Card of each model by name, TOML.
-        version: Version of gwiness.
-    """
-
-    verb: str
-    inputs: tuple[InputIdentity, ...]
-    config: str = ""
-    cards: Mapping[str, str] = field(default_factory=dict)
-    version: str = __version__
 
 
 class ResultWriter:
@@ -187,15 +149,19 @@ class ResultWriter:
                 found += [posterior_of(group) for group in part.get("posterior", {}).values()]
         return found
 
-    def finish(self) -> Path:
+    def finish(self, posteriors: bool = True) -> Path:
         """Put all parts together under the final name, and remove them.
+
+        Arguments:
+            posteriors: False to leave out those of parts of items, which may be large: their
+                catalogues stay.
 
         Raises:
             FileProblem: If items have different grids, channels, stems or models.
         """
         parts = _part_items(self._parts)
         with atomic_h5(self.path) as file:
-            _write_header(file, self.header)
+            write_header(file, self.header, SCHEMA)
             separated = []
             for index, path in sorted(parts.items()):
                 with h5py.File(path, "r") as part:
@@ -203,7 +169,10 @@ class ResultWriter:
                         separated.append((index, path))
                     if "posterior" in part:
                         part.copy("posterior", file, name=f"posterior/{index}")
-                _join_parts(file, index, _parts_of(self._parts, index))
+                    if "catalogue" in part:
+                        # Also an item in which nothing was found has been searched.
+                        file.require_group(f"catalogue/{index}")
+                _join_parts(file, index, _parts_of(self._parts, index), posteriors)
             if separated:
                 _stack(file, separated)
         shutil.rmtree(self._parts)
@@ -263,13 +232,13 @@ def _parts_of(folder: Path, index: int) -> dict[int, Path]:
     return {int(match[1]): path for match, path in sorted(found, key=str) if match}
 
 
-def _join_parts(file: h5py.File, index: int, parts: Mapping[int, Path]) -> None:
+def _join_parts(file: h5py.File, index: int, parts: Mapping[int, Path], posteriors: bool) -> None:
     """Posteriors of an item's parts side by side, their catalogues one below the other."""
     columns: dict[str, list[np.ndarray]] = {}
     attributes: dict[str, dict[str, Any]] = {}
     for _, path in sorted(parts.items()):
         with h5py.File(path, "r") as part:
-            for name, group in part.get("posterior", {}).items():
+            for name, group in (part.get("posterior", {}) if posteriors else {}).items():
                 part.copy(group, file.require_group(f"posterior/{index}"), name=name)
             for kind, group in part.get("catalogue", {}).items():
                 for name, column in group.items():
@@ -287,26 +256,6 @@ def _write_catalogue(group: h5py.Group, catalogue: Catalogue) -> None:
     for name in (*catalogue.space.names, *catalogue.extra):
         group[name] = catalogue[name]
         group[name].attrs["unit"] = units.get(name, "1")
-
-
-def _write_header(file: h5py.File, header: ResultHeader) -> None:
-    file.attrs.update(
-        {
-            "gwiness_schema": SCHEMA,
-            "verb": header.verb,
-            "version": header.version,
-            "created": datetime.now(UTC).isoformat(timespec="seconds"),
-            "config": header.config,
-            "input_name": _texts([entry.name for entry in header.inputs]),
-            "input_size": np.array([entry.size for entry in header.inputs], dtype="i8"),
-            "input_sha256": _texts([entry.sha256 for entry in header.inputs]),
-            **{f"card.{name}": text for name, text in header.cards.items()},
-        }
-    )
-
-
-def _texts(values: Iterable[str]) -> np.ndarray:
-    return np.array(list(values), dtype=h5py.string_dtype())
 
 
 def write_separation(path: Path, separation: Separation) -> None:
@@ -373,7 +322,7 @@ def _stack(file: h5py.File, parts: Sequence[tuple[int, Path]]) -> None:
             which.append(whiteners.add(group))
     file["items"] = np.array([index for index, _ in parts], dtype="i8")
     file["separation/t0"] = np.array(t0)
-    file["separation/warnings"] = _texts(warnings)
+    file["separation/warnings"] = np.array(warnings, dtype=h5py.string_dtype())
     file["whitener/index"] = np.array(which, dtype="i8")
     whiteners.write(file)
 
@@ -423,7 +372,9 @@ class _Whiteners:
         file["whitener/edge"] = np.array([entry["edge"] for entry in self._fields], dtype="i8")
         generations = [float(entry["generation"]) for entry in self._fields]
         file["whitener/generation"] = np.array(generations)
-        file["whitener/name"] = _texts(str(entry["whitener"]) for entry in self._fields)
+        file["whitener/name"] = np.array(
+            [str(entry["whitener"]) for entry in self._fields], dtype=h5py.string_dtype()
+        )
 
 
 def _space_to_json(space: ParameterSpace) -> str:

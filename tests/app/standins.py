@@ -1,6 +1,7 @@
 """Small files of both kinds, an engine that answers at once, and what is on a page."""
 
 import json
+from dataclasses import replace
 from urllib.parse import parse_qs
 
 import numpy as np
@@ -14,6 +15,8 @@ from gwiness.core.posterior import Posterior, SampleSet
 from gwiness.core.separation import Separation
 from gwiness.core.tdi import TDI
 from gwiness.engine import Engine
+from gwiness.io.formats import open_recording
+from gwiness.io.results import ResultWriter
 from gwiness.signal.psd import analytic_psd
 from gwiness.signal.whiten import analytic_whitener, whiten
 
@@ -182,6 +185,28 @@ class AnswersAtOnce:
         space, best = SPACES["sinusoid"], len(truth)
         amortised = Posterior(log_p / 2, {best: sets[0]}, space, model)
         return Posterior(log_p, {best: sets[1]}, space, model, amortised=amortised)
+
+
+def write_search(path, file, header, engine=None):
+    """A result of the search of item 0: the injected binaries, exactly; streams by an engine."""
+    with open_recording(file) as recording:
+        item = recording.item(0)
+    truth = item.catalogues["gb"]
+    sure = np.ones(len(truth))
+    extra, units = {"snr": truth["snr"], "p_real": sure, "p_match": sure}, {}
+    for parameter in truth.space.parameters:
+        for suffix in ("5", "95", "best"):
+            extra[f"{parameter.name}_{suffix}"] = truth[parameter.name]
+            units[f"{parameter.name}_{suffix}"] = parameter.unit
+    writer = ResultWriter(path, header)
+    separation = None
+    if engine is not None:
+        separation = engine.separate(item, "scnet-test")
+        stem = separation.mixture.with_data(separation.estimates["gb"].data / 0.95)
+        separation = replace(separation, refined={"gb": stem})
+    writer.put(0, separation=separation, catalogue=Catalogue.empty("gb"))
+    writer.put(0, catalogue=Catalogue("gb", truth.space, truth.theta, extra, units), part=0)
+    writer.finish()
 
 
 def clean(at):

@@ -1,15 +1,9 @@
 """The search of all bands in the page: a job, and the catalogue that it leaves."""
 
-from dataclasses import replace
-
-import numpy as np
 import pytest
-from standins import clean, figures, texts
+from standins import clean, figures, texts, write_search
 
-from gwiness.core.catalogue import Catalogue
-from gwiness.core.separation import Separation
-from gwiness.io.formats import open_recording
-from gwiness.io.results import ResultHeader, ResultWriter
+from gwiness.io.results import ResultHeader
 
 pytestmark = pytest.mark.usefixtures("no_band")
 
@@ -25,24 +19,9 @@ def result_for(file, engine):
     from app.galactic_search import BandRequest, galaxy_folder
     from app.state import FileKey
 
-    with open_recording(file) as recording:
-        item = recording.item(0)
-    truth = item.catalogues["gb"]
-    sure = np.ones(len(truth))
-    extra, units = {"snr": truth["snr"], "p_real": sure, "p_match": sure}, {}
-    for parameter in truth.space.parameters:
-        for suffix in ("5", "95", "best"):
-            extra[f"{parameter.name}_{suffix}"] = truth[parameter.name]
-            units[f"{parameter.name}_{suffix}"] = parameter.unit
-    found = Catalogue("gb", truth.space, truth.theta, extra, units)
-    separation: Separation = engine.separate(item, "scnet-test")
-    stem = separation.mixture.with_data(separation.estimates["gb"].data / 0.95)
     folder = galaxy_folder(FileKey.of(file), 0, BandRequest(0.0, "cleaned", "scnet-test"))
     folder.mkdir(parents=True)
-    writer = ResultWriter(folder / "result.h5", ResultHeader("infer", (), "", {}))
-    writer.put(0, separation=replace(separation, refined={"gb": stem}))
-    writer.put(0, catalogue=found, part=0)
-    writer.finish()
+    write_search(folder / "result.h5", file, ResultHeader("infer", ()), engine)
 
 
 def test_a_search_is_started_as_the_command_line_would(

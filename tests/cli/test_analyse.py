@@ -14,7 +14,8 @@ from gwiness.core.errors import GwinessError
 from gwiness.engine import Engine
 from gwiness.infer.galactic.sampler import Sampling
 from gwiness.io.formats import open_recording
-from gwiness.io.results import ResultWriter, read_posterior, read_separation
+from gwiness.io.recording import ReadOptions
+from gwiness.io.results import ResultFile, ResultWriter, read_posterior, read_separation
 from gwiness.signal.inner import nsdr_db
 from gwiness.signal.whiten import whiten, whiten_stems
 
@@ -129,6 +130,7 @@ def test_a_search_that_goes_on_lists_what_was_found_before(tmp_path, monkeypatch
     out, table = tmp_path / "g.h5", tmp_path / "g.csv"
     arguments = ("infer", LISA, "--items", "0:2", "--band", "4.79:4.81", "--data", "mixture")
     few = ("--set", "galactic.sweeps=50", "--set", "galactic.rounds=1", "--out", out)
+    few += ("--set", "keep=catalogue")
     once = ResultWriter.put
     short = partial(Sampling, settling=4, settling_walks=4)
     monkeypatch.setattr("gwiness.infer.galactic.estimator.Sampling", short)
@@ -145,7 +147,13 @@ def test_a_search_that_goes_on_lists_what_was_found_before(tmp_path, monkeypatch
     assert {row["item"] for row in rows} == {0, 1}
     with h5py.File(out) as file:
         found = sum(len(file[f"catalogue/{item}/gb/snr"]) for item in (0, 1))
+        assert "posterior" not in file
     assert len(rows) == found
+    with ResultFile(out) as result:
+        assert result.catalogue_items == (0, 1)
+        assert result.header.is_of(LISA, ReadOptions())
+        assert not result.header.is_of(LISA, ReadOptions(item_days=3.0))
+        assert not result.header.is_of(SINUSOID, ReadOptions())
 
 
 def test_analyse_puts_a_refined_stem_beside_the_network_s(tmp_path):

@@ -123,9 +123,11 @@ def catalogue_overlaps(
         truth: Injected binaries (K,).
         response: On the grid of the data; noise is equal in A and E and flat across a line.
     """
+    overlaps = np.zeros((len(found), len(truth)))
+    if not len(found):
+        return overlaps  # an empty catalogue has no more columns than a source has parameters
     best = np.stack([found[f"{name}_best"] for name in _SPACE.names], axis=-1)
     column = _SPACE.index("frequency")
-    overlaps = np.zeros((len(found), len(truth)))
     reach = _NEAR / response.grid.duration
     for row, theta in enumerate(best):
         near = np.flatnonzero(np.abs(truth.theta[:, column] - theta[column]) < reach)
