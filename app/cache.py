@@ -78,6 +78,7 @@ Value = TypeVar("Value")
 
 Progress = Callable[[float, str], None]
 
+_LOAD_AFTER_S = 1.5
 _MOST_BYTES = 512 * 2**20
 """What a store keeps at most, beside the latest value [bytes]: a stranger's items may be large."""
 
@@ -279,7 +280,10 @@ def load_separator() -> None:
         with suppress(GwinessError):
             found.load_separator(AnalysisConfig().separator)
 
-    threading.Thread(target=load, daemon=True).start()
+    # While torch is imported nothing else gets on, the page's last figures on their way included.
+    timer = threading.Timer(_LOAD_AFTER_S, load)
+    timer.daemon = True
+    timer.start()
 
 
 @st.cache_resource(show_spinner=False)
@@ -312,12 +316,11 @@ def channels_of(name: str) -> tuple[str, ...]:
     return next((card.scope.channels for card in cards() if card.name == name), ())
 
 
-@st.cache_resource(show_spinner=False)
-def device() -> str:
-    """Name of the device that computes."""
+def device() -> str | None:
+    """Name of the device that computes; None before a model is loaded: no page waits for that."""
     from gwiness.engine import describe_device
 
-    return describe_device(engine().device)
+    return describe_device(engine().device) if engine().has_loaded else None
 
 
 def _kept(store: str, name: Hashable, read: Callable[[], Value | None]) -> Value | None:

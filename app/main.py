@@ -1,11 +1,16 @@
 """Entry point: ``streamlit run app/main.py`` (or ``gwiness app``)."""
 
 import gc
+import os
 import sys
 from pathlib import Path
 from threading import Thread
 
-import streamlit as st
+# Before torch is loaded. Its threads would wait for one another by spinning: where a browser keeps
+# one of two cores busy, a separation takes 6 s so, and 3 s if they sleep.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+import streamlit as st  # noqa: E402
 
 _HERE = Path(__file__).resolve().parent
 if str(_HERE.parent) not in sys.path:
@@ -20,8 +25,11 @@ def _warm_up() -> None:
     # Libraries stay: to look for garbage among them costs half a second, and later as much again.
     gc.disable()
     try:
-        # First of all, and in one thread: a figure that is made in another one while this is half
-        # loaded fails, because plotly looks whether its values are pandas'.
+        from gwiness.io import probe
+
+        probe.start()  # another process, which is there when the sample is opened
+        # In one thread: a figure that is made in another one while this is half loaded fails,
+        # because plotly looks whether its values are pandas'.
         import pandas  # noqa: F401
 
         from app import cache, files, ui  # noqa: F401

@@ -67,7 +67,9 @@ def _draw(page: st.Page) -> None:
             except GwinessError as error:
                 st.error(problem_text(error))
         timer(shown.info.num_items)
-    device.caption(f"Computing on {cache.device()}. Nothing leaves this machine.")
+    found = cache.device()
+    computing = "" if found is None else f"Computing on {found}. "
+    device.caption(f"{computing}Nothing leaves this machine.")
     # Not before: they would hold up the first page.
     cache.load_separator()
     cache.compilation()

@@ -96,6 +96,11 @@ class Engine:
         """Card of a model that answers from memory; its folder may hold another one by now."""
         return self._models[name][0] if name in self._models else None
 
+    @property
+    def has_loaded(self) -> bool:
+        """Whether any model is in memory; torch is, too, then."""
+        return bool(self._models)
+
     def load_separator(self, name: str) -> None:
         """Load a separator, so that the first item need not wait for it.
 

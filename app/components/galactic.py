@@ -42,19 +42,25 @@ _NUMBERS = {"median", "5 %", "95 %", "injected"}
 
 
 def galactic_panel(shown: Loaded, item: Item) -> None:
-    """Posterior of one band, computed when it is asked for."""
+    """Posterior of one band, computed when it is asked for; below it those of all bands."""
+    band = st.container()
+    st.divider()
+    # First: what is known already need not wait for what takes seconds.
+    galaxy_panel(shown, item)
+    with band:
+        _band_panel(shown, item)
+
+
+def _band_panel(shown: Loaded, item: Item) -> None:
     st.markdown("**Galactic binaries in a band** — how many, and the posterior of each")
     request = _controls(shown, item)
     try:
         found = _inferred(shown, request)
     except GwinessError as error:
         st.info(plain(str(error)))
-    else:
-        galactic_search.remember_band(shown.key, shown.index, request)
-        truth = injected_in(found.band, item.catalogues.get("gb"))
-        _show(shown, request, found, truth)
-    st.divider()
-    galaxy_panel(shown, item)
+        return
+    galactic_search.remember_band(shown.key, shown.index, request)
+    _show(shown, request, found, injected_in(found.band, item.catalogues.get("gb")))
 
 
 def _inferred(shown: Loaded, request: BandRequest) -> "BandPosterior":
