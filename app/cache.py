@@ -70,7 +70,6 @@ __all__ = [
     "separated",
     "stores",
     "studies",
-    "warm_up",
 ]
 
 Value = TypeVar("Value")
@@ -254,21 +253,6 @@ def engine() -> "Engine":
     from gwiness.engine import Engine
 
     return Engine()
-
-
-def warm_up(sample: Path) -> None:
-    """Make ready what a first page shows: the engine, and an item, separated.
-
-    What fails is not said here: the page will, when it comes to that.
-
-    Arguments:
-        sample: File that opens first, if it is there.
-    """
-    with suppress(GwinessError):
-        models = [card.name for card in engine().cards("separator")]
-        first = AnalysisConfig().separator
-        if sample.is_file() and first in models:
-            separate(FileKey.of([sample]), 0, first, lambda _fraction, _text: None)
 
 
 @st.cache_resource(show_spinner=False)

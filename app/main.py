@@ -10,13 +10,16 @@ from threading import Thread
 # one of two cores busy, a separation takes 6 s so, and 3 s if they sleep.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
-import streamlit as st  # noqa: E402
+import streamlit as st
 
 _HERE = Path(__file__).resolve().parent
 if str(_HERE.parent) not in sys.path:
     # Streamlit puts this folder on the path; `app` itself is a package beside `gwiness`.
     sys.path.insert(0, str(_HERE.parent))
 
+from starlette.middleware import Middleware  # noqa: E402
+
+from app.preload import Preload  # noqa: E402
 from app.routes import ROUTES  # noqa: E402
 
 
@@ -32,13 +35,13 @@ def _warm_up() -> None:
         # because plotly looks whether its values are pandas'.
         import pandas  # noqa: F401
 
-        from app import cache, files, ui  # noqa: F401
+        from app import files, streams, ui  # noqa: F401
 
-        cache.warm_up(files.SAMPLE)
+        streams.warm_up(files.SAMPLE)
     finally:
         gc.freeze()
         gc.enable()
 
 
 Thread(target=_warm_up, daemon=True).start()
-app = st.App(_HERE / "ui.py", routes=ROUTES)
+app = st.App(_HERE / "ui.py", routes=ROUTES, middleware=[Middleware(Preload)])

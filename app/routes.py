@@ -12,10 +12,12 @@ from starlette.routing import BaseRoute, Mount, Route
 from app import downloads, frames, upload_routes
 from gwiness import __version__
 
-__all__ = ["PREFIX", "ROUTES"]
+__all__ = ["BASE", "PREFIX", "ROUTES"]
 
-_BASE = str(st.get_option("server.baseUrlPath") or "").strip("/")
-PREFIX = f"/{_BASE}/gwiness" if _BASE else "/gwiness"
+_PATH = str(st.get_option("server.baseUrlPath") or "").strip("/")
+BASE = f"/{_PATH}" if _PATH else ""
+"""Where the dashboard is served, if not at the root."""
+PREFIX = f"{BASE}/gwiness"
 
 
 async def about(request: Request) -> JSONResponse:

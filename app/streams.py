@@ -1,13 +1,17 @@
 """The streams behind the panels, their maps and spectra, and how good separated ones are."""
 
+from contextlib import suppress
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import streamlit as st
 
 from app import cache, galactic_search
 from app.later import Later
 from app.state import FileKey
+from gwiness.config.analysis import AnalysisConfig
 from gwiness.core.axes import Series
+from gwiness.core.errors import GwinessError
 from gwiness.core.scope import scope_warnings, snr_warnings
 from gwiness.core.tdi import Whitened, Whitener
 from gwiness.evaluate.per_source import SourceScore
@@ -32,6 +36,7 @@ __all__ = [
     "spectrum_of",
     "stream",
     "truth_read",
+    "warm_up",
     "whitener",
 ]
 
@@ -252,3 +257,21 @@ def noise_of(key: FileKey, index: int, processing: Processing) -> Spectrum:
     """The noise model of a view as a spectrum."""
     grid = cache.bare_item(key, index).mixture.grid
     return noise_spectrum(whitener(key, index, processing), grid, color_of("noise"))
+
+
+def warm_up(sample: Path) -> None:
+    """Make ready what a first page shows: an item, separated, and what its head says of it.
+
+    What fails is not said here: the page will, when it comes to that.
+
+    Arguments:
+        sample: File that opens first, if it is there.
+    """
+    with suppress(GwinessError):
+        models = [card.name for card in cache.engine().cards("separator")]
+        first = AnalysisConfig().separator
+        if sample.is_file() and first in models:
+            key = FileKey.of([sample])
+            cache.item(key, 0)  # also where the separation is on disk
+            cache.separate(key, 0, first, lambda _fraction, _text: None)
+            marks(key, 0, first)

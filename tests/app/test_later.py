@@ -88,13 +88,13 @@ def test_background_work_waits_for_a_page_that_is_being_drawn_but_not_for_ever(m
 
 
 def test_the_server_separates_what_opens_first(lisa_file, engine, monkeypatch, tmp_path):
-    from app import cache
+    from app import cache, streams
     from app.state import FileKey
 
     monkeypatch.setattr(cache, "engine", lambda: engine)
-    monkeypatch.setattr(cache, "AnalysisConfig", lambda: SimpleNamespace(separator="scnet-test"))
-    cache.warm_up(tmp_path / "not there.h5")
+    monkeypatch.setattr(streams, "AnalysisConfig", lambda: SimpleNamespace(separator="scnet-test"))
+    streams.warm_up(tmp_path / "not there.h5")
     assert not engine.separated
-    cache.warm_up(lisa_file)
+    streams.warm_up(lisa_file)
     assert cache.separated(FileKey.of([lisa_file]), 0, "scnet-test") is not None
     assert engine.separated == 1

@@ -12,12 +12,6 @@ from gwiness.cli import app
 from gwiness.core.errors import GwinessError
 
 REAL = {"separator": "scnet-lisa-fast", "slotflow": "slotflow-sinusoid"}
-OUT = {
-    "separate": "result.h5",
-    "infer": "result.h5",
-    "listen": "sound.wav",
-    "report": "report.html",
-}
 TABS = ("Spectrogram", "Parameter", "Correlation")
 
 
@@ -42,9 +36,8 @@ def run(line, folder):
     assert words[0] == "gwiness"
     result = CliRunner().invoke(app, words[1:])
     assert result.exit_code == 0, f"{line}\n{result.output}\n{result.exception}"
-    out = OUT.get(words[1])
-    if out is not None:
-        path = Path(folder) / out
+    if "--out" in words:
+        path = Path(folder) / words[words.index("--out") + 1]
         assert path.stat().st_size > 1000, line
         path.unlink()
 
@@ -66,7 +59,9 @@ def test_each_tab_of_a_lisa_file_prints_lines_that_run(page, tmp_path, monkeypat
     verbs = {tab: {line.split()[1] for line in found} for tab, found in lines.items()}
     for tab in ("Spectrogram", "Correlation", "compare"):
         assert verbs[tab] == {"listen", "report", "separate"}, tab
-    # That of the whole file, in the sidebar.
+    # What is made of the whole file, by the line in the sidebar, is found by the page.
+    (whole,) = [line for line in lines["Spectrogram"] if " --items " not in line]
+    assert whole.endswith("small.h5 --model scnet-lisa-fast --out small-result.h5")
     assert verbs["Parameter"] == {"listen", "report", "inspect", "separate"}
     for line in dict.fromkeys(line for found in lines.values() for line in found):
         whole = "separate" in line and "--items" not in line
