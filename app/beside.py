@@ -1,22 +1,26 @@
 """Results beside a data file: what the command line has made of it is shown, not made again.
 
 ``NAME-result.h5`` beside ``NAME.h5`` is looked at, and ``NAME-item3-result.h5`` for item 3: the
-names that downloads of this page have. They count only for the very file that they were made
-from, read in the same way.
+names that downloads of this page have. They count only if they were made from a file of the same
+size and first MiB, read in the same way, by the models that are installed, with the settings that
+the page itself has.
 """
 
+import stat
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-from app.state import FileKey
+from app.state import FileKey, short_path
+from app.uploads import uploads
 from gwiness import store
-from gwiness.config.galactic import GalacticConfig
+from gwiness.config.analysis import AnalysisConfig
+from gwiness.config.galactic import GalacticConfig, GalacticData, GalacticNoise
 from gwiness.core.errors import GwinessError
 from gwiness.io.result_header import ResultHeader
 from gwiness.io.results import ResultFile
 
-__all__ = ["Beside", "beside", "beside_all", "path_beside"]
+__all__ = ["Beside", "beside", "beside_all", "free_path", "path_beside"]
 
 _MAX_KEPT = 64
 
@@ -54,29 +58,35 @@ class Beside:
         return f"{self.path.name} (gwiness {version}, {self.created[:10]})"
 
     def separated_by(self, model: str) -> frozenset[int]:
-        """Items that a model, with the weights that are installed, has separated."""
-        return self.separations if self.model == model and self._is_current(model) else frozenset()
+        """Items that a model has separated."""
+        fits = self.model == model and self._has("passes", None) and self._is_current(model)
+        return self.separations if fits else frozenset()
 
     def inferred_by(self, model: str) -> frozenset[int]:
         """Sinusoid items whose posterior a model has inferred and the likelihood refined."""
-        settings = {} if self.header is None else self.header.settings
-        fits = settings.get("posterior") == model and settings.get("refine") is True
+        usual = AnalysisConfig(posterior=model)
+        names = ("posterior", "refine", "num_samples", "seed")
+        fits = all(self._has(name, getattr(usual, name)) for name in names)
         return self.posteriors if fits and self._is_current(model) else frozenset()
 
-    def searched(self, data: str, model: str | None, noise: str) -> frozenset[int]:
+    def searched(
+        self, data: GalacticData, model: str | None, noise: GalacticNoise
+    ) -> frozenset[int]:
         """Items all of whose bands have been searched for binaries in such data."""
-        settings = {} if self.header is None else self.header.settings
-        galactic = settings.get("galactic")
-        if not isinstance(galactic, dict) or settings.get("passes") is not None:
-            return frozenset()
-        whole = galactic.get("band_hz") == list(GalacticConfig().band_hz)
-        same = (galactic.get("data"), galactic.get("noise")) == (data, noise)
-        current = model is None or (settings.get("separator") == model and self._is_current(model))
-        return self.catalogues if whole and same and current else frozenset()
+        wanted = GalacticConfig(data=data, noise=noise).model_dump(mode="json")
+        fits = self._has("galactic", wanted) and self._has("passes", None)
+        if model is not None:
+            fits = fits and self._has("separator", model) and self._is_current(model)
+        return self.catalogues if fits else frozenset()
+
+    def _has(self, name: str, value: object) -> bool:
+        """Whether a setting has this value; TOML leaves out what is None."""
+        return self.header is not None and self.header.settings.get(name) == value
 
     def _is_current(self, model: str) -> bool:
         """Whether a model's weights are those that are installed."""
-        return self.header is not None and self.header.weights(model) == _weights(model)
+        made = None if self.header is None else self.header.weights(model)
+        return made is not None and made == _weights(model)
 
 
 def path_beside(path: str, index: int | None = None) -> Path:
@@ -91,50 +101,56 @@ def path_beside(path: str, index: int | None = None) -> Path:
     return file.with_name(f"{file.stem}{item}-result.h5")
 
 
+def free_path(key: FileKey, index: int | None = None) -> str:
+    """Name for a result of the command line: one that the page finds, if nothing lies there."""
+    path = path_beside(key.path, index)
+    # What lies among uploads goes with them.
+    if path.exists() or path.is_relative_to(uploads().root):
+        return "result.h5"
+    return short_path(str(path))
+
+
 def beside(key: FileKey, index: int) -> list[Beside]:
-    """Results that may hold something of an item of a file."""
-    return [found for found in _look(key, None, index) if not found.problem]
+    """Results that may hold something of an item of a file, those of the item alone first."""
+    return [found for found in beside_all(key, index) if not found.problem]
 
 
-def beside_all(key: FileKey) -> list[Beside]:
-    """Results of a whole file; also those that are not to be used, and why."""
-    return _look(key, None)
-
-
-def _look(key: FileKey, *which: int | None) -> list[Beside]:
+def beside_all(key: FileKey, index: int | None = None) -> list[Beside]:
+    """Results of a file, and of an item; also those that are not to be used, and why."""
     found: list[Beside] = []
-    for index in which if not key.more else ():
-        path = path_beside(key.path, index)
+    for which in dict.fromkeys((index, None)) if not key.more else ():
+        path = path_beside(key.path, which)
         try:
             facts = path.lstat()
-        except OSError:
+            # A link may lead out of the data directories.
+            if not stat.S_ISLNK(facts.st_mode):
+                marks = (facts.st_ino, facts.st_size, facts.st_mtime_ns, facts.st_ctime_ns)
+                found.append(_read(path, marks, key))
+        except FileNotFoundError:
             continue
-        # A link may lead out of the data directories.
-        if not path.is_symlink():
-            found.append(_read(path, facts.st_size, facts.st_mtime_ns, key))
+        except (GwinessError, OSError) as error:
+            # Not kept: it may be better the next time.
+            found.append(Beside(path, problem=str(error)))
     return found
 
 
 @lru_cache(_MAX_KEPT)
-def _read(path: Path, size: int, modified: int, key: FileKey) -> Beside:
-    del size  # of the result: a changed one is read anew
-    try:
-        with ResultFile(path) as result:
-            header = result.header
-            if not header.is_of(Path(key.path), key.options):
-                raise GwinessError(f"{path.name} was made from another file, or of other items.")
-            return Beside(
-                path,
-                header,
-                result.created,
-                modified,
-                result.model,
-                frozenset(result.items),
-                frozenset(result.posterior_items),
-                frozenset(result.catalogue_items),
-            )
-    except (GwinessError, OSError) as error:
-        return Beside(path, problem=str(error))
+def _read(path: Path, marks: tuple[int, ...], key: FileKey) -> Beside:
+    """Facts about a result as it is now, which its ``marks`` tell; for the file as it is now."""
+    with ResultFile(path) as result:
+        header = result.header
+        if not header.is_of(Path(key.path), key.options):
+            raise GwinessError(f"{path.name} was made from another file, or of other items.")
+        return Beside(
+            path,
+            header,
+            result.created,
+            marks[2],
+            result.model,
+            frozenset(result.items),
+            frozenset(result.posterior_items),
+            frozenset(result.catalogue_items),
+        )
 
 
 @lru_cache(_MAX_KEPT)

@@ -322,9 +322,15 @@ def separated(key: FileKey, index: int, model: str | None) -> Separation | None:
     if model is None:
         return None
     whole, name = WholeFile(key, "separate", model), (key, index, model)
-    return _kept(
-        "separation", name, lambda: whole.separation(index) or _on_disk().read(_name(*name))
-    )
+
+    def read() -> Separation | None:
+        found = whole.separation(index)
+        # What lies beside a file says itself what it is of.
+        if found is not None and found.mixture.grid != bare_item(key, index).mixture.grid:
+            found = None
+        return found or _on_disk().read(_name(*name))
+
+    return _kept("separation", name, read)
 
 
 def separate(key: FileKey, index: int, model: str, progress: Progress) -> Separation:

@@ -16,8 +16,8 @@ from app.state import FileKey
 from gwiness import __version__, jobs
 from gwiness.config.analysis import AnalysisConfig
 from gwiness.config.galactic import GalacticConfig, GalacticData, GalacticNoise
-from gwiness.core.catalogue import Catalogue
-from gwiness.core.errors import GwinessError
+from gwiness.core.catalogue import SPACES, Catalogue
+from gwiness.core.errors import FileProblem, GwinessError
 from gwiness.core.grid import TimeGrid
 from gwiness.core.tdi import Whitened
 from gwiness.io.results import ResultFile
@@ -155,6 +155,7 @@ class GalaxyFound:
         overlaps: Normalised overlaps of sources found and injected (J, K), if there is a truth.
         path: The result file.
         origin: What made it, if it lies beside the data file; else it is this page's own.
+        changed: Last change of the result [ns].
     """
 
     catalogue: Catalogue
@@ -163,6 +164,7 @@ class GalaxyFound:
     overlaps: np.ndarray | None
     path: Path
     origin: str = ""
+    changed: int = 0
 
 
 def whole_galaxy(model: str | None) -> BandRequest:
@@ -235,8 +237,10 @@ def galaxy_found(key: FileKey, index: int, request: BandRequest) -> GalaxyFound 
         item = cache.item(key, index)
         tdi, truth = item.mixture, item.catalogues.get("gb")
         with ResultFile(path) as result:
-            catalogue = result.catalogue(index, "gb")
+            catalogue = _complete(result.catalogue(index, "gb"), path)
             separation = result.separation(index) if index in result.items else None
+        if separation is not None and separation.mixture.grid != tdi.grid:
+            raise FileProblem(f"{path.name}: its streams are not of the times of item {index}.")
         stems = None
         if separation is not None:
             truths = cache.injected(key, index, separation.mixture)
@@ -245,15 +249,27 @@ def galaxy_found(key: FileKey, index: int, request: BandRequest) -> GalaxyFound 
         if truth is not None:
             overlaps = galactic_overlaps(catalogue, truth, tdi.grid, tdi.generation)
         refined = None if separation is None else separation.refined.get("gb")
-        return GalaxyFound(catalogue, refined, stems, overlaps, path, origin)
+        return GalaxyFound(catalogue, refined, stems, overlaps, path, origin, changed)
 
     return cache.stores()["galaxy"].get((key, index, request, path, changed), make)
+
+
+def _complete(catalogue: Catalogue, path: Path) -> Catalogue:
+    """A catalogue, if it holds what the page says of sources."""
+    sides = [f"{name}_{side}" for name in catalogue.space.names for side in ("5", "95", "best")]
+    lacks = {"snr", "p_real", "p_match", *sides} - set(catalogue.extra)
+    if len(catalogue) and (lacks or catalogue.space != SPACES["gb"]):
+        raise FileProblem(
+            f"{path.name}: the catalogue of galactic binaries lacks columns, {sorted(lacks)[:3]} "
+            "among them, or parameters; expected what this version of gwiness writes."
+        )
+    return catalogue
 
 
 def _result(key: FileKey, index: int, request: BandRequest) -> tuple[Path, str, int] | None:
     """Where the result lies, what made it if it is not this page's own, its last change [ns]."""
     path = galaxy_folder(key, index, request) / "result.h5"
-    with suppress(FileNotFoundError):
+    with suppress(OSError):
         return path, "", path.stat().st_mtime_ns
     wanted = request.data, request.model, request.noise
     fits = (each for each in beside(key, index) if index in each.searched(*wanted))

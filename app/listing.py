@@ -9,7 +9,7 @@ from pathlib import Path
 
 __all__ = ["Found", "Listing", "is_text", "scan"]
 
-_RESULT = re.compile(r"(.+?)(-item\d+)?-result\.h5", re.DOTALL)
+_RESULT = re.compile(r"-result\.h5$")
 _SUFFIXES = (".h5", ".hdf5", ".hdf")
 _UNLISTED = {"runs", "models", "node_modules", "site-packages", "__pycache__"}
 _MAX_DEPTH = 3
@@ -39,7 +39,7 @@ class Listing:
     """Files below some folders.
 
     Arguments:
-        files: Folder after folder, by name.
+        files: Folder after folder, by name; those that are named as results last.
         cut: Folders that hold more than is listed.
     """
 
@@ -53,21 +53,14 @@ def scan(folders: Sequence[Path]) -> Listing:
     cut = []
     for folder in folders:
         budget = [_MAX_SEEN]
-        files = list(islice(_walk(folder, folder, 0, budget), _MAX_FILES + 1))
-        if len(files) > _MAX_FILES or budget[0] < 0:
+        here = list(islice(_walk(folder, folder, 0, budget), _MAX_FILES + 1))
+        if len(here) > _MAX_FILES or budget[0] < 0:
             cut.append(str(folder))
-        for each in files[:_MAX_FILES]:
+        for each in here[:_MAX_FILES]:
             found.setdefault(each.path, each)
-    # They are shown with the files that they are of.
-    for path in [path for path in found if _data_of(path) in found]:
-        del found[path]
-    return Listing(tuple(found.values()), tuple(cut))
-
-
-def _data_of(path: str) -> str | None:
-    """The data file that a result lies beside, by its name (`app.beside`); None if it is none."""
-    match = _RESULT.fullmatch(path)
-    return None if match is None else f"{match[1]}.h5"
+    # Results are shown with the files that they are of, and only there: last.
+    files = sorted(found.values(), key=lambda each: _RESULT.search(each.path) is not None)
+    return Listing(tuple(files), tuple(cut))
 
 
 def is_text(path: str) -> bool:

@@ -155,7 +155,10 @@ class Scores(_Background):
         if separation is None:
             return {}
         try:
-            truth = whiten_stems(recording.item(index), separation.mixture)
+            item = recording.item(index)
+            if separation.mixture.grid != item.mixture.grid:
+                return {}
+            truth = whiten_stems(item, separation.mixture)
         except GwinessError:
             return {}
         found = stem_scores(separation, truth)

@@ -154,6 +154,7 @@ class MapRequest:
         logarithmic: Spacing of the bands.
         zoom: First and last time [s], lowest and highest frequency [Hz].
         columns: Columns at most.
+        changed: Of the result behind ``refined``, its last change [ns].
     """
 
     source: str
@@ -165,6 +166,7 @@ class MapRequest:
     logarithmic: bool = True
     zoom: tuple[float, float, float, float] | None = None
     columns: int = NUM_COLUMNS
+    changed: int = 0
 
 
 def stream(key: FileKey, index: int, request: MapRequest) -> Whitened:

@@ -6,13 +6,13 @@ import numpy as np
 import streamlit as st
 
 from app import galactic_search
-from app.beside import path_beside
+from app.beside import free_path
 from app.components.export import command_line, downloads
 from app.components.job import watch
 from app.components.panels import toolbar
 from app.components.text import plain
 from app.galactic_search import DATA, BandRequest, GalaxyFound
-from app.state import Loaded, short_path
+from app.state import Loaded
 from gwiness import jobs
 from gwiness.config.galactic import GalacticConfig
 from gwiness.core.catalogue import Catalogue
@@ -59,7 +59,8 @@ def galaxy_panel(shown: Loaded, item: Item) -> None:
         return
     if found is not None:
         _catalogue(shown, item, found, request)
-        return
+        if not found.origin or found.refined is not None:
+            return
     job = jobs.latest(galactic_search.galaxy_folder(shown.key, shown.index, request))
     if job is not None and job.exit_code is None:
         watch(job, "gb-cancel")
@@ -69,12 +70,13 @@ def galaxy_panel(shown: Loaded, item: Item) -> None:
     if shown.key.more:
         st.caption("It reads one file: open the brick of galactic binaries alone.")
         return
-    going_on = job is not None
     st.caption(
         "A band that holds something takes some seconds: minutes for a month with few binaries, "
         "hours for a whole Galaxy. The page can be left, the search goes on."
+        + ("" if found is None else " It also makes the refined stem, which that result lacks.")
     )
-    if st.button("Go on with the search" if going_on else "Search all bands", key="gb-search"):
+    label = "Search all bands" if found is None else "Search all bands again"
+    if st.button(label if job is None else "Go on with the search", key="gb-search"):
         try:
             galactic_search.search_galaxy(shown.key, shown.index, request)
         except GwinessError as error:
@@ -168,9 +170,7 @@ def _catalogue(shown: Loaded, item: Item, found: GalaxyFound, request: BandReque
         alt="Catalogue of the sources found",
     )
     words = galactic_search.infer_words(shown.index, request)
-    # Under this name the page finds what the command line has made.
-    out = short_path(str(path_beside(shown.key.path, shown.index)))
-    line = command_line(shown, "infer", *words, "--out", out)
+    line = command_line(shown, "infer", *words, "--out", free_path(shown.key, shown.index))
     full = {name: found.catalogue[name].tolist() for name in _columns(found.catalogue)}
     downloads(
         shown,

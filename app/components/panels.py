@@ -136,7 +136,8 @@ def refined_panel(shown: Loaded, kind: str) -> Panel | None:
         return None
     name = f"{chip(kind)} <b>{escaped(short_title(kind))}</b> refined by its posteriors"
     text = f"{name}<br>{found.stems[1].text}"
-    return Panel(text, map_of(shown, "refined", kind), span=2)
+    request = replace(request_of(shown, "refined", kind), changed=found.changed)
+    return Panel(text, streams.panel_map(shown.key, shown.index, request), span=2)
 
 
 def injected_panel(shown: Loaded, kind: str) -> Panel:

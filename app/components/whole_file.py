@@ -7,7 +7,7 @@ from typing import Literal
 import streamlit as st
 
 from app import cache, files
-from app.beside import beside_all, path_beside
+from app.beside import beside_all, free_path
 from app.components.job import watch
 from app.components.text import counted, plain, size_text
 from app.downloads import offer
@@ -38,15 +38,18 @@ def whole_file(shown: Loaded) -> None:
     if job is not None and job.exit_code not in (0, 130):
         st.warning(f"The job stopped: {plain(job.message())}", icon="⚠️")
     try:
-        finished = len(work.items)
+        finished = sum(index < shown.info.num_items for index in work.items)
     except GwinessError as error:
         st.error(plain(str(error)))
         return
-    for each in beside_all(shown.key):
+    for each in beside_all(shown.key, shown.index):
         if each.problem:
             st.caption(f"A result beside the file is not shown: {plain(each.problem)}")
         else:
-            st.caption(f"Shown as well: {plain(each.origin)}, which lies beside the file.")
+            st.caption(
+                f"Beside the file lies {plain(each.origin)}: what it holds by these models, with "
+                "the usual settings, is shown."
+            )
     if finished == shown.info.num_items:
         st.caption(f"All {finished} items are {_DONE[work.verb]}: a step reads them.")
         if not work.result.exists():
@@ -73,8 +76,7 @@ def _form(shown: Loaded, work: WholeFile, finished: int) -> None:
         f"be used or left meanwhile, and what is finished is shown at once.{room}"
     )
     words = [short_path(word) if word == work.key.path else word for word in work.argv]
-    # Under this name the page finds what the command line has made.
-    line = shlex.join(["gwiness", *words, "--out", short_path(str(path_beside(work.key.path)))])
+    line = shlex.join(["gwiness", *words, "--out", free_path(work.key)])
     st.code(line, language="bash", wrap_lines=True)
     label = "Go on" if finished else f"{verb} {counted(num, 'item')}"
     if st.button(label, key="whole-start", type="primary"):

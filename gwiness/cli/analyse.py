@@ -169,14 +169,15 @@ def _run(
     engine = Engine(models or store.MODELS)
     with open_recording(file, options) as recording:
         indices = _chosen(items, recording.info.num_items)
-        writer = ResultWriter(out, _header(verb, file, settings, engine, options))
+        sinusoid = recording.info.format == "sinusoid"
+        writer = ResultWriter(out, _header(verb, file, settings, engine, options, sinusoid))
         left = [index for index in indices if index not in writer.done]
-        if left and verb != "separate" and recording.info.format == "sinusoid" and settings.refine:
+        if left and verb != "separate" and sinusoid and settings.refine:
             _compile()
         computed = len(left)
         rows: list[dict[str, Any]] = []
         stems: list[dict[str, Any]] = []
-        binaries = recording.info.format != "sinusoid" and (
+        binaries = not sinusoid and (
             verb == "infer" or (verb == "analyse" and settings.infer_galactic)
         )
         if binaries:
@@ -302,11 +303,16 @@ def _print(rows: Sequence[Mapping[str, Any]]) -> None:
 
 
 def _header(
-    verb: str, file: Path, settings: AnalysisConfig, engine: "Engine", options: "ReadOptions"
+    verb: str,
+    file: Path,
+    settings: AnalysisConfig,
+    engine: "Engine",
+    options: "ReadOptions",
+    sinusoid: bool,
 ) -> "ResultHeader":
     from gwiness.io.result_header import ResultHeader, as_read, identify
 
-    names = {settings.separator} | ({settings.posterior} if verb != "separate" else set())
+    names = {settings.posterior} if sinusoid else {settings.separator}
     cards = {
         card.name: (engine.models_root / card.name / "card.toml").read_text(encoding="utf-8")
         for card in engine.cards()

@@ -1,7 +1,8 @@
 """Results beside a data file, as the command line leaves them: shown if they are of this file."""
 
+import numpy as np
 import pytest
-from standins import AnswersAtOnce, clean, texts, write_search, write_sinusoids
+from standins import AnswersAtOnce, clean, lisa_item, texts, write_search, write_sinusoids
 
 from gwiness.config.analysis import AnalysisConfig
 from gwiness.io.formats import open_recording
@@ -15,7 +16,14 @@ SETTINGS = AnalysisConfig(separator="scnet-test", posterior="slotflow-test")
 
 def header(file, verb, settings=SETTINGS, options=None):
     read = as_read(options or ReadOptions())
-    return ResultHeader(verb, (identify(file),), settings.to_toml(), read=read)
+    cards = dict.fromkeys(("scnet-test", "slotflow-test"), 'sha256 = "of today"')
+    return ResultHeader(verb, (identify(file),), settings.to_toml(), cards, read=read)
+
+
+@pytest.fixture(autouse=True)
+def weights(monkeypatch):
+    """The stand-ins' weights, as if they were installed."""
+    monkeypatch.setattr("app.beside._weights", lambda _: "of today")
 
 
 def beside(file, suffix=""):
@@ -56,9 +64,15 @@ def test_a_result_in_which_nothing_was_found_says_so(page, lisa_file, engine):
     assert "No galactic binary is more likely there than not" in said(at)
 
 
-NARROW = SETTINGS.galactic.model_copy(update={"band_hz": (3e-3, 4e-3)})
+def searching(**settings):
+    galactic = SETTINGS.galactic.model_copy(update=settings)
+    return SETTINGS.model_copy(update={"galactic": galactic})
+
+
 OTHERS = {
-    "another band": SETTINGS.model_copy(update={"galactic": NARROW}),
+    "another band": searching(band_hz=(3e-3, 4e-3)),
+    "louder sources": searching(snr=(50.0, 1000.0)),
+    "fewer rounds": searching(rounds=1),
     "another separator": SETTINGS.model_copy(update={"separator": "other"}),
     "other passes": SETTINGS.model_copy(update={"passes": 1}),
 }
@@ -86,6 +100,52 @@ def test_what_is_of_another_file_or_damaged_is_said(page, lisa_file, sinusoid_fi
     at = clean(page(lisa_file, engine, tab="Parameter"))
     assert found(at) is None
     assert "this is not an HDF5 file" in said(at)
+
+
+def test_an_odd_catalogue_is_a_sentence(page, lisa_file, engine):
+    from gwiness.core.catalogue import SPACES, Catalogue
+
+    path = beside(lisa_file)
+    writer = ResultWriter(path, header(lisa_file, "infer"))
+    writer.put(0, catalogue=Catalogue("gb", SPACES["gb"], np.ones((1, 8))), part=0)
+    writer.put(0)
+    writer.finish()
+    at = page(lisa_file, engine, tab="Parameter")
+    assert not at.exception
+    (problem,) = [each.value for each in at.error]
+    assert "lacks columns" in problem
+
+
+def test_streams_of_other_times_are_not_shown(page, lisa_file, engine):
+    item = lisa_item(0, num=2**14)
+    writer = ResultWriter(beside(lisa_file), header(lisa_file, "separate"))
+    writer.put(0, AnswersAtOnce().separate(item, "scnet-test"))
+    writer.finish()
+    clean(page(lisa_file, engine))
+    assert engine.separated == 1
+
+
+def test_the_line_that_is_printed_overwrites_nothing(lisa_file, page, engine):
+    from app.beside import free_path
+    from app.state import FileKey
+
+    key = FileKey.of(lisa_file)
+    assert free_path(key).endswith("lisa-sample-result.h5")
+    assert free_path(key, 2).endswith("lisa-sample-item2-result.h5")
+    beside(lisa_file).write_bytes(b"hours of work")
+    assert free_path(key) == "result.h5"
+
+
+def test_a_catalogue_without_streams_can_be_searched_again(page, lisa_file, engine):
+    write_search(beside(lisa_file), lisa_file, header(lisa_file, "infer"))
+    at = clean(page(lisa_file, engine, tab="Parameter"))
+    assert [each.label for each in at.button if each.key == "gb-search"] == [
+        "Search all bands again"
+    ]
+    write_search(beside(lisa_file), lisa_file, header(lisa_file, "infer"), engine)
+    at = clean(page(lisa_file, engine, tab="Parameter"))
+    assert not [each for each in at.button if each.key == "gb-search"]
+    assert {each.label for each in at.metric} >= {"NSDR of the refined stem"}
 
 
 def test_a_link_is_not_followed(page, lisa_file, engine, tmp_path):
@@ -117,7 +177,7 @@ def test_a_separation_by_other_weights_is_not_shown(page, lisa_file, engine, mon
     with open_recording(lisa_file) as recording:
         writer.put(0, made.separate(recording.item(0), "scnet-test"))
     writer.finish()
-    monkeypatch.setattr("app.beside._weights", lambda _: "those of today")
+    monkeypatch.setattr("app.beside._weights", lambda _: "of tomorrow")
     clean(page(lisa_file, engine))
     assert engine.separated == 1
 

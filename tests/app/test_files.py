@@ -33,11 +33,11 @@ def test_data_files_are_listed_with_size_and_links_that_lead_out_are_not(tmp_pat
     assert listing.scan([tmp_path / "nowhere"]) == listing.Listing(())
 
 
-def test_results_are_not_listed_beside_their_data(tmp_path):
-    for name in ("a.h5", "a-result.h5", "a-item12-result.h5", "b-result.h5", "c-item1-result.h5"):
+def test_results_are_listed_last(tmp_path):
+    for name in ("a.h5", "a-result.h5", "a-item12-result.h5", "c.h5"):
         touch(tmp_path / name)
     found = [Path(each.path).name for each in listing.scan([tmp_path]).files]
-    assert found == ["a.h5", "b-result.h5", "c-item1-result.h5"]
+    assert found == ["a.h5", "c.h5", "a-item12-result.h5", "a-result.h5"]
 
 
 def test_a_huge_folder_does_not_stop_the_page(tmp_path, monkeypatch):
