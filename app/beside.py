@@ -13,7 +13,6 @@ from pathlib import Path
 
 from app.state import FileKey, short_path
 from app.uploads import uploads
-from gwiness import store
 from gwiness.config.analysis import AnalysisConfig
 from gwiness.config.galactic import GalacticConfig, GalacticData, GalacticNoise
 from gwiness.core.errors import GwinessError
@@ -153,16 +152,7 @@ def _read(path: Path, marks: tuple[int, ...], key: FileKey) -> Beside:
         )
 
 
-@lru_cache(_MAX_KEPT)
-def _weights_of(card: Path, modified: int) -> str:
-    del modified
-    return store.read_card(card.parent).sha256
-
-
 def _weights(model: str) -> str | None:
-    """SHA-256 of the installed weights of a model."""
-    card = store.MODELS / model / "card.toml"
-    try:
-        return _weights_of(card, card.stat().st_mtime_ns)
-    except (GwinessError, OSError):
-        return None
+    from app import cache  # which reads results itself
+
+    return cache.weights_of(model)

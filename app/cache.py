@@ -70,6 +70,7 @@ __all__ = [
     "separated",
     "stores",
     "studies",
+    "weights_of",
 ]
 
 Value = TypeVar("Value")
@@ -290,6 +291,14 @@ def calibrations(name: str) -> dict[str, Calibration]:
     return engine().calibrations(name)
 
 
+def weights_of(name: str) -> str | None:
+    """SHA-256 of the weights by which a model answers; None if it is not installed."""
+    card = engine().loaded(name)
+    if card is None:
+        card = next((each for each in cards() if each.name == name), None)
+    return None if card is None else card.sha256
+
+
 def kinds_of(name: str) -> tuple[str, ...]:
     """Classes that an installed model has stems for."""
     return next((card.scope.kinds for card in cards() if card.name == name), ())
@@ -352,10 +361,7 @@ def _on_disk() -> Kept:
 
 def _name(key: FileKey, index: int, model: str) -> tuple[object, ...]:
     """What a separation depends on."""
-    card = engine().loaded(model)
-    if card is None:
-        card = next((each for each in cards("separator") if each.name == model), None)
-    return (key, index, model, None if card is None else card.sha256, __version__)
+    return (key, index, model, weights_of(model), __version__)
 
 
 @st.cache_resource(show_spinner=False)

@@ -233,9 +233,10 @@ def test_a_file_is_found_and_opened_in_the_browser_of_the_data_directories(visit
     dialog.get_by_role("textbox", name="Search").fill("sinusoid sample")
     dialog.get_by_role("textbox", name="Search").press("Enter")
     table = dialog.locator('[data-testid="stDataFrame"]')
-    table.wait_for(timeout=60_000)
+    # The head, and the one file that is left.
+    table.locator('[aria-rowcount="2"]').wait_for(state="attached", timeout=60_000)
+    visit.calm()
     # The grid is drawn on a canvas: rows of 35 px below a head of as much.
-    visit.page.wait_for_timeout(1000)
     table.click(position={"x": 15, "y": 1.5 * 35})
     dialog.locator(".st-key-browse-open button").first.click()
     opened(visit, "sinusoid-sample.h5")
