@@ -84,7 +84,7 @@ class Beside:
 
     def _is_current(self, model: str) -> bool:
         """Whether a model's weights are those that are installed."""
-        made = None if self.header is None else self.header.weights(model)
+        made = None if self.header is None else self.header.weights.get(model)
         return made is not None and made == _weights(model)
 
 

@@ -49,7 +49,7 @@ def test_result_is_the_recorded_one_and_of_its_file(entry):
         assert result.catalogue_items == tuple(range(entry["items"]))
         # Made with the separator that is shipped.
         card = read_card(MODELS / result.header.settings["separator"])
-        assert result.header.weights(card.name) == card.sha256
+        assert result.header.weights[card.name] == card.sha256
 
 
 @pytest.mark.parametrize("entry", STUDIES, ids=lambda entry: entry["name"])

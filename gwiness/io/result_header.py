@@ -6,6 +6,7 @@ import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -75,15 +76,15 @@ class ResultHeader:
         found = identify(path)
         return known == [(found.size, found.sha256)] and self.read == as_read(options)
 
-    @property
+    @cached_property
     def settings(self) -> dict[str, Any]:
         """The configuration; empty if it cannot be read."""
         return _toml(self.config)
 
-    def weights(self, model: str) -> str | None:
-        """SHA-256 of a model's weights, from its card; None if it has none."""
-        found = _toml(self.cards.get(model, "")).get("sha256")
-        return found if isinstance(found, str) else None
+    @cached_property
+    def weights(self) -> dict[str, object]:
+        """What the card of each model says is the SHA-256 of its weights."""
+        return {model: _toml(card).get("sha256") for model, card in self.cards.items()}
 
 
 def _toml(text: str) -> dict[str, Any]:
