@@ -7,7 +7,7 @@ import math
 import os
 import threading
 import time
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -45,6 +45,7 @@ __all__ = [
     "player_seen",
     "playing",
     "plays_here",
+    "press",
     "set_loaded",
     "set_span",
     "set_zoom",
@@ -212,6 +213,23 @@ def goto(index: int) -> None:
 def step(by: int, num_items: int) -> None:
     """Callback: go ``by`` items on, around the end."""
     goto((int(st.session_state.get("_item", 0)) + by) % max(num_items, 1))
+
+
+def press(name: str, action: Callable[..., None], *args: object) -> None:
+    """Callback of a button whose action leads on from where things stand: obeyed once a press.
+
+    The browser may tell of a press twice: a timer of the page that goes off in the same moment
+    takes it along, before the press's own message. Between two presses a run of the page begins.
+
+    Arguments:
+        name: Of the button.
+        action: What it does.
+        args: With what.
+    """
+    pressed = st.session_state.setdefault("_pressed", set())
+    if name not in pressed:
+        pressed.add(name)
+        action(*args)
 
 
 def zoom() -> tuple[float, float, float, float] | None:
@@ -429,6 +447,7 @@ def begin_run(player_here: bool = False, plays_here: bool = True) -> None:
     """
     _DRAWING.add(threading.get_ident())
     st.session_state["_full_run"] = True
+    st.session_state["_pressed"] = set()
     st.session_state["_loaded"] = None
     st.session_state["_player_here"] = player_here
     st.session_state["_plays_here"] = plays_here

@@ -39,7 +39,12 @@ def choose_item(info: RecordingInfo) -> int:
     if state.on_canvas():
         st.caption("The player shows the items, each for a moment. Stop to choose one here.")
         st.button(
-            "Stop", key="play", on_click=state.toggle_playing, type="primary", width="stretch"
+            "Stop",
+            key="play",
+            on_click=state.press,
+            args=("play", state.toggle_playing),
+            type="primary",
+            width="stretch",
         )
         return item
     # Slider and field are new widgets for each item: an old value, which the browser may still
@@ -100,8 +105,8 @@ def _buttons(num: int) -> None:
             st.button(
                 label,
                 key=key,
-                on_click=action,
-                args=args,
+                on_click=state.press,
+                args=(key, action, *args),
                 shortcut=shortcut,
                 width="stretch",
                 help=hint if enabled else "Nothing plays on this page.",

@@ -47,6 +47,23 @@ def test_the_sidebars_stop_waits_for_the_canvas_to_say_where_it_is(session):
     assert state.player_command() == (2, "stop"), "pressed twice it is still Stop"
 
 
+def test_a_press_that_a_timer_delivers_too_is_obeyed_once(session):
+    from app import state
+
+    def told():
+        state.press("play", state.toggle_playing)
+        state.press("next", state.step, 1, 4)
+
+    told()
+    told()
+    assert state.playing()
+    assert session["_item"] == 2
+    state.begin_run(player_here=True)
+    told()
+    assert not state.playing(), "the next press is another one"
+    assert session["_item"] == 3
+
+
 def test_leaving_the_page_closes_the_canvas(session):
     from app import state
 
