@@ -3,6 +3,7 @@
 import json
 import time
 from dataclasses import asdict
+from operator import itemgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -118,7 +119,7 @@ def galactic(
     steps: Annotated[int, typer.Option(min=30, help="Eryn's steps.")] = 5000,
     seed: Annotated[int, typer.Option(min=0, help="Seed of windows and chains.")] = 20282,
     rows: Annotated[
-        Path | None, typer.Option(help="Folder for what each window gave: resumes.")
+        Path | None, typer.Option(help="File for what each window gave (JSON lines): resumes.")
     ] = None,
     as_json: Json = False,
 ) -> None:
@@ -127,30 +128,23 @@ def galactic(
     The same data and prior, the number of sources given; else nothing in common.
     """
     from gwiness import __version__
-    from gwiness.evaluate.rows import rows_folder
+    from gwiness.evaluate.rows import RowFile, rows_key
     from gwiness.infer.compile import compile_galactic
     from gwiness.infer.galactic.peer import Ladder
 
     compile_galactic()
     samples = 2**18 if days == 30 else round(days * 8640 / 1024) * 1024
     ladder = Ladder(temperatures=temperatures, walkers=walkers, steps=steps)
-    done = []
-    if rows is not None:
-        facts = {"gwiness": __version__, "samples": samples, "seed": seed, "ours": sweeps}
-        rows = rows_folder(rows, {**facts, "long": long_sweeps, "ladder": asdict(ladder)})
-    with progress_bar("windows", windows) as advance:
-        for index in range(windows):
-            kept = None if rows is None else rows / f"window-{index:03d}.json"
-            if kept is not None and kept.exists():
-                done.append(json.loads(kept.read_text(encoding="utf-8")))
-            else:
-                effort = (sweeps, long_sweeps)
-                done.append(_compare(index, index % 2 + 1, samples, seed, effort, ladder))
-                if kept is not None:
-                    part = kept.with_suffix(".part")
-                    part.write_text(json.dumps(done[-1]), encoding="utf-8")
-                    part.replace(kept)
+    facts = {"gwiness": __version__, "samples": samples, "seed": seed, "ours": sweeps}
+    key = rows_key({**facts, "long": long_sweeps, "ladder": asdict(ladder)})
+    kept = RowFile[dict[str, Any]](rows, key, lambda row: {"window": row}, itemgetter("window"))
+    left = [index for index in range(windows) if index not in kept.done]
+    with progress_bar("windows", windows, windows - len(left)) as advance:
+        for index in left:
+            effort = (sweeps, long_sweeps)
+            kept.add(index, _compare(index, index % 2 + 1, samples, seed, effort, ladder))
             advance(1)
+    done = [kept.done[index] for index in range(windows)]
     figures = {"rows": done, "summary": _summary(done)}
     if as_json:
         print(json.dumps(figures))

@@ -249,6 +249,7 @@ def _score(
     The ideal ratio masks depend on the items alone: the first method's report has them.
     """
     from gwiness.evaluate.rows import RowFile, rows_key
+    from gwiness.evaluate.scores import from_row, to_row
     from gwiness.evaluate.separation import ALL_ORACLES, report
 
     with progress_bar(scenario or "scoring", num * len(methods)) as advance:
@@ -256,7 +257,7 @@ def _score(
             oracle = request.baselines and number == 0 and scenario is None
             windows: dict[str, Any] = dict(ALL_ORACLES) if oracle else {}
             part = _Part(request, name, scenario, windows)
-            rows = RowFile(request.save, rows_key(part.facts(number == 0)))
+            rows = RowFile(request.save, rows_key(part.facts(number == 0)), to_row, from_row)
             left = [index for index in range(num) if index not in rows.done]
             advance(num - len(left))
             for index, scores in part.measured(methods[name], left):

@@ -2,8 +2,8 @@
 
 import json
 import time
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -46,7 +46,6 @@ class _Job:
     crowded: bool
     days: float
     seed: int
-    rows: Path | None = None
 
 
 def row_facts(job: _Job) -> dict[str, Any]:
@@ -64,30 +63,20 @@ def row_facts(job: _Job) -> dict[str, Any]:
     }
 
 
-def _measure(job: _Job, indices: Sequence[int]) -> Iterator[tuple[int, "list[BandScore]"]]:
+def _measure(job: _Job, indices: Sequence[int]) -> "Iterator[tuple[int, list[BandScore]]]":
     """Scores of the bands of some items."""
     for index in indices:
-        kept = None if job.rows is None else job.rows / f"item-{index:05d}.json"
-        rows = _kept(kept)
-        if rows is None:
-            rows = list(_item_scores(job, index))
-            if kept is not None:
-                part = kept.with_suffix(".part")
-                part.write_text(json.dumps([row.as_dict() for row in rows]), encoding="utf-8")
-                part.replace(kept)
-        yield index, rows
+        yield index, list(_item_scores(job, index))
 
 
-def _kept(file: Path | None) -> "list[BandScore] | None":
-    """Scores that an earlier run left; None where there are none, or of another version."""
+def _to_row(scores: "list[BandScore]") -> dict[str, Any]:
+    return {"bands": [score.as_dict() for score in scores]}
+
+
+def _from_row(row: Mapping[str, Any]) -> "list[BandScore]":
     from gwiness.evaluate.galactic import BandScore
 
-    if file is None or not file.exists():
-        return None
-    try:
-        return [BandScore.from_dict(row) for row in json.loads(file.read_text(encoding="utf-8"))]
-    except (TypeError, ValueError):
-        return None
+    return [BandScore.from_dict(band) for band in row["bands"]]
 
 
 def _item_of(job: _Job, index: int) -> "tuple[Item, tuple[Band, ...]]":
@@ -294,7 +283,7 @@ def galactic(
     workers: Annotated[int, typer.Option(min=1, help="Processes.")] = 1,
     rows: Annotated[
         Path | None,
-        typer.Option(help="Folder for the scores of each item: resumes, by settings."),
+        typer.Option(help="File for the scores of each item (JSON lines): resumes, by settings."),
     ] = None,
     config: Annotated[Path | None, typer.Option("--config", help="TOML file: settings.")] = None,
     set_: Annotated[list[str] | None, typer.Option("--set", help="Change one: key=value.")] = None,
@@ -310,8 +299,8 @@ def galactic(
     mHz, with the binaries of a Galaxy that can be seen in that time, or --crowded, of SNR 8 to
     200.
     """
-    from gwiness.evaluate.galactic import BandScore, report
-    from gwiness.evaluate.rows import rows_folder
+    from gwiness.evaluate.galactic import report
+    from gwiness.evaluate.rows import RowFile, rows_key
     from gwiness.infer.compile import compile_galactic
     from gwiness.simulate.workers import shared_out
 
@@ -322,15 +311,16 @@ def galactic(
 
         with open_recording(file) as recording:
             items = min(items, recording.info.num_items)
-    job, scores = _Job(file, settings, crowded, days, seed), dict[int, list[BandScore]]()
-    if rows is not None:
-        job = replace(job, rows=rows_folder(rows, row_facts(job)))
-    compile_galactic()
-    with progress_bar("items", items) as advance:
-        for index, found in shared_out(partial(_measure, job), range(items), workers, 1):
-            scores[index] = found
+    job = _Job(file, settings, crowded, days, seed)
+    kept = RowFile(rows, rows_key(row_facts(job)), _to_row, _from_row)
+    left = [index for index in range(items) if index not in kept.done]
+    if left:
+        compile_galactic()
+    with progress_bar("items", items, items - len(left)) as advance:
+        for index, scores in shared_out(partial(_measure, job), left, workers, 1):
+            kept.add(index, scores)
             advance(1)
-    every = [score for index in sorted(scores) for score in scores[index]]
+    every = [score for index in range(items) for score in kept.done[index]]
     figures = report(every)
     if record is not None:
         if file is not None:

@@ -74,11 +74,12 @@ def _rows(
 ) -> list[ItemScores]:
     """Scores of all items, in order; those kept beside ``save`` are not computed again."""
     from gwiness.evaluate.rows import RowFile, rows_key
+    from gwiness.evaluate.scores import from_row, to_row
     from gwiness.io.results import identify
     from gwiness.simulate.workers import shared_out
 
     facts = {"file": asdict(identify(job.file)), "model": sha256, "windows": dict(job.windows)}
-    rows = RowFile(save and save.with_suffix(".rows.jsonl"), rows_key(facts))
+    rows = RowFile(save and save.with_suffix(".rows.jsonl"), rows_key(facts), to_row, from_row)
     left = [index for index in indices if index not in rows.done]
     with progress_bar("items", len(indices), len(indices) - len(left)) as advance:
         for index, scores in shared_out(partial(_measure, job), left, workers, _CHUNK):

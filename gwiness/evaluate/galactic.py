@@ -88,13 +88,23 @@ class BandScore:
     loudness_ranks: tuple[tuple[float, ...], ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
-        """For a file of rows."""
-        return asdict(self)
+        """For a line of JSON, which knows neither NaN nor infinity: None."""
+        row = asdict(self)
+        row["separation"] = [each if np.isfinite(each) else None for each in self.separation]
+        row["r_hat"] = None if np.isnan(self.r_hat) else self.r_hat
+        return row
 
     @classmethod
     def from_dict(cls, row: Mapping[str, Any]) -> "BandScore":
-        """From a file of rows."""
-        return cls(**{name: _tuples(value) for name, value in row.items()})
+        """Inverse of `as_dict`.
+
+        Raises:
+            TypeError: If the row holds something else.
+        """
+        values = {name: _tuples(value) for name, value in row.items()}
+        apart = (np.inf if each is None else each for each in values["separation"])
+        r_hat = np.nan if values["r_hat"] is None else values["r_hat"]
+        return cls(**{**values, "separation": tuple(apart), "r_hat": r_hat})
 
 
 def _tuples(value: Any) -> Any:

@@ -6,15 +6,16 @@ numbers depend on (file, checkpoint, settings): lines of another key are left al
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from gwiness.core.errors import FileProblem
-from gwiness.evaluate.scores import ItemScores, from_row, to_row
 
-__all__ = ["RowFile", "rows_folder", "rows_key"]
+__all__ = ["RowFile", "rows_key"]
 
+Scores = TypeVar("Scores")
+"""What is measured of an item."""
 _LAYOUT = 1
 """Counts changes in what is measured: older lines are then measured afresh."""
 
@@ -30,32 +31,30 @@ def rows_key(facts: Mapping[str, Any]) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def rows_folder(folder: Path, facts: Mapping[str, Any]) -> Path:
-    """A folder below ``folder`` for rows that belong together, made if it is not there.
-
-    Arguments:
-        folder: For rows of all kinds.
-        facts: Everything that the rows depend on.
-    """
-    found = folder / rows_key(facts)
-    found.mkdir(parents=True, exist_ok=True)
-    return found
-
-
-class RowFile:
+class RowFile(Generic[Scores]):
     """Lines of one key in a file, read once; appended to, one item at a time.
 
     Arguments:
         path: The file, made with the first line; None keeps the lines in memory only.
         key: See `rows_key`.
+        write: Plain values of an item's scores, for a line of JSON.
+        read: Inverse of ``write``; a line that it raises ValueError, KeyError, TypeError or
+            AttributeError for is none of ours.
 
     Raises:
         FileProblem: If it cannot be read, or a line but the last is not one of ours.
     """
 
-    def __init__(self, path: Path | None, key: str) -> None:
+    def __init__(
+        self,
+        path: Path | None,
+        key: str,
+        write: Callable[[Scores], Mapping[str, Any]],
+        read: Callable[[Mapping[str, Any]], Scores],
+    ) -> None:
         self.path, self.key = path, key
-        self.done: dict[int, ItemScores] = {}
+        self._to_row, self._from_row = write, read
+        self.done: dict[int, Scores] = {}
         self._torn = False
         if path is not None:
             self._read_all(path)
@@ -75,24 +74,24 @@ class RowFile:
         try:
             row = json.loads(line)
             if row["key"] == self.key:
-                self.done[int(row["index"])] = from_row(row)
+                self.done[int(row["index"])] = self._from_row(row)
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise FileProblem(
                 f"{self.path}: line {number} is not the scores of an item; "
                 "remove the file or choose another name."
             ) from error
 
-    def add(self, index: int, scores: ItemScores) -> None:
+    def add(self, index: int, scores: Scores) -> None:
         """Keep the scores of item ``index``; on the disk before this returns."""
         if self.path is not None:
             self._write(self.path, index, scores)
         self.done[index] = scores
 
-    def _write(self, path: Path, index: int, scores: ItemScores) -> None:
+    def _write(self, path: Path, index: int, scores: Scores) -> None:
         if self._torn:
             with path.open("rb+") as file:
                 file.truncate(file.read().rfind(b"\n") + 1)
             self._torn = False
-        line = json.dumps({"key": self.key, "index": index, **to_row(scores)})
+        line = json.dumps({"key": self.key, "index": index, **self._to_row(scores)})
         with path.open("a", encoding="utf-8") as file:
             file.write(line + "\n")

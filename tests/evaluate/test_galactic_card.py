@@ -1,14 +1,17 @@
 """What `gwiness evaluate galactic --record` keeps in the sampler's card."""
 
 import json
+from math import inf, isnan
 
+import pytest
 from typer.testing import CliRunner
 
 from gwiness import store
 from gwiness.cli import app
 from gwiness.cli.evaluate_galactic import _Job, row_facts
 from gwiness.config.galactic import GalacticConfig
-from gwiness.evaluate.rows import rows_folder, rows_key
+from gwiness.evaluate.galactic import BandScore
+from gwiness.evaluate.rows import rows_key
 
 
 def scored(seed, num=3):
@@ -37,12 +40,14 @@ def scored(seed, num=3):
 
 
 def test_figures_and_calibration_are_kept_by_name(tmp_path):
-    rows, models = tmp_path / "rows", tmp_path / "models"
+    rows, models = tmp_path / "rows.jsonl", tmp_path / "models"
     config = GalacticConfig(data="mixture", snr=(8.0, 200.0))
-    folder = rows_folder(rows, row_facts(_Job(None, config, False, 30.0, 1000)))
-    for item in range(2):
-        bands = [scored(8 * item + band) for band in range(8)]
-        (folder / f"item-{item:05d}.json").write_text(json.dumps(bands), encoding="utf-8")
+    key = rows_key(row_facts(_Job(None, config, False, 30.0, 1000)))
+    lines = [
+        {"key": key, "index": item, "bands": [scored(8 * item + band) for band in range(8)]}
+        for item in range(2)
+    ]
+    rows.write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
     command = ["evaluate", "galactic", "--items", "2", "--rows", rows, "--models", models]
     for test in ("first", "second"):
         result = CliRunner().invoke(app, [*map(str, command), "--record", test, "--json"])
@@ -64,6 +69,15 @@ def test_figures_and_calibration_are_kept_by_name(tmp_path):
     assert [each.n for each in kept["first"].reliability] == [16]
     assert kept["first"].by_snr.recall[:1] == (0.0,)
     assert store.verify(folder) == []
+
+
+def test_a_row_comes_back_as_it_was_and_is_json():
+    row = BandScore.from_dict(scored(1) | {"separation": [None, None], "r_hat": None})
+    assert row.separation == (inf, inf)
+    assert isnan(row.r_hat)
+    text = json.dumps(row.as_dict())
+    read = json.loads(text, parse_constant=pytest.fail)  # NaN and infinity are no JSON
+    assert repr(BandScore.from_dict(read)) == repr(row)
 
 
 def test_rows_of_other_settings_are_not_taken():
