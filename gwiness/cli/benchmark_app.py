@@ -1,6 +1,7 @@
 """``gwiness benchmark app``: the dashboard in a headless Chromium, as a user meets it."""
 
 import json
+import os
 import tempfile
 import time
 from pathlib import Path
@@ -30,6 +31,8 @@ _SHOWN = """([name, old]) => {
 }"""
 _ITEM = """text => [...document.querySelectorAll('.gw-fact')]
   .some(fact => fact.textContent.replace(/\\s+/g, ' ').includes(text))"""
+_SEPARATED = 8
+"""Steps with a separation that are timed, at most."""
 _MAP = "() => document.querySelector('.heatmaplayer image')?.getAttribute('href')"
 
 
@@ -96,6 +99,38 @@ def _upload(page: "Page", address: str, file: Path, pid: int) -> dict[str, float
     }
 
 
+def _separator_alone(path: Path, indices: range) -> np.ndarray:
+    """Seconds in which the page's separator does each item, without a page."""
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as the page has it
+
+    from gwiness.config.analysis import AnalysisConfig
+    from gwiness.engine import Engine
+    from gwiness.io.formats import open_recording
+
+    engine, name, times = Engine(), AnalysisConfig().separator, []
+    with open_recording([path]) as recording:
+        # The first one loads and warms up, as the page's first does.
+        engine.separate(recording.item(indices[0] - 1), name)
+        for index in indices:
+            item = recording.item(index)
+            start = time.perf_counter()
+            engine.separate(item, name)
+            times.append(time.perf_counter() - start)
+    return np.array(times)
+
+
+def _separated_steps(address: str, path: Path, num_items: int) -> dict[str, float]:
+    """Seconds of steps to items that nobody has separated, all outputs shown; and those alone."""
+    steps = min(_SEPARATED, num_items // 2)
+    first = num_items - 1 - steps
+    taken = step_times(address, path, num_items, steps, PATIENCE, first, "All")
+    alone = _separator_alone(path, range(first + 1, num_items))
+    return {
+        "step_separated_s": float(np.median(taken)),
+        "separator_alone_s": float(np.median(alone)),
+    }
+
+
 def _measure(path: Path, scratch: Path, steps: int, upload: bool, chromium: str) -> dict[str, Any]:
     from gwiness.io.formats import describe
 
@@ -118,6 +153,7 @@ def _measure(path: Path, scratch: Path, steps: int, upload: bool, chromium: str)
             # Nobody is looking on: the page of the browser would go on asking.
             page.goto("about:blank")
             taken = step_times(server.address, path, num_items, steps, PATIENCE, len(seen))
+            figures |= _separated_steps(server.address, path, num_items)
     figures["step_server_p50_ms"] = 1e3 * float(np.median(taken))
     figures["step_server_p95_ms"] = 1e3 * float(np.percentile(taken, 95))
     return figures

@@ -33,6 +33,7 @@ _TICK = 0.1
 """How often timers of the page are looked at [s]."""
 _HEAD = re.compile(r'class="gw-head".*?class="gw-file">(.*?)</span>', re.DOTALL)
 _ITEM = re.compile(r"<b>item</b>(\d+) of (\d+)<")
+_HEATMAP = '"type":"heatmap"'
 _CARD = re.compile(r'class="gw-card"><div class="gw-name">(.*?)</div>', re.DOTALL)
 
 
@@ -75,6 +76,7 @@ class Reader:
         item: Item that it begins with.
         num_items: Items of the file.
         witness: Hears of everything that is wrong.
+        outputs: Separated outputs that it has drawn: Hide or All.
     """
 
     def __init__(
@@ -86,8 +88,9 @@ class Reader:
         item: int,
         num_items: int,
         witness: Witness,
+        outputs: str = "Hide",
     ) -> None:
-        self._socket = socket
+        self._socket, self._outputs = socket, outputs
         self._file, self._name, self._num_items = file, name, num_items
         self._item = self._before = item
         self._witness = witness
@@ -147,7 +150,7 @@ class Reader:
 
         message = BackMsg()
         message.rerun_script.query_string = urlencode(
-            {"file": self._file, "sep": "Hide", "item": self._before}
+            {"file": self._file, "sep": self._outputs, "item": self._before}
         )
         message.rerun_script.fragment_id = fragment
         message.rerun_script.is_auto_rerun = bool(fragment)
@@ -210,7 +213,10 @@ class Reader:
         elif kind == "slider" and element.slider.label.startswith("Item, "):
             self._compare("the slider", self._name, round(element.slider.default[0]))
         elif kind == "plotly_chart":
-            self._figure = element.plotly_chart.spec
+            spec = element.plotly_chart.spec
+            # A page that separates is drawn before, in part, and once more afterwards.
+            if self._outputs == "Hide" or spec.count(_HEATMAP) > 1:
+                self._figure = spec
         elif kind == "exception":
             self._witness.errors.append(element.exception.message)
         elif kind == "alert" and element.alert.format == element.alert.ERROR:
@@ -241,17 +247,24 @@ def run_apart(work: Coroutine[Any, Any, Value]) -> Value:
 
 
 def step_times(
-    address: str, file: Path, num_items: int, steps: int, patience: float, first: int = 0
+    address: str,
+    file: Path,
+    num_items: int,
+    steps: int,
+    patience: float,
+    first: int = 0,
+    outputs: str = "Hide",
 ) -> np.ndarray:
     """Times [s] of steps of one reader: from the click until the item's page is complete.
 
     Arguments:
         address: Of the dashboard.
-        file: What is stepped through, the mixture alone.
+        file: What is stepped through.
         num_items: Items of the file.
         steps: How many; each item but the first is visited once at most.
         patience: Time to wait for each [s].
         first: Item that it begins with: those before it may have been seen, and are kept.
+        outputs: Hide for the mixture alone, All for every separated output.
 
     Returns:
         (steps,)
@@ -259,11 +272,17 @@ def step_times(
     Raises:
         GwinessError: If a step goes wrong.
     """
-    return run_apart(_steps(address, file, num_items, steps, patience, first))
+    return run_apart(_steps(address, file, num_items, steps, patience, first, outputs))
 
 
 async def _steps(
-    address: str, file: Path, num_items: int, steps: int, patience: float, first: int
+    address: str,
+    file: Path,
+    num_items: int,
+    steps: int,
+    patience: float,
+    first: int,
+    outputs: str,
 ) -> np.ndarray:
     witness = Witness()
     async with connection(address) as socket:
@@ -274,6 +293,7 @@ async def _steps(
             item=first,
             num_items=num_items,
             witness=witness,
+            outputs=outputs,
         )
         opened = await reader.open(patience)
         times = (
