@@ -78,6 +78,7 @@ class FileKey:
         dt: Sampling interval that the user gave [s].
         channels: Channel names that the user gave.
         item_days: Length of an item of a continuous stream [days].
+        dataset: Dataset of a plain file that holds several.
         more: Further Mojito bricks, which are added to the first.
     """
 
@@ -87,6 +88,7 @@ class FileKey:
     dt: float | None = None
     channels: tuple[str, ...] | None = None
     item_days: float | None = None
+    dataset: str | None = None
     more: tuple[str, ...] = ()
 
     @property
@@ -97,14 +99,17 @@ class FileKey:
     @property
     def options(self) -> ReadOptions:
         """What the user answered, for the reader."""
-        return ReadOptions(dt=self.dt, channels=self.channels, item_days=self.item_days)
+        return ReadOptions(
+            dt=self.dt, channels=self.channels, dataset=self.dataset, item_days=self.item_days
+        )
 
     @property
     def flags(self) -> list[str]:
         """What the user answered, as the command line takes it."""
         answers = {"--dt": self.dt, "--item-days": self.item_days}
         found = [part for flag, value in answers.items() if value for part in (flag, repr(value))]
-        return found + (["--channels", ",".join(self.channels)] if self.channels else [])
+        found += ["--channels", ",".join(self.channels)] if self.channels else []
+        return found + (["--dataset", self.dataset] if self.dataset else [])
 
     @classmethod
     def of(
@@ -113,6 +118,7 @@ class FileKey:
         dt: float | None = None,
         channels: tuple[str, ...] | None = None,
         item_days: float | None = None,
+        dataset: str | None = None,
     ) -> "FileKey":
         """Key of a file, or of several bricks, as they are now.
 
@@ -130,7 +136,7 @@ class FileKey:
                 ) from error
         size, modified = sum(each.st_size for each in facts), max(e.st_mtime_ns for e in facts)
         first, *more = (str(path) for path in paths)
-        return cls(first, size, modified, dt, channels, item_days, tuple(more))
+        return cls(first, size, modified, dt, channels, item_days, dataset, tuple(more))
 
 
 Outputs = Literal["Hide", "All", "Show"]

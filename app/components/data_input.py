@@ -19,7 +19,7 @@ from gwiness.io.recording import RecordingInfo, parse_channels
 __all__ = ["choose_file"]
 
 _CONTINUOUS = ("sangria", "spritz", "mojito")
-_NO_ANSWERS = {"dt": None, "chan": "", "days": None}
+_NO_ANSWERS = {"dataset": None, "dt": None, "chan": "", "days": None}
 """The answers' keys, with what stands there before the reader answers."""
 _MISSING = {"dt": "the sampling interval", "channels": "the names of the channels"}
 
@@ -152,9 +152,24 @@ def _ask(
     """Ask for what the file does not say; open it again with the answers."""
     if not info.needs and info.format not in _CONTINUOUS:
         return key, info
+    dataset: str | None = None
     dt: float | None = None
     channels: tuple[str, ...] | None = None
     days: float | None = None
+    if "dataset" in info.needs:
+        dataset = st.selectbox(
+            f"Dataset: {len(info.datasets)} have three axes",
+            info.datasets,
+            index=None,
+            format_func=plain,
+            key="dataset",
+            placeholder="Choose one",
+            bind="query-params",
+        )
+        if dataset is None:
+            return None
+        # What else is missing is a matter of that one.
+        info = cache.recording(FileKey.of(paths, dataset=dataset)).info
     if "dt" in info.needs:
         dt = st.number_input(
             "Sampling interval dt [s]", 0.0, 1e6, value=None, key="dt", bind="query-params"
@@ -174,7 +189,7 @@ def _ask(
             placeholder="2¹⁸ samples",
             bind="query-params",
         )
-    answered = FileKey.of(paths, dt or None, channels, days)
+    answered = FileKey.of(paths, dt or None, channels, days, dataset)
     opened = cache.recording(answered).info
     if opened.needs:
         missing = " and ".join(_MISSING.get(name, name) for name in opened.needs)

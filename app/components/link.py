@@ -97,6 +97,8 @@ def _query(shown: Loaded) -> dict[str, str | list[str]]:
     query |= {name: f"{value:g}" for name, value in answers.items() if value is not None}
     if key.channels is not None:
         query["chan"] = ",".join(key.channels)
+    if key.dataset is not None:
+        query["dataset"] = key.dataset
     return query | (_sinusoid(shown) if sinusoid else _lisa(shown))
 
 

@@ -1,7 +1,8 @@
-"""A plain file with one 3-D dataset (items, channels, samples), as separators' authors write.
+"""A plain file with a 3-D dataset (items, channels, samples), as separators' authors write.
 
-Such a file does not say how it is sampled or what its channels are called: `RecordingInfo.needs`
-lists what the user must add before an item can be read.
+Such a file does not say how it is sampled or what its channels are called, nor, where it holds
+several such datasets, which one is meant: `RecordingInfo.needs` lists what the user must add
+before an item can be read.
 """
 
 from pathlib import Path
@@ -35,32 +36,31 @@ from gwiness.io.recording import (
     plain_names,
 )
 
-__all__ = ["PlainRecording", "find_plain_dataset"]
+__all__ = ["PlainRecording", "find_plain_datasets"]
 
 _REAL = "fiu"
+_MOST_CHOICES = 200
+"""Datasets that the user may choose from."""
 
 
-def find_plain_dataset(file: h5py.File, options: ReadOptions) -> h5py.Dataset:
-    """The dataset to read: the one that is named, else the only one with three axes.
+def find_plain_datasets(file: h5py.File, options: ReadOptions) -> list[h5py.Dataset]:
+    """What could be read: the dataset that is named, else all real ones with three axes.
 
     Raises:
-        UnknownFormat: If there is none, or there are several.
+        UnknownFormat: If there is none.
         FileProblem: If the named one does not fit.
     """
     if options.dataset is not None:
-        return need_dataset(file, options.dataset, rank=3, kinds=_REAL)
+        return [need_dataset(file, options.dataset, rank=3, kinds=_REAL)]
     walked = dict(walk_datasets(file))
     outside = [problem for node in walked.values() if (problem := leads_out(node)) is not None]
     found = {path: node for path, node in walked.items() if leads_out(node) is None}
     cubes = [path for path, dataset in found.items() if len(dataset.shape or ()) == 3]
     real = [path for path in cubes if found[path].dtype.kind in _REAL]
-    if len(real) == 1:
-        return need_dataset(file, real[0], rank=3, kinds=_REAL)
     if real:
-        raise UnknownFormat(
-            f"{where(file)}: {len(real)} datasets have three axes ({_names(real)}); "
-            "say which one to read with --dataset."
-        )
+        return [
+            need_dataset(file, path, rank=3, kinds=_REAL) for path in sorted(real)[:_MOST_CHOICES]
+        ]
     if outside:
         raise FileProblem(outside[0])
     shapes = [
@@ -91,27 +91,33 @@ class PlainRecording(BaseRecording):
     """
 
     def __init__(self, file: h5py.File, path: Path, options: ReadOptions) -> None:
-        self._data = find_plain_dataset(file, options)
+        found = find_plain_datasets(file, options)
+        several = len(found) > 1
+        # Until the user has said which one, the facts are those of the first.
+        self._data = found[0]
         self._limit = options.max_item_bytes
         num_items, num_channels, num = self._data.shape
-        if 0 in self._data.shape:
+        if not several and 0 in self._data.shape:
             raise FileProblem(
                 f"{where(self._data)}: the shape is {self._data.shape}; expected at least one "
                 "item, channel and sample."
             )
-        need_fits(self._data, 1, self._limit, copies=3)
+        if not several:
+            need_fits(self._data, 1, self._limit, copies=3)
         dt = options.dt or attr_float(self._data, "dt") or attr_float(file, "dt")
         if dt is not None and dt <= 0:
             raise FileProblem(f"{where(self._data)}: dt is {dt}; expected a value above zero [s].")
         self._t0 = attr_float(self._data, "t0") or attr_float(file, "t0") or 0.0
-        channels = self._channels(options)
-        needs = tuple(
-            name for name, value in (("dt", dt), ("channels", channels)) if value is None
-        )
+        channels = None if several else self._channels(options)
+        chosen = None if several else self._data
+        given = {"dataset": chosen, "dt": dt, "channels": channels}
+        needs = tuple(name for name, value in given.items() if value is None)
+        names = [str(each.name) for each in found]
         size, modified = file_facts([path])
         generation = options.generation or known_generation(attr_float(file, "tdi_generation"))
         unit = attr_label(self._data, "unit") or attr_label(file, "unit")
-        problems = [_ASK[name].format(count=num_channels) for name in needs]
+        asked = {"count": num_channels, "num": len(names), "names": _names(names)}
+        problems = [_ASK[name].format(**asked) for name in needs]
         if generation is None:
             problems.append("The file does not give the TDI generation: 1.5 is assumed.")
         if unit is None:
@@ -136,6 +142,7 @@ class PlainRecording(BaseRecording):
                 **attributes_as_text(self._data),
             },
             needs=needs,
+            datasets=tuple(names) if several else (),
             problems=tuple(problems),
         )
         super().__init__(info, [file])
@@ -162,11 +169,8 @@ class PlainRecording(BaseRecording):
         """
         info = self.info
         if info.needs or info.dt is None:
-            asked = " and ".join(f"--{name}" for name in info.needs)
-            raise FileProblem(
-                f"{where(self._data)}: the file does not say how it is sampled or named; "
-                f"please give {asked}."
-            )
+            asked = " ".join(info.problems[: len(info.needs)])
+            raise FileProblem(f"{where(self._data.file)}: {asked}")
         data = read_rows(self._data, index, index + 1, self._limit)[0].astype(np.float64)
         finite_or_problem(data, f"{where(self._data)}, item {index}")
         grid = TimeGrid(self._t0, info.dt, info.num)
@@ -178,6 +182,7 @@ class PlainRecording(BaseRecording):
 
 
 _ASK = {
+    "dataset": "{num} datasets have three axes ({names}): please say which one with --dataset.",
     "dt": "The file does not give the sampling interval: please give --dt SECONDS.",
     "channels": "The file does not name its {count} channels: please give --channels, e.g. AET.",
 }

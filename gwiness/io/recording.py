@@ -122,6 +122,7 @@ class RecordingInfo:
         modified: Time of the last change, ISO 8601, UTC.
         attributes: Further facts to show, as text.
         needs: Options of `ReadOptions` that must be given before an item can be read.
+        datasets: Datasets of a plain file that the user may choose from, where ``needs`` says so.
         problems: Sentences for the user; the first ones say of each of ``needs`` what is missing.
     """
 
@@ -143,6 +144,7 @@ class RecordingInfo:
     modified: str = ""
     attributes: Mapping[str, str] = field(default_factory=dict)
     needs: tuple[str, ...] = ()
+    datasets: tuple[str, ...] = ()
     problems: tuple[str, ...] = ()
 
     @property
@@ -178,6 +180,7 @@ class RecordingInfo:
             "modified": self.modified,
             "attributes": dict(self.attributes),
             "needs": list(self.needs),
+            "datasets": list(self.datasets),
             "problems": list(self.problems),
         }
 

@@ -205,6 +205,23 @@ def test_a_plain_file_asks_for_what_it_does_not_say(page, tmp_path, engine):
     assert len(heatmaps(clean(at))) == 1, "another Nyquist frequency, another band"
 
 
+def test_a_plain_file_of_several_datasets_asks_which_one_first(page, tmp_path, engine):
+    path, rng = tmp_path / "plain.h5", np.random.default_rng(0)
+    with h5py.File(path, "w") as file:
+        for name, channels in (("quiet", 2), ("loud", 3)):
+            file[name] = rng.normal(size=(2, channels, 4096)) * 1e-21
+    at = clean(page(path, engine, sep="Hide"))
+    assert heatmaps(at) == []
+    at.selectbox(key="dataset").set_value("/loud").run()
+    at.number_input(key="dt").set_value(10.0).run()
+    at.text_input(key="chan").set_value("A E T").run()
+    assert len(heatmaps(clean(at))) == 1
+    at.selectbox(key="dataset").set_value("/quiet").run()
+    assert "the dataset has 2 channels, but 3 names" in at.error[0].value
+    at.text_input(key="chan").set_value("A E").run()
+    assert len(heatmaps(clean(at))) == 1
+
+
 def test_a_continuous_stream_is_cut_into_items_of_a_chosen_length(page, tmp_path, engine):
     sys.path.insert(0, str(ROOT / "tests" / "io"))
     from layouts import write_sangria

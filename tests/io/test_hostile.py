@@ -57,7 +57,7 @@ def test_hostile_results(name, tmp_path):
 
 def test_what_was_left_unread_is_not_taken_for_an_answer(tmp_path):
     """A worker that dies idle, or an answer that nobody waited for, shifts nothing."""
-    bad, good = HOSTILE["packed bomb"][0](tmp_path / "bad.h5"), tmp_path / "good.h5"
+    bad, good = HOSTILE["HTML as a kind"][0](tmp_path / "bad.h5"), tmp_path / "good.h5"
     write_plain(good)
     probe.look("recording", [good])
     child = probe._PROBE.start()

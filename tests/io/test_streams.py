@@ -62,8 +62,11 @@ def test_plain_chooses_the_only_cube_or_asks(tmp_path):
         np.testing.assert_array_equal(recording.mixture(1).data, data[1].astype("f8"))
     with h5py.File(path, "a") as file:
         file["other"] = 2 * data
-    with pytest.raises(FileProblem, match="--dataset"):
-        open_recording(path, options)
+    with open_recording(path, options) as recording:
+        assert recording.info.needs == ("dataset", "channels")
+        assert recording.info.datasets == ("/deep/down/waves", "/other")
+        with pytest.raises(FileProblem, match=r"2 datasets have three axes .*--dataset"):
+            recording.item(0)
     chosen = ReadOptions(dt=1.0, channels=("X", "Y", "Z"), dataset="other")
     with open_recording(path, chosen) as recording:
         np.testing.assert_array_equal(recording.mixture(1).data, 2 * data[1].astype("f8"))
