@@ -180,7 +180,6 @@ class RecordingInfo:
             "modified": self.modified,
             "attributes": dict(self.attributes),
             "needs": list(self.needs),
-            "datasets": list(self.datasets),
             "problems": list(self.problems),
         }
 
