@@ -274,6 +274,7 @@ def galactic(
     file: Annotated[
         Path | None, typer.Argument(help="LISA file with its truth; simulated items if not given.")
     ] = None,
+    start: Annotated[int, typer.Option(min=0, help="First item to score.")] = 0,
     items: Annotated[int, typer.Option(min=1, help="Items to score; eight bands each.")] = 10,
     crowded: Annotated[
         bool, typer.Option("--crowded", help="Simulated bands hold 0 to 10 binaries, uniform.")
@@ -310,17 +311,21 @@ def galactic(
         from gwiness.io.formats import open_recording
 
         with open_recording(file) as recording:
-            items = min(items, recording.info.num_items)
+            count = recording.info.num_items
+        if start >= count:
+            raise GwinessError(f"--start {start}: {file.name} holds items 0 to {count - 1}.")
+        items = min(items, count - start)
     job = _Job(file, settings, crowded, days, seed)
     kept = RowFile(rows, rows_key(row_facts(job)), _to_row, _from_row)
-    left = [index for index in range(items) if index not in kept.done]
+    indices = range(start, start + items)
+    left = [index for index in indices if index not in kept.done]
     if left:
         compile_galactic()
     with progress_bar("items", items, items - len(left)) as advance:
         for index, scores in shared_out(partial(_measure, job), left, workers, 1):
             kept.add(index, scores)
             advance(1)
-    every = [score for index in range(items) for score in kept.done[index]]
+    every = [score for index in indices for score in kept.done[index]]
     figures = report(every)
     if record is not None:
         if file is not None:

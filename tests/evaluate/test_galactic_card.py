@@ -45,10 +45,11 @@ def test_figures_and_calibration_are_kept_by_name(tmp_path):
     key = rows_key(row_facts(_Job(None, config, False, 30.0, 1000)))
     lines = [
         {"key": key, "index": item, "bands": [scored(8 * item + band) for band in range(8)]}
-        for item in range(2)
+        for item in (3, 4)
     ]
     rows.write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
-    command = ["evaluate", "galactic", "--items", "2", "--rows", rows, "--models", models]
+    command = ["evaluate", "galactic", "--start", "3", "--items", "2", "--rows", rows]
+    command += ["--models", models]
     for test in ("first", "second"):
         result = CliRunner().invoke(app, [*map(str, command), "--record", test, "--json"])
         assert result.exit_code == 0, result.output
