@@ -42,6 +42,8 @@ _PATIENCE = 5.0
 """What an optimisation may still gain, in units of what its last step gained."""
 _PIVOT = 1e-14
 """Smallest pivot of a matrix with a diagonal of ones that rounding leaves alone."""
+_TAIL = 200.0
+"""Standard deviations from the mean beyond which a bound cuts off an exponential."""
 _MAX_FREQUENCY_STEP = 8e-4
 """Largest step of a frequency [Hz]: a quarter of the resolution 1/(300 s)."""
 
@@ -387,7 +389,10 @@ def _log_ndtr(x: float) -> float:
     """Logarithm of the normal distribution function."""
     if x > -30:
         return math.log(0.5 * math.erfc(-x / math.sqrt(2.0)))
-    return -0.5 * x * x - math.log(-x * math.sqrt(2 * math.pi)) - 1 / (x * x)
+    # Asymptotic series, to rounding from here on.
+    small = 1 / (x * x)
+    series = 1 - small * (1 - small * (3 - small * (15 - small * (105 - small * 945))))
+    return -0.5 * x * x - math.log(-x * math.sqrt(2 * math.pi)) + math.log(series)
 
 
 @njit(cache=True)
@@ -400,6 +405,14 @@ def _moments(low: float, high: float) -> tuple[float, float, float]:
     upper = _log_ndtr(high) if high < np.inf else 0.0
     lower = _log_ndtr(low) if low > -np.inf else -np.inf
     mass = upper + math.log1p(-math.exp(min(lower - upper, -1e-14)))
+    if high < -_TAIL:
+        # The sums below would lose all digits; so far out the density falls exponentially.
+        rate = -high
+        span = min(max(rate * (high - low), 1e-6), 700.0)
+        rest = math.exp(-span)
+        mean = high - (1 - span * rest / (1 - rest)) / rate
+        variance = max((1 - span * span * rest / (1 - rest) ** 2) / rate**2, 1e-12)
+        return mass, (-mean if flip else mean), variance
     mean = 0.0
     variance = 1.0
     if low > -np.inf:

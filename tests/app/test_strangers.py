@@ -54,16 +54,12 @@ def test_names_attributes_and_columns_are_shown_as_text(page, tmp_path, engine, 
     assert not at.error
 
 
-@pytest.mark.parametrize("what", ["channels", "kind", "schema", "dataset", "dt"])
+@pytest.mark.parametrize("what", ["channels", "kind", "schema", "dt"])
 def test_what_is_refused_is_refused_in_a_harmless_sentence(page, tmp_path, engine, what):
     path = write_lisa(tmp_path / "nasty.h5", 1)
     with h5py.File(path, "a") as file:
         if what == "kind":
             file[f"sources/{NASTY.replace('/', '-')}"] = file["sources/gb"]
-        elif what == "dataset":
-            del file.attrs["gwiness_schema"]
-            del file["sources"], file["noise"]
-            file[NASTY.replace("/", "-")] = file["mixture"][:]
         else:
             name = {"schema": "gwiness_schema"}.get(what, what)
             file.attrs[name] = f"A,{NASTY.replace(' ', '')},T" if what == "channels" else NASTY
@@ -71,6 +67,21 @@ def test_what_is_refused_is_refused_in_a_harmless_sentence(page, tmp_path, engin
     assert_harmless(at)
     assert len(at.error) == 1
     assert at.error[0].value.rstrip("\\").endswith(".")
+
+
+def test_a_dataset_is_offered_and_opened_under_a_harmless_name(page, tmp_path, engine):
+    path, name = write_lisa(tmp_path / "nasty.h5", 1), NASTY.replace("/", "-")
+    with h5py.File(path, "a") as file:
+        del file.attrs["gwiness_schema"]
+        del file["sources"], file["noise"]
+        file[name] = file["mixture"][:]
+    at = page(path, engine, sep="Hide")
+    assert_harmless(at)
+    assert len(at.selectbox(key="dataset").options) == 2
+    at.selectbox(key="dataset").set_value(f"/{name}").run()
+    assert_harmless(at)
+    assert not at.error
+    assert "1 of 1" in texts(at)
 
 
 @pytest.mark.parametrize(

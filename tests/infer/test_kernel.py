@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from scipy.special import log_ndtr
 from scipy.stats import truncnorm
 
 from gwiness.infer.kernel import (
@@ -123,6 +124,22 @@ def test_cut_off_in_one_dimension_is_exact():
     assert mass == pytest.approx(np.log(inside.cdf(2.0) - inside.cdf(1.0)), abs=1e-6)
     assert mean[0] == pytest.approx(exact.mean(), abs=1e-6)
     assert variance[0, 0] == pytest.approx(exact.var(), abs=1e-6)
+
+
+@pytest.mark.parametrize("far", [5.0, 29.9, 30.1, 87.0, 199.0, 201.0, 1000.0])
+@pytest.mark.parametrize("side", [1, -1])
+def test_cut_off_far_outside_the_bounds(far, side):
+    """A source that is much too loud for the law presses as hard against the bound as it is."""
+    mean, width = np.array([side * (1.0 + far * 0.03)]), 0.03
+    mass, inside, variance = cut_off(
+        mean, np.array([[width**2]]), np.array([-1.0]), np.array([1.0])
+    )
+    # Propagation adds and subtracts squares: at 1000 σ, of -500008 nat, 50 are lost.
+    assert mass == pytest.approx(log_ndtr(-far), rel=1e-6 if far < 300 else 2e-4)
+    # Hazard of the normal distribution, t + 1/t - 2/t³ + …, and its slope.
+    step = 1 / far - 2 / far**3 + 10 / far**5 - 74 / far**7
+    assert 1 - side * inside[0] == pytest.approx(width * step, rel=2e-3)
+    assert variance[0, 0] == pytest.approx(width**2 * (1 / far**2 - 6 / far**4), rel=0.1)
 
 
 def test_cut_off_of_a_correlated_gaussian_agrees_with_sampling(rng):

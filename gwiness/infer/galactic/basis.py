@@ -69,7 +69,9 @@ def _legendre_expansion(bandwidth: float, num: int, degree: int) -> Float[np.nda
     upper = bandwidth**2 * (k + 2) * (k + 1) / ((2 * k + 3) * np.sqrt((2 * k + 1) * (2 * k + 5)))
     matrix = np.diag(diagonal) + np.diag(upper[:-2], 2) + np.diag(upper[:-2], -2)
     _, vectors = eigh(matrix, subset_by_index=(0, num - 1))
-    return vectors.T
+    # Machines differ in their signs: the largest coefficient is positive.
+    largest = np.take_along_axis(vectors, np.abs(vectors).argmax(axis=0)[None], axis=0)
+    return (vectors * np.sign(largest)).T
 
 
 @cache

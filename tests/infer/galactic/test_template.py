@@ -2,11 +2,12 @@
 
 import numpy as np
 import pytest
+from scipy.linalg import eigh
 
 from gwiness.core.catalogue import SPACES, Catalogue
 from gwiness.core.galactic import folded
 from gwiness.core.grid import TimeGrid
-from gwiness.infer.galactic.basis import prolate_basis
+from gwiness.infer.galactic.basis import _legendre_expansion, prolate_basis
 from gwiness.infer.galactic.law import population_tables
 from gwiness.infer.galactic.orbits import spacecraft_positions
 from gwiness.infer.galactic.posterior import from_physical, signals, to_physical
@@ -37,6 +38,19 @@ def test_prolate_functions_are_orthonormal_and_confined():
         wave = np.exp(2j * np.pi * line * times)
         series = wave @ np.exp(-2j * np.pi * np.outer(times, bins)) / len(times)
         assert low < np.linalg.norm(basis.coefficients(series[None])) < high
+
+
+def test_their_signs_do_not_hang_on_the_machine(monkeypatch):
+    """Machines give eigenvectors either sign, and seeds must draw the same data on all."""
+    expected = _legendre_expansion(40.0, 30, 150)
+    flips = np.where(np.arange(30) % 3, 1.0, -1.0)
+
+    def flipped(*args, **options):
+        values, vectors = eigh(*args, **options)
+        return values, vectors * flips
+
+    monkeypatch.setattr("gwiness.infer.galactic.basis.eigh", flipped)
+    assert np.array_equal(_legendre_expansion(40.0, 30, 150), expected)
 
 
 def test_functions_are_even_first_and_odd_then():
