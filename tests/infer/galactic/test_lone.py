@@ -31,7 +31,7 @@ def test_where_a_source_may_be_there_are_chains(draw_window):
 def test_a_faint_chance_is_in_the_samples(draw_window):
     """A source with odds of a few per cent: so many samples hold it, and fit better for it."""
     law = GalacticLaw(num_max=3, snr_min=4.0)
-    for seed in range(40):
+    for seed in range(400):
         window, _ = draw_window(np.random.default_rng([5, seed]), law, reach=4)
         setting = Setting(window, law)
         log_odds = one_source(setting, np.random.default_rng(2)).log_odds
