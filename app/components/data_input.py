@@ -133,12 +133,13 @@ def _forget_answers(file: str) -> None:
 
 
 def _card(place: DeltaGenerator, info: RecordingInfo) -> None:
-    amount = size_text(info.size_bytes)
+    amount, several = size_text(info.size_bytes), len(info.datasets)
+    holds = counted(several, "dataset") if several else counted(info.num_items, "item")
     changed = datetime.fromisoformat(info.modified).strftime("%d %b %Y %H:%M UTC")
     with place, st.container(key="card"):
         file_card(
             " + ".join(path.name for path in info.paths),
-            [f"{info.title} · {counted(info.num_items, 'item')}", f"{amount} · {changed}"],
+            [f"{info.title} · {holds}", f"{amount} · {changed}"],
         )
         st.button("✕", key="close", on_click=files.forget_file, type="tertiary", help="Close it")
     # What the file needs is asked for below, in a page's words.
@@ -167,6 +168,7 @@ def _ask(
             bind="query-params",
         )
         if dataset is None:
+            st.info("The file does not say which dataset is meant. Choose it above.")
             return None
         # What else is missing is a matter of that one.
         info = cache.recording(FileKey.of(paths, dataset=dataset)).info

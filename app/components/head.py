@@ -20,7 +20,9 @@ def head(title: str) -> Loaded | None:
     shown = state.loaded()
     if shown is None:
         facts_strip(title, "", {})
-        st.info("No recording is open: choose or upload one in the sidebar.")
+        st.info(
+            "No recording is open: choose or upload one in the sidebar, or answer what it asks."
+        )
         return None
     if state.on_canvas():
         facts_strip(title, shown.info.name, {"items": f"{shown.info.num_items}, playing"})

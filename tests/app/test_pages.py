@@ -212,6 +212,7 @@ def test_a_plain_file_of_several_datasets_asks_which_one_first(page, tmp_path, e
             file[name] = rng.normal(size=(2, channels, 4096)) * 1e-21
     at = clean(page(path, engine, sep="Hide"))
     assert heatmaps(at) == []
+    assert "2 datasets" in texts(at)
     at.selectbox(key="dataset").set_value("/loud").run()
     at.number_input(key="dt").set_value(10.0).run()
     at.text_input(key="chan").set_value("A E T").run()
