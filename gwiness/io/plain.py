@@ -92,31 +92,22 @@ class PlainRecording(BaseRecording):
 
     def __init__(self, file: h5py.File, path: Path, options: ReadOptions) -> None:
         found = find_plain_datasets(file, options)
-        several = len(found) > 1
-        # Until the user has said which one, the facts are those of the first.
-        self._data = found[0]
-        self._limit = options.max_item_bytes
+        names = tuple(str(each.name) for each in found)
+        self._data, self._limit = found[0], options.max_item_bytes
         num_items, num_channels, num = self._data.shape
-        if not several and 0 in self._data.shape:
-            raise FileProblem(
-                f"{where(self._data)}: the shape is {self._data.shape}; expected at least one "
-                "item, channel and sample."
-            )
-        if not several:
-            need_fits(self._data, 1, self._limit, copies=3)
-        dt = options.dt or attr_float(self._data, "dt") or attr_float(file, "dt")
-        if dt is not None and dt <= 0:
-            raise FileProblem(f"{where(self._data)}: dt is {dt}; expected a value above zero [s].")
+        dt: float | None = None
+        channels: tuple[str, ...] | None = None
+        # Until the user has said which one, the facts are those of the first, unchecked.
+        needs: tuple[str, ...] = ("dataset",)
+        if len(found) == 1:
+            dt, channels = self._checked(options)
+            given = {"dt": dt, "channels": channels}
+            needs = tuple(name for name, value in given.items() if value is None)
         self._t0 = attr_float(self._data, "t0") or attr_float(file, "t0") or 0.0
-        channels = None if several else self._channels(options)
-        chosen = None if several else self._data
-        given = {"dataset": chosen, "dt": dt, "channels": channels}
-        needs = tuple(name for name, value in given.items() if value is None)
-        names = [str(each.name) for each in found]
         size, modified = file_facts([path])
         generation = options.generation or known_generation(attr_float(file, "tdi_generation"))
         unit = attr_label(self._data, "unit") or attr_label(file, "unit")
-        asked = {"count": num_channels, "num": len(names), "names": _names(names)}
+        asked = {"count": num_channels, "num": len(names), "names": _names([*names])}
         problems = [_ASK[name].format(**asked) for name in needs]
         if generation is None:
             problems.append("The file does not give the TDI generation: 1.5 is assumed.")
@@ -142,10 +133,23 @@ class PlainRecording(BaseRecording):
                 **attributes_as_text(self._data),
             },
             needs=needs,
-            datasets=tuple(names) if several else (),
+            datasets=names if len(names) > 1 else (),
             problems=tuple(problems),
         )
         super().__init__(info, [file])
+
+    def _checked(self, options: ReadOptions) -> tuple[float | None, tuple[str, ...] | None]:
+        """Sampling interval [s] and channels of the one dataset, where they are known."""
+        if 0 in self._data.shape:
+            raise FileProblem(
+                f"{where(self._data)}: the shape is {self._data.shape}; expected at least one "
+                "item, channel and sample."
+            )
+        need_fits(self._data, 1, self._limit, copies=3)
+        dt = options.dt or attr_float(self._data, "dt") or attr_float(self._data.file, "dt")
+        if dt is not None and dt <= 0:
+            raise FileProblem(f"{where(self._data)}: dt is {dt}; expected a value above zero [s].")
+        return dt, self._channels(options)
 
     def _channels(self, options: ReadOptions) -> tuple[str, ...] | None:
         count = self._data.shape[1]

@@ -62,8 +62,10 @@ def test_plain_chooses_the_only_cube_or_asks(tmp_path):
         np.testing.assert_array_equal(recording.mixture(1).data, data[1].astype("f8"))
     with h5py.File(path, "a") as file:
         file["other"] = 2 * data
+        # What is wrong with one of them is no reason not to ask.
+        file["deep/down/waves"].attrs["dt"] = -1.0
     with open_recording(path, options) as recording:
-        assert recording.info.needs == ("dataset", "channels")
+        assert recording.info.needs == ("dataset",)
         assert recording.info.datasets == ("/deep/down/waves", "/other")
         with pytest.raises(FileProblem, match=r"2 datasets have three axes .*--dataset"):
             recording.item(0)
