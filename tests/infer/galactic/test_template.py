@@ -53,13 +53,6 @@ def test_their_signs_do_not_hang_on_the_machine(monkeypatch):
     assert np.array_equal(_legendre_expansion(40.0, 30, 150), expected)
 
 
-def test_functions_are_even_first_and_odd_then():
-    basis = prolate_basis(40)
-    even, odd = np.split(basis.values, [basis.num_even])
-    assert np.allclose(even, even[:, ::-1], atol=1e-12)
-    assert np.allclose(odd, -odd[:, ::-1], atol=1e-12)
-
-
 def test_orbits_are_those_of_the_waveform_library():
     from gwiness.simulate.orbits import segment_orbits
 

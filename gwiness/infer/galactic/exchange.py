@@ -1,0 +1,512 @@
+r"""A neighbourhood of sources, exchanged at once for one like those of remembered states.
+
+Where sources overlap, their number and all their places change together, and moves of one source
+after the other seldom find the way. States that the window was in before have found one. So all
+sources of a *block*, a fixed interval of frequency, are taken out, and those that a remembered
+state has there are put in, each moved a little, with amplitudes drawn from their conditional
+Gaussian together with those of their neighbours. What is taken out and what is put in have the
+density of a mixture over all remembered states, each with the covariance of those most like it:
+
+.. math:: q(\{θ_1 … θ_k\}) = \frac{w_k}{M_k} \sum_{m: k_m = k} \sum_{π ∈ S_k}
+          \mathcal N\bigl((θ_{π1} … θ_{πk});\ μ_m, h^2 Σ_m\bigr).
+
+References:
+    Farr, Mandel, Stevens: An efficient interpolation technique for jump proposals in
+    reversible-jump Markov chain Monte Carlo calculations, R. Soc. Open Sci. 2, 150030 (2015).
+"""
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise, permutations
+from typing import Any, no_type_check
+
+import numpy as np
+from jaxtyping import Float
+from numba import njit
+
+from gwiness.infer.galactic.chain import (
+    add,
+    back,
+    cholesky,
+    copy,
+    copy_table,
+    dot,
+    gaussian,
+    linear,
+    log_amplitude_prior,
+    make,
+    nonlinear_prior,
+    squared_snr,
+)
+
+__all__ = ["Blocks", "Remembered", "exchange", "learn_blocks", "spread_over"]
+
+_MOST = 4
+"""Sources that are exchanged at once, at most."""
+_REMEMBERED = 300
+"""Remembered states of each number of sources that a block is exchanged for."""
+_WIDTH = 0.7
+"""Standard deviation about a remembered state, over that of those most like it."""
+_NEAR = 2.0
+"""Distance within which sources are exchanged together, or get new amplitudes along with a block
+[bins]."""
+_BESIDE = 4
+"""Sources beside a block that get new amplitudes, at most."""
+_MARGIN = 0.05
+"""What a block has on either side of all sources seen there [bins]."""
+_NOTHING = 80.0
+"""Twice the exponent of a Gaussian below which it is taken for zero."""
+_SURE = 0.01
+"""Share of accepted exchanges down to which a block is tried more often the smaller it is."""
+_ORDERS = np.zeros((_MOST + 1, math.factorial(_MOST), _MOST), dtype=np.int64)
+for _num in range(_MOST + 1):
+    for _row, _order in enumerate(permutations(range(_num))):
+        _ORDERS[_num, _row, :_num] = _order
+
+
+@dataclass(frozen=True, eq=False)
+class Remembered:
+    """A state of a chain.
+
+    Arguments:
+        places: Of its sources (K, 4).
+        snr2: Their squared SNRs times β (K,): how sharply they are known.
+    """
+
+    places: Float[np.ndarray, "K 4"]
+    snr2: Float[np.ndarray, " K"]
+
+    def between(self, low: float, high: float) -> "Remembered":
+        """Its sources in an interval of frequency."""
+        inside = (self.places[:, 0] >= low) & (self.places[:, 0] < high)
+        return Remembered(self.places[inside], self.snr2[inside])
+
+
+@dataclass(frozen=True, eq=False)
+class Blocks:
+    """Intervals of frequency, and what they are exchanged for: arrays that `exchange` takes.
+
+    Arguments:
+        intervals: Low and high end (B, 2) [bins].
+        chosen: Sum of the probabilities of these and the blocks before (B,).
+        share: Probability of each number of sources (B, _MOST + 1).
+        first: Where the remembered states of each number begin (B, _MOST + 2).
+        centres: Their places, by rising frequency (C, 4 · _MOST).
+        lowers: Lower factors of the covariances about them (C, 4 · _MOST, 4 · _MOST).
+        log_dets: Logs of their determinants (C,).
+    """
+
+    intervals: np.ndarray
+    chosen: np.ndarray
+    share: np.ndarray
+    first: np.ndarray
+    centres: np.ndarray
+    lowers: np.ndarray
+    log_dets: np.ndarray
+
+    def weighed(self, counts: Float[np.ndarray, "B 2"]) -> "Blocks":
+        """The same, but those that were seldom accepted are tried more often.
+
+        Arguments:
+            counts: Proposed and accepted exchanges of each.
+        """
+        accepted = counts[:, 1] / np.maximum(counts[:, 0], 1)
+        weight = np.where(accepted > 0, 1 / (accepted + _SURE), 0.5 / _SURE)
+        return replace(self, chosen=np.cumsum(weight) / weight.sum())
+
+    def arrays(self) -> tuple[np.ndarray, ...]:
+        """For compiled functions."""
+        return (
+            self.intervals,
+            self.chosen,
+            self.share,
+            self.first,
+            self.centres,
+            self.lowers,
+            self.log_dets,
+        )
+
+
+def spread_over(length: int, num: int) -> np.ndarray:
+    """At most ``num`` indices, evenly over a list of this length."""
+    return np.unique(np.linspace(0, max(length - 1, 0), min(num, length)).astype(int))
+
+
+def _intervals(states: Sequence[Remembered]) -> Iterator[tuple[float, float]]:
+    """Runs of sources near each other in a usual state, cut where fewest states have a source."""
+    numbers = np.array([len(state.places) for state in states])
+    usual = states[np.flatnonzero(numbers == np.bincount(numbers).argmax())[-1]]
+    middle = np.sort(usual.places[:, 0])
+    everywhere = np.sort(np.concatenate([state.places[:, 0] for state in states]))
+    edges = [-np.inf]
+    for low, high in pairwise(middle):
+        tries = np.linspace(low, high, 41)[1:-1]
+        reach = max(0.02, 0.1 * (high - low))
+        first, last = np.searchsorted(everywhere, [tries - reach, tries + reach])
+        fewest = np.flatnonzero(last - first == (last - first).min())
+        edges.append(tries[fewest[len(fewest) // 2]])
+    edges.append(np.inf)
+    for first in range(len(middle)):
+        for last in range(first, min(first + _MOST - 1, len(middle))):
+            if last > first and middle[last] - middle[last - 1] > _NEAR:
+                break
+            inside = everywhere[(everywhere >= edges[first]) & (everywhere < edges[last + 1])]
+            low, high = np.quantile(inside, (0.002, 0.998))
+            yield max(edges[first], low - _MARGIN), min(edges[last + 1], high + _MARGIN)
+
+
+def _covariances(
+    places: Float[np.ndarray, "n k 4"], precision: Float[np.ndarray, "n k 4 4"]
+) -> Float[np.ndarray, "n D D"]:
+    """Covariance about each state of those most like it, whichever source is called which.
+
+    Arguments:
+        places: Of states with as many sources each.
+        precision: How sharply each place is known by itself.
+    """
+    num, k, _ = places.shape
+    # From each state to each other, source by source (n, n, k, k, 4).
+    delta = places[None, :, None] - places[:, None, :, None]
+    delta[..., 2] -= 2 * np.pi * np.round(delta[..., 2] / (2 * np.pi))
+    distance = np.einsum("nmkli,nkij,nmklj->nmkl", delta, precision, delta, optimize=True)
+    orders = np.array(list(permutations(range(k))))
+    totals = sum(distance[:, :, i, orders[:, i]] for i in range(k))
+    order, total = orders[totals.argmin(axis=2)], totals.min(axis=2)
+    size = 4 * k
+    like = np.argsort(total, axis=1)[:, : 3 * size + 1]
+    row = np.arange(num)[:, None, None]
+    rows = delta[row, like[..., None], np.arange(k), order[row[..., 0], like]]
+    rows = rows.reshape(num, -1, size)
+    rows = rows - rows.mean(axis=1, keepdims=True)
+    own = np.zeros((num, size, size))
+    for i in range(k):
+        own[:, 4 * i : 4 * i + 4, 4 * i : 4 * i + 4] = np.linalg.inv(precision[:, i])
+    # Of few states the covariance is uncertain, or singular.
+    return (rows.transpose(0, 2, 1) @ rows + size * own) / (rows.shape[1] + size)
+
+
+def learn_blocks(
+    states: Sequence[Remembered],
+    precision: Callable[[np.ndarray, np.ndarray], np.ndarray],
+) -> Blocks | None:
+    """Blocks of a window and what to exchange them for.
+
+    Arguments:
+        states: Remembered.
+        precision: Of places (n, 4) with squared SNRs (n,): (n, 4, 4).
+
+    Returns:
+        All blocks equally probable; nothing if there are no sources.
+    """
+    if not any(len(state.places) for state in states):
+        return None
+    intervals = np.array(list(_intervals(states)))
+    if not len(intervals):
+        return None
+    share = np.zeros((len(intervals), _MOST + 1))
+    first = np.zeros((len(intervals), _MOST + 2), dtype=np.int64)
+    centres, lowers = [np.zeros((0, 4 * _MOST))], [np.zeros((0, 4 * _MOST, 4 * _MOST))]
+    total = 0
+    for block, (low, high) in enumerate(intervals):
+        held = [state.between(low, high) for state in states]
+        count = np.array([len(state.places) for state in held])
+        first[block, 0] = total
+        for k in range(_MOST + 1):
+            rows = np.flatnonzero(count == k)
+            # Rare numbers are tried more often than they are met.
+            share[block, k] = np.sqrt(len(rows))
+            rows = rows[spread_over(len(rows), _REMEMBERED if k else 1)] if len(rows) else rows
+            total += len(rows)
+            first[block, k + 1] = total
+            if not len(rows):
+                continue
+            size = 4 * k
+            centre, lower = (
+                np.zeros((len(rows), 4 * _MOST)),
+                np.zeros((len(rows), *lowers[0].shape[1:])),
+            )
+            if k:
+                order = [np.argsort(held[n].places[:, 0]) for n in rows]
+                places = np.stack([held[n].places[o] for n, o in zip(rows, order, strict=True)])
+                snr2 = np.stack([held[n].snr2[o] for n, o in zip(rows, order, strict=True)])
+                own = precision(places.reshape(-1, 4), snr2.reshape(-1))
+                covariance = _covariances(places, own.reshape(len(rows), k, 4, 4))
+                centre[:, :size] = places.reshape(len(rows), -1)
+                lower[:, :size, :size] = _WIDTH * np.linalg.cholesky(covariance)
+            centres.append(centre)
+            lowers.append(lower)
+    share /= share.sum(axis=1, keepdims=True)
+    factors = np.concatenate(lowers)
+    diagonal = np.diagonal(factors, axis1=1, axis2=2)
+    return Blocks(
+        intervals,
+        (np.arange(len(intervals)) + 1.0) / len(intervals),
+        share,
+        first,
+        np.concatenate(centres),
+        factors,
+        np.log(np.where(diagonal > 0, diagonal, 1.0)).sum(axis=1),
+    )
+
+
+@njit(cache=True)
+@no_type_check
+def log_density(blocks: Any, block: int, places: Any, num: int) -> float:
+    """Log density of a set of sources in a block; −inf where none is put in so."""
+    _, _, share, starts, centres, lowers, log_dets = blocks
+    first, last = starts[block, num], starts[block, num + 1]
+    if last == first:
+        return -np.inf
+    if num == 0:
+        return math.log(share[block, 0])
+    size, num_orders = 4 * num, 1
+    for k in range(2, num + 1):
+        num_orders *= k
+    y = np.empty(size)
+    best, found = -np.inf, 0.0
+    for m in range(first, last):
+        for o in range(num_orders):
+            total = 0.0
+            for i in range(size):
+                delta = places[_ORDERS[num, o, i // 4], i % 4] - centres[m, i]
+                if i % 4 == 2:
+                    delta -= 2 * math.pi * math.floor(delta / (2 * math.pi) + 0.5)
+                for k in range(i):
+                    delta -= lowers[m, i, k] * y[k]
+                y[i] = delta / lowers[m, i, i]
+                total += y[i] * y[i]
+                if total > _NOTHING:
+                    break
+            if total > _NOTHING:
+                continue
+            value = -0.5 * total - log_dets[m]
+            if value > best:
+                found = found * math.exp(best - value) + 1.0
+                best = value
+            else:
+                found += math.exp(value - best)
+    if found == 0.0:
+        return -np.inf
+    found *= share[block, num] / (last - first)
+    return best + math.log(found) - 0.5 * size * math.log(2 * math.pi)
+
+
+@njit(cache=True)
+@no_type_check
+def draw(rng: Any, blocks: Any, block: int, normal: Any, out: Any) -> int:
+    """Sources for a block.
+
+    Arguments:
+        rng: Generator.
+        blocks: From `Blocks.arrays`.
+        block: Which.
+        normal: Room (4 · _MOST,).
+        out: Their places (_MOST, 4), written.
+
+    Returns:
+        How many; −1 if one lies outside the block or nowhere.
+    """
+    intervals, _, share, starts, centres, lowers, _ = blocks
+    rest = rng.random()
+    num = 0
+    while num < _MOST and rest >= share[block, num]:
+        rest -= share[block, num]
+        num += 1
+    first, last = starts[block, num], starts[block, num + 1]
+    if last == first:
+        return -1
+    m = first + int((last - first) * rng.random())
+    for i in range(4 * num):
+        normal[i] = rng.standard_normal()
+    for i in range(4 * num):
+        delta = 0.0
+        for k in range(i + 1):
+            delta += lowers[m, i, k] * normal[k]
+        value, which = centres[m, i] + delta, i % 4
+        if which == 0 and not intervals[block, 0] <= value < intervals[block, 1]:
+            return -1
+        if which == 2:
+            # Further than half a turn there would be two ways.
+            if abs(delta) > math.pi:
+                return -1
+            value %= 2 * math.pi
+        if which == 3 and abs(value) >= 1:
+            return -1
+        out[i // 4, which] = value
+    return num
+
+
+@njit(cache=True)
+@no_type_check
+def evidence(
+    pairs: Any, num: int, residual: Any, beta: float, gram: Any, lower: Any, b: Any, best: Any
+) -> float:
+    """Ln Z of sources together; Gram matrix, its factor and the best amplitudes are written."""
+    size = 2 * num
+    for i in range(size):
+        one = pairs[i // 2, i % 2]
+        b[i] = dot(one, residual)
+        for j in range(i + 1):
+            gram[i, j] = dot(one, pairs[j // 2, j % 2])
+            gram[j, i] = gram[i, j].conjugate()
+    lower = lower[:size, :size]
+    log_det = cholesky(gram[:size, :size], lower)
+    if log_det == -np.inf:
+        return -np.inf
+    return linear(lower, log_det, b[:size], beta, best[:size])
+
+
+@njit(cache=True)
+@no_type_check
+def log_prior(
+    places: Any, num: int, amplitudes: Any, size: int, gram: Any, law: Any, sky: Any
+) -> float:
+    """Log prior of the places of ``num`` sources and of the amplitudes of ``size``."""
+    total = num * law[7]
+    for k in range(num):
+        total += nonlinear_prior(law, sky, places[k])
+    for k in range(size):
+        own = gram[2 * k : 2 * k + 2, 2 * k : 2 * k + 2]
+        p, q = amplitudes[2 * k], amplitudes[2 * k + 1]
+        total += log_amplitude_prior(p, q, squared_snr(own, p, q), law)
+    return total
+
+
+@njit(cache=True)
+@no_type_check
+def members_of(
+    low: float, high: float, places: Any, total: int, away: Any, members: Any
+) -> tuple[int, int]:
+    """The sources of a block, and those beside it that get new amplitudes.
+
+    Returns:
+        How many of both, in this order in ``members``; more than _MOST of the first are too many.
+    """
+    num, beside = 0, 0
+    for k in range(total):
+        away[k] = max(low - places[k, 0], places[k, 0] - high)
+        if low <= places[k, 0] < high:
+            if num < _MOST:
+                members[num] = k
+            num += 1
+            away[k] = np.inf
+    while num <= _MOST and beside < _BESIDE:
+        closest = -1
+        for k in range(total):
+            if away[k] < _NEAR and (closest < 0 or away[k] < away[closest]):
+                closest = k
+        if closest < 0:
+            break
+        away[closest] = np.inf
+        members[num + beside] = closest
+        beside += 1
+    return num, beside
+
+
+@njit(cache=True, nogil=True)
+@no_type_check
+def exchange(
+    rng: Any,
+    num_moves: int,
+    state: Any,
+    arrays: Any,
+    law: Any,
+    sky: Any,
+    blocks: Any,
+    counts: Any,
+) -> None:
+    """Exchanges of a chain at β = 1, in place.
+
+    Arguments:
+        rng: Generator.
+        num_moves: How many.
+        state: See `gwiness.infer.galactic.chain.advance`.
+        arrays: Of the frame.
+        law: Numbers of the prior.
+        sky: Density on the sky.
+        blocks: From `Blocks.arrays`.
+        counts: Proposed and accepted of each block (B, 2), added to.
+    """
+    number, places, amplitudes, pairs, residual = state
+    intervals, chosen = blocks[0], blocks[1]
+    room, length = _MOST + _BESIDE, len(residual)
+    old_places, new_places = np.empty((_MOST, 4)), np.empty((_MOST, 4))
+    old_pairs = np.empty((room, 2, length), dtype=np.complex128)
+    new_pairs = np.empty((room, 2, length), dtype=np.complex128)
+    rest = np.empty(length, dtype=np.complex128)
+    gram = np.empty((2, 2 * room, 2 * room), dtype=np.complex128)
+    lower = np.zeros((2 * room, 2 * room), dtype=np.complex128)
+    vectors = np.empty((4, 2 * room), dtype=np.complex128)
+    b, best, held, z = vectors[0], vectors[1], vectors[2], vectors[3]
+    members, away, normal = (
+        np.empty(room, dtype=np.int64),
+        np.empty(len(places)),
+        np.empty(4 * _MOST),
+    )
+    for _ in range(num_moves):
+        block = min(np.searchsorted(chosen, rng.random(), side="right"), len(intervals) - 1)
+        low, high = intervals[block, 0], intervals[block, 1]
+        total = number[0]
+        old, beside = members_of(low, high, places, total, away, members)
+        counts[block, 0] += 1
+        if old > _MOST:
+            continue
+        new = draw(rng, blocks, block, normal, new_places)
+        if new < 0 or old + new == 0 or total - old + new > len(places):
+            continue
+        copy(residual, rest)
+        for k in range(old + beside):
+            member = members[k]
+            if k < old:
+                copy(places[member], old_places[k])
+            else:
+                copy_table(pairs[member], new_pairs[new + k - old])
+            copy_table(pairs[member], old_pairs[k])
+            held[2 * k], held[2 * k + 1] = amplitudes[member, 0], amplitudes[member, 1]
+            add(rest, pairs[member], held[2 * k], held[2 * k + 1])
+        change = log_density(blocks, block, old_places, old)
+        if change == -np.inf:
+            continue
+        size = old + beside
+        change -= evidence(old_pairs, size, rest, 1.0, gram[0], lower, b, best)
+        change -= log_prior(old_places, old, held, size, gram[0], law, sky)
+        for k in range(new):
+            make(arrays, law[8], new_places[k], new_pairs[k])
+        size = new + beside
+        gain = evidence(new_pairs, size, rest, 1.0, gram[1], lower, b, best)
+        if gain == -np.inf:
+            continue
+        gaussian(rng, z[: 2 * size], 1.0)
+        back(lower[: 2 * size, : 2 * size], z[: 2 * size])
+        for i in range(2 * size):
+            best[i] += z[i]
+        change += gain + log_prior(new_places, new, best, size, gram[1], law, sky)
+        if change == -np.inf:
+            continue
+        change -= log_density(blocks, block, new_places, new)
+        # The prior of a set of K sources: K! times that of a list.
+        change += math.lgamma(total - old + new + 1) - math.lgamma(total + 1)
+        if not math.log(rng.random()) < change:
+            continue
+        counts[block, 1] += 1
+        copy(rest, residual)
+        for k in range(size):
+            add(residual, new_pairs[k], -best[2 * k], -best[2 * k + 1])
+            if k >= new:
+                member = members[old + k - new]
+                amplitudes[member, 0], amplitudes[member, 1] = best[2 * k], best[2 * k + 1]
+        # From the last to the first: a source from the end takes the row of one that goes.
+        for k in range(old - 1, -1, -1):
+            number[0] -= 1
+            last = number[0]
+            if members[k] != last:
+                copy(places[last], places[members[k]])
+                copy(amplitudes[last], amplitudes[members[k]])
+                copy_table(pairs[last], pairs[members[k]])
+        for k in range(new):
+            last = number[0]
+            copy(new_places[k], places[last])
+            copy_table(new_pairs[k], pairs[last])
+            amplitudes[last, 0], amplitudes[last, 1] = best[2 * k], best[2 * k + 1]
+            number[0] += 1
