@@ -59,6 +59,8 @@ _NOTHING = 80.0
 """Twice the exponent of a Gaussian below which it is taken for zero."""
 _SURE = 0.01
 """Share of accepted exchanges down to which a block is tried more often the smaller it is."""
+Precision = Callable[[np.ndarray, np.ndarray], np.ndarray]
+"""How sharply places (n, 4) of sources with squared SNRs (n,) are known: (n, 4, 4)."""
 _ORDERS = np.zeros((_MOST + 1, math.factorial(_MOST), _MOST), dtype=np.int64)
 for _num in range(_MOST + 1):
     for _row, _order in enumerate(permutations(range(_num))):
@@ -186,21 +188,16 @@ def _covariances(
     return (rows.transpose(0, 2, 1) @ rows + size * own) / (rows.shape[1] + size)
 
 
-def learn_blocks(
-    states: Sequence[Remembered],
-    precision: Callable[[np.ndarray, np.ndarray], np.ndarray],
-) -> Blocks | None:
+def learn_blocks(states: Sequence[Remembered], precision: Precision) -> Blocks | None:
     """Blocks of a window and what to exchange them for.
 
     Arguments:
         states: Remembered.
-        precision: Of places (n, 4) with squared SNRs (n,): (n, 4, 4).
+        precision: Of places.
 
     Returns:
         All blocks equally probable; nothing if there are no sources.
     """
-    if not any(len(state.places) for state in states):
-        return None
     intervals = np.array(list(_intervals(states)))
     if not len(intervals):
         return None
@@ -216,38 +213,42 @@ def learn_blocks(
             rows = np.flatnonzero(count == k)
             # Rare numbers are tried more often than they are met.
             share[block, k] = np.sqrt(len(rows))
-            rows = rows[spread_over(len(rows), _REMEMBERED if k else 1)] if len(rows) else rows
+            rows = rows[spread_over(len(rows), _REMEMBERED if k else 1)]
             total += len(rows)
             first[block, k + 1] = total
-            if not len(rows):
-                continue
-            size = 4 * k
-            centre, lower = (
-                np.zeros((len(rows), 4 * _MOST)),
-                np.zeros((len(rows), *lowers[0].shape[1:])),
-            )
-            if k:
-                order = [np.argsort(held[n].places[:, 0]) for n in rows]
-                places = np.stack([held[n].places[o] for n, o in zip(rows, order, strict=True)])
-                snr2 = np.stack([held[n].snr2[o] for n, o in zip(rows, order, strict=True)])
-                own = precision(places.reshape(-1, 4), snr2.reshape(-1))
-                covariance = _covariances(places, own.reshape(len(rows), k, 4, 4))
-                centre[:, :size] = places.reshape(len(rows), -1)
-                lower[:, :size, :size] = _WIDTH * np.linalg.cholesky(covariance)
+            centre, lower = _about([held[n] for n in rows], k, precision)
             centres.append(centre)
             lowers.append(lower)
-    share /= share.sum(axis=1, keepdims=True)
     factors = np.concatenate(lowers)
     diagonal = np.diagonal(factors, axis1=1, axis2=2)
     return Blocks(
         intervals,
         (np.arange(len(intervals)) + 1.0) / len(intervals),
-        share,
+        share / share.sum(axis=1, keepdims=True),
         first,
         np.concatenate(centres),
         factors,
         np.log(np.where(diagonal > 0, diagonal, 1.0)).sum(axis=1),
     )
+
+
+def _about(
+    states: Sequence[Remembered], num: int, precision: Precision
+) -> tuple[Float[np.ndarray, "n D"], Float[np.ndarray, "n D D"]]:
+    """Places of states with ``num`` sources each, and lower factors of the covariances about them.
+
+    Both in as much room as the most sources take.
+    """
+    size, room = 4 * num, 4 * _MOST
+    centre, lower = np.zeros((len(states), room)), np.zeros((len(states), room, room))
+    if size and states:
+        order = [np.argsort(state.places[:, 0]) for state in states]
+        places = np.stack([each.places[by] for each, by in zip(states, order, strict=True)])
+        snr2 = np.stack([each.snr2[by] for each, by in zip(states, order, strict=True)])
+        own = precision(places.reshape(-1, 4), snr2.ravel()).reshape(-1, num, 4, 4)
+        centre[:, :size] = places.reshape(-1, size)
+        lower[:, :size, :size] = _WIDTH * np.linalg.cholesky(_covariances(places, own))
+    return centre, lower
 
 
 @njit(cache=True)

@@ -298,7 +298,7 @@ def _learnt(
     coolest = [*chain.from_iterable(ladder.memory[0] for ladder in ladders)]
     for ladder in ladders:
         ladder.forget()
-    blocks = learn_blocks(coolest, setting.precision)
+    blocks = learn_blocks(coolest, setting.precision) if ladders[0].sampling.exchanges else None
     if blocks is not None:
         tries = _TRIES * len(blocks.intervals)
         blocks = blocks.weighed(np.sum([each.exchange(tries, blocks) for each in ladders], axis=0))

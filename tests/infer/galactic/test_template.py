@@ -7,10 +7,16 @@ from scipy.linalg import eigh
 from gwiness.core.catalogue import SPACES, Catalogue
 from gwiness.core.galactic import folded
 from gwiness.core.grid import TimeGrid
-from gwiness.infer.galactic.basis import _legendre_expansion, prolate_basis
-from gwiness.infer.galactic.law import population_tables
+from gwiness.infer.galactic.basis import (
+    CARRIERS_PER_BIN,
+    _legendre_expansion,
+    carriers,
+    prolate_basis,
+)
+from gwiness.infer.galactic.law import GalacticLaw, population_tables
 from gwiness.infer.galactic.orbits import spacecraft_positions
 from gwiness.infer.galactic.posterior import from_physical, signals, to_physical
+from gwiness.infer.galactic.template import frame_arrays, template
 from gwiness.infer.galactic.window import Frame, frame_width, window_data
 from gwiness.signal.generation import to_second_generation
 from gwiness.signal.psd import analytic_psd
@@ -137,3 +143,31 @@ def test_folding_changes_no_signal(month, binaries):
     once = signals(frame, theta)
     assert np.allclose(signals(frame, folded(theta)), once, atol=1e-9 * np.abs(once).max())
     assert (folded(theta)[:, SPACE.index("polarisation")] < np.pi / 2).all()
+
+
+def test_a_table_of_carriers_holds_a_chirp_between_two_of_them():
+    """By quadrature: the coefficients of a chirp, and those from the table by its few nodes."""
+    table = carriers(48, 56, 26, 12)
+    basis = prolate_basis(48, 56)
+
+    def slow(x):
+        return np.exp(2j * np.pi * (0.24 * x + 0.3 * x**2))
+
+    for cell in (3, 52, 97):
+        direct = basis.values @ (
+            basis.roots
+            * slow(basis.nodes)
+            * np.exp(2j * np.pi * table.frequencies[cell] * basis.nodes)
+        )
+        found = slow(table.nodes) @ (table.real[cell] + 1j * table.imaginary[cell])
+        assert np.abs(found - direct).max() < 1e-7
+    assert np.allclose(np.diff(table.frequencies), 1 / CARRIERS_PER_BIN)
+    assert table.frequencies[len(table.frequencies) // 2] == 0
+
+
+def test_what_lies_beyond_the_table_is_not_seen(draw_window):
+    window, _ = draw_window(np.random.default_rng(0), GalacticLaw(), reach=4)
+    frame = window.frame
+    pair = np.ones((2, window.data.size), dtype=complex)
+    template(frame_arrays(frame), np.ceil(frame.reach) + 1.0, 0.0, 1.0, 0.3, pair)
+    assert not pair.any()
