@@ -22,7 +22,7 @@ from gwiness.infer.exact import ExactPosterior
 from gwiness.infer.galactic.bands import item_spectrum
 from gwiness.infer.galactic.law import GalacticLaw
 from gwiness.infer.galactic.lone import one_or_none
-from gwiness.infer.galactic.posterior import label_sources
+from gwiness.infer.galactic.posterior import label_sources, signals
 from gwiness.infer.galactic.sampler import Sampling, sample_window
 from gwiness.infer.galactic.setting import Setting
 from gwiness.infer.galactic.window import CHANNELS
@@ -69,12 +69,18 @@ def compile_galactic() -> None:
     """Call every compiled function of the galactic binaries' chains once."""
     grid = TimeGrid(0.0, 10.0, 2**18)
     band = bands_between(grid, 3e-3, 3.001e-3)[0]
-    rng = np.random.default_rng(0)
-    noise = TDI(1e-20 * rng.standard_normal((2, grid.num)), grid, CHANNELS)
-    window = item_spectrum(Item(mixture=noise), GalacticConfig(data="mixture")).window(band)
-    sampling = Sampling(settling=2, settling_walks=2, sweeps=20, rounds=1)
-    one_or_none(Setting(window, GalacticLaw()), rng)
-    label_sources(window, sample_window(window, GalacticLaw(), sampling, rng))
+    rng, config = np.random.default_rng(0), GalacticConfig(data="mixture")
+    noise = 1e-22 * rng.standard_normal((2, grid.num))
+    line = 1e-20 * np.cos(2 * np.pi * band.centre * grid.times)
+    quiet, loud = (
+        item_spectrum(Item(mixture=TDI(data, grid, CHANNELS)), config)
+        for data in (noise, noise + line)
+    )
+    one_or_none(Setting(quiet.window(band), GalacticLaw()), rng)
+    sampling = Sampling(settling=2, settling_walks=4, learning=4, sweeps=20)
+    window = loud.window(band)
+    sources = label_sources(window, sample_window(window, GalacticLaw(), sampling, rng))
+    signals(window.frame, sources.theta[:1, 0])
 
 
 SEARCHES = (("galactic", compile_galactic), ("sinusoid", compile_search))
