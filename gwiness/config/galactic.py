@@ -13,7 +13,7 @@ GalacticData = Literal["mixture", "cleaned", "stem"]
 GalacticNoise = Literal["analytic", "file", "estimated"]
 """The instrument's model, what the file says of its own noise, or Welch of the mixture."""
 
-BRIEF_ROUNDS = 3
+BRIEF_ROUNDS = 2
 """Most rounds for a band that somebody waits for: seconds, and R-hat is said."""
 
 
@@ -32,7 +32,7 @@ class GalacticConfig(Config):
     """Smallest and largest SNR of a source in these data, log-uniform between."""
     sweeps: int = Field(default=200, ge=50)
     """Kept states of each of two ensembles in a round."""
-    rounds: PositiveInt = 40
+    rounds: PositiveInt = 30
     """Most rounds; there are no more once the ensembles agree, R-hat below 1.01."""
 
     @model_validator(mode="after")
