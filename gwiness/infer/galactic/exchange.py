@@ -46,7 +46,7 @@ _MOST = 4
 """Sources that are exchanged at once, at most."""
 _REMEMBERED = 300
 """Remembered states of each number of sources that a block is exchanged for."""
-_WIDTH = 0.7
+_WIDTH = 1.0
 """Standard deviation about a remembered state, over that of those most like it."""
 _NEAR = 2.0
 """Distance within which sources are exchanged together, or get new amplitudes along with a block
