@@ -78,13 +78,13 @@ class Sampling:
     rungs: int = 8
     hottest: float = 0.1
     settling: int = 12
-    settling_walks: int = 30
+    settling_walks: int = 20
     settling_cold: int = 4
     learning: int = 100
     sweeps: int = 200
     rounds: int = 1
-    moves: int = 2
-    cold: int = 20
+    moves: int = 3
+    cold: int = 13
     jumps: float = 0.25
     exchanges: int = 6
     penalty: float = 3.0
