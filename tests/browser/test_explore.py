@@ -54,6 +54,8 @@ def test_explore_steps_hides_shows_and_opens_every_tab(visit):
 def test_keys_step_and_without_the_player_the_page_plays(visit):
     visit.open("/?sep=Hide")
     visit.heatmaps(1)
+    # A map stands before all buttons do, and a key belongs to a button.
+    visit.calm()
     visit.page.keyboard.press("ArrowRight")
     item_shown(visit, 2)
     visit.page.keyboard.press("ArrowLeft")
