@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from gwiness.config.analysis import AnalysisConfig
 from gwiness.config.slotflow import SlotFlowConfig
 from gwiness.config.tuning import TuningConfig
 from gwiness.io.formats import open_recording
@@ -74,3 +75,14 @@ def test_study_is_the_recorded_one_and_agrees_with_its_runs(entry):
         # The run was set up as the trial says.
         kept = SlotFlowConfig.load(path.parent / trial.folder / "config.toml")
         assert kept == config.network_config(SlotFlowConfig, trial.params)
+
+
+def test_the_page_takes_the_sample_s_result():
+    """A default that changes makes it another search: then the result has to be made again."""
+    from app.beside import beside_all
+    from app.state import FileKey
+
+    (found,) = beside_all(FileKey.of(FOLDER / "lisa-sample.h5"))
+    assert found.problem == ""
+    separator = AnalysisConfig().separator
+    assert found.searched("cleaned", separator, "analytic") == frozenset(range(4))
