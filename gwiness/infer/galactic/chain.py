@@ -29,6 +29,7 @@ from gwiness.infer.galactic.template import template, true_frequency
 
 __all__ = [
     "MOVES",
+    "NOTHING",
     "add",
     "advance",
     "back",
@@ -38,6 +39,7 @@ __all__ = [
     "gaussian",
     "linear",
     "log_amplitude_prior",
+    "log_amplitudes",
     "log_born",
     "make",
     "nonlinear_prior",
@@ -66,7 +68,7 @@ _SURE_SNR2 = 200.0
 """Squared SNR of a source that is proposed to die half as often as a faint one."""
 _LIBRARY_REACH = 1.0
 """Largest distance in frequency between a learnt place and what is drawn from it [bins]."""
-_NOTHING = 80.0
+NOTHING = 80.0
 """Twice the exponent of a Gaussian below which it is taken for zero."""
 
 
@@ -291,9 +293,9 @@ def learnt(births: Any, place: Any, low: float, high: float) -> tuple[float, int
             for k in range(i, _PLACES):
                 value += lowers[n, k, i] * delta[k]
             total += value * value
-            if total > _NOTHING:
+            if total > NOTHING:
                 break
-        if total <= _NOTHING:
+        if total <= NOTHING:
             density += math.exp(0.5 * (log_dets[n] - total))
     return density / (4 * math.pi * math.pi), count
 
@@ -905,12 +907,12 @@ def propose_move(
 @njit(cache=True)
 @no_type_check
 def log_amplitudes(gram: Any, amplitudes: Any, size: int, law: Any) -> float:
-    """Log prior of the amplitudes of a source, or of two where ``size`` is 4."""
-    p, q = amplitudes[0], amplitudes[1]
-    total = log_amplitude_prior(p, q, squared_snr(gram[:2, :2], p, q), law)
-    if size == 4:
-        p, q = amplitudes[2], amplitudes[3]
-        total += log_amplitude_prior(p, q, squared_snr(gram[2:, 2:], p, q), law)
+    """Log prior of the amplitudes of sources, two numbers each: of ``size`` numbers."""
+    total = 0.0
+    for k in range(0, size, 2):
+        p, q = amplitudes[k], amplitudes[k + 1]
+        snr2 = squared_snr(gram[k : k + 2, k : k + 2], p, q)
+        total += log_amplitude_prior(p, q, snr2, law)
     return total
 
 

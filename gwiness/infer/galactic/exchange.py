@@ -26,6 +26,7 @@ from jaxtyping import Float
 from numba import njit
 
 from gwiness.infer.galactic.chain import (
+    NOTHING,
     add,
     back,
     cholesky,
@@ -34,10 +35,9 @@ from gwiness.infer.galactic.chain import (
     dot,
     gaussian,
     linear,
-    log_amplitude_prior,
+    log_amplitudes,
     make,
     nonlinear_prior,
-    squared_snr,
 )
 
 __all__ = ["Blocks", "Remembered", "exchange", "learn_blocks", "spread_over"]
@@ -55,8 +55,6 @@ _BESIDE = 4
 """Sources beside a block that get new amplitudes, at most."""
 _MARGIN = 0.05
 """What a block has on either side of all sources seen there [bins]."""
-_NOTHING = 80.0
-"""Twice the exponent of a Gaussian below which it is taken for zero."""
 _SURE = 0.01
 """Share of accepted exchanges down to which a block is tried more often the smaller it is."""
 Precision = Callable[[np.ndarray, np.ndarray], np.ndarray]
@@ -277,9 +275,9 @@ def log_density(blocks: Any, block: int, places: Any, num: int) -> float:
                     delta -= lowers[m, i, k] * y[k]
                 y[i] = delta / lowers[m, i, i]
                 total += y[i] * y[i]
-                if total > _NOTHING:
+                if total > NOTHING:
                     break
-            if total > _NOTHING:
+            if total > NOTHING:
                 continue
             value = -0.5 * total - log_dets[m]
             if value > best:
@@ -364,13 +362,9 @@ def log_prior(
     places: Any, num: int, amplitudes: Any, size: int, gram: Any, law: Any, sky: Any
 ) -> float:
     """Log prior of the places of ``num`` sources and of the amplitudes of ``size``."""
-    total = num * law[7]
+    total = num * law[7] + log_amplitudes(gram, amplitudes, 2 * size, law)
     for k in range(num):
         total += nonlinear_prior(law, sky, places[k])
-    for k in range(size):
-        own = gram[2 * k : 2 * k + 2, 2 * k : 2 * k + 2]
-        p, q = amplitudes[2 * k], amplitudes[2 * k + 1]
-        total += log_amplitude_prior(p, q, squared_snr(own, p, q), law)
     return total
 
 

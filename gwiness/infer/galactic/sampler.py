@@ -111,11 +111,6 @@ class Chains:
     counts: np.ndarray
     swaps: np.ndarray
 
-    @property
-    def r_hat(self) -> float:
-        """The larger R̂ of the number of sources and of |d − h|², which have no labels."""
-        return max(split_r_hat(self.num), split_r_hat(self.chi2))
-
 
 def split_r_hat(values: Num[np.ndarray, "E n"]) -> float:
     """Gelman and Rubin's R̂ of ensembles, each cut into halves; 1 where nothing varies.
