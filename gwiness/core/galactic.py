@@ -79,8 +79,8 @@ class BandPosterior:
         owned: The sources that are this band's in a catalogue, with all of their samples: those
             whose median f₀ lies in the core.
         spectrum: Data, and what the posterior's mean signal leaves over.
-        r_hat: Largest R̂ over the number of sources, |d − h|² and parameters of likely sources;
-            NaN where a source is so unlikely that no chain was run.
+        r_hat: Largest R̂ over the number of sources, their power, which of them are there, and
+            parameters of likely ones; NaN where a source is so unlikely that no chain was run.
     """
 
     band: Band

@@ -1,15 +1,11 @@
 r"""Reversible-jump Markov chains over galactic binaries, compiled.
 
 A state holds K sources, each with four *places* (apparent frequency [bins], z, longitude, sine of
-latitude; see `gwiness.infer.galactic.law`) and two complex amplitudes of helicity, in which the
-data are linear. So wherever the places of a source move, its amplitudes are drawn from their
-conditional Gaussian at once, and the move is accepted by the likelihood integrated over them,
-
-.. math:: Z = \frac{(2π/β)^{2n}}{\det G} e^{β b^† G^{-1} b / 2},
-          \qquad G = U^† U, \quad b = U^† r,
-
-times the prior density of what was drawn. Sources are born and die alone, or together with new
-amplitudes of the source nearest in frequency, which may take a step as well. β is an inverse
+latitude; see `gwiness.infer.galactic.law`) and two complex amplitudes of helicity. Wherever the
+places of a source move its amplitudes move along, or are drawn anew (see
+`gwiness.infer.galactic.amplitudes`), and the move is accepted by the likelihood integrated over
+them, times the prior density of what was drawn. Sources are born and die alone, or together with
+new amplitudes of the source nearest in frequency, which may take a step as well. β is an inverse
 temperature.
 
 References:
@@ -25,26 +21,34 @@ from typing import Any, no_type_check
 import numpy as np
 from numba import njit
 
+from gwiness.infer.galactic.amplitudes import (
+    add,
+    back,
+    cholesky,
+    dot,
+    double,
+    draw_amplitudes,
+    forward,
+    linear,
+    log_amplitude_prior,
+    log_amplitudes,
+    log_excess,
+    single,
+    squared_snr,
+)
 from gwiness.infer.galactic.template import template, true_frequency
 
 __all__ = [
     "MOVES",
     "NOTHING",
-    "add",
     "advance",
-    "back",
     "born",
-    "cholesky",
+    "copy",
+    "copy_table",
     "derivative",
-    "gaussian",
-    "linear",
-    "log_amplitude_prior",
-    "log_amplitudes",
     "log_born",
     "make",
     "nonlinear_prior",
-    "single",
-    "squared_snr",
 ]
 
 MOVES = (
@@ -70,17 +74,6 @@ _LIBRARY_REACH = 1.0
 """Largest distance in frequency between a learnt place and what is drawn from it [bins]."""
 NOTHING = 80.0
 """Twice the exponent of a Gaussian below which it is taken for zero."""
-
-
-@njit(cache=True, inline="always")
-@no_type_check
-def log_amplitude_prior(p: complex, q: complex, snr2: float, law: Any) -> float:
-    """Log prior density of the two amplitudes of a source with squared SNR ``snr2``."""
-    if not law[1] <= snr2 <= law[2]:
-        return -np.inf
-    size_p, size_q = abs(p), abs(q)
-    amplitude = (math.sqrt(size_p) + math.sqrt(size_q)) ** 2 / 4
-    return law[3] - math.log(amplitude) - 1.5 * math.log(size_p * size_q)
 
 
 @njit(cache=True)
@@ -115,26 +108,6 @@ def make(arrays: Any, table: Any, place: Any, out: Any) -> None:
     template(arrays, place[0], chirp, place[2], place[3], out)
 
 
-@njit(cache=True, fastmath={"contract", "reassoc", "nsz"})
-@no_type_check
-def dot(x: Any, y: Any) -> complex:
-    """⟨x, y⟩."""
-    real, imag = 0.0, 0.0
-    for n in range(len(x)):
-        a, b = x[n], y[n]
-        real += a.real * b.real + a.imag * b.imag
-        imag += a.real * b.imag - a.imag * b.real
-    return complex(real, imag)
-
-
-@njit(cache=True, fastmath={"contract", "reassoc", "nsz"})
-@no_type_check
-def add(target: Any, pair: Any, p: complex, q: complex) -> None:
-    """Target += p U_p + q U_q."""
-    for n in range(len(target)):
-        target[n] += p * pair[0, n] + q * pair[1, n]
-
-
 @njit(cache=True)
 @no_type_check
 def copy(source: Any, target: Any) -> None:
@@ -150,105 +123,6 @@ def copy_table(source: Any, target: Any) -> None:
     for n in range(source.shape[0]):
         for m in range(source.shape[1]):
             target[n, m] = source[n, m]
-
-
-@njit(cache=True)
-@no_type_check
-def norm2(x: Any) -> float:
-    """|x|²."""
-    total = 0.0
-    for n in range(len(x)):
-        total += x[n].real ** 2 + x[n].imag ** 2
-    return total
-
-
-@njit(cache=True)
-@no_type_check
-def cholesky(matrix: Any, lower: Any) -> float:
-    """Lower factor of a Hermitian matrix; log of its determinant, −inf if it is singular."""
-    log_det = 0.0
-    for i in range(len(matrix)):
-        for j in range(i + 1):
-            total = matrix[i, j]
-            for k in range(j):
-                total -= lower[i, k] * lower[j, k].conjugate()
-            if i == j:
-                if not total.real > 1e-12 * matrix[i, i].real:
-                    return -np.inf
-                lower[i, i] = math.sqrt(total.real)
-                log_det += math.log(total.real)
-            else:
-                lower[i, j] = total / lower[j, j].real
-    return log_det
-
-
-@njit(cache=True)
-@no_type_check
-def linear(lower: Any, log_det: float, b: Any, beta: float, best: Any) -> float:
-    """Ln Z, and the optimal amplitudes into ``best``."""
-    num = len(b)
-    gain = 0.0
-    for i in range(num):
-        total = b[i]
-        for k in range(i):
-            total -= lower[i, k] * best[k]
-        best[i] = total / lower[i, i].real
-        gain += best[i].real ** 2 + best[i].imag ** 2
-    back(lower, best)
-    return num * math.log(2 * math.pi / beta) - log_det + 0.5 * beta * gain
-
-
-@njit(cache=True)
-@no_type_check
-def back(lower: Any, x: Any) -> None:
-    """X ← L^{-†} x."""
-    for i in range(len(x) - 1, -1, -1):
-        total = x[i]
-        for k in range(i + 1, len(x)):
-            total -= lower[k, i].conjugate() * x[k]
-        x[i] = total / lower[i, i].real
-
-
-@njit(cache=True)
-@no_type_check
-def single(pair: Any, residual: Any, gram: Any, b: Any) -> None:
-    """G and b of one source."""
-    gram[0, 0], gram[1, 1] = norm2(pair[0]), norm2(pair[1])
-    gram[1, 0] = dot(pair[1], pair[0])
-    gram[0, 1] = gram[1, 0].conjugate()
-    b[0], b[1] = dot(pair[0], residual), dot(pair[1], residual)
-
-
-@njit(cache=True)
-@no_type_check
-def double(one: Any, other: Any, residual: Any, gram: Any, b: Any) -> None:
-    """G and b of two sources."""
-    single(one, residual, gram[:2, :2], b[:2])
-    single(other, residual, gram[2:, 2:], b[2:])
-    for i in range(2):
-        for j in range(2):
-            gram[2 + i, j] = dot(other[i], one[j])
-            gram[j, 2 + i] = gram[2 + i, j].conjugate()
-
-
-@njit(cache=True, inline="always")
-@no_type_check
-def squared_snr(gram: Any, p: complex, q: complex) -> float:
-    """|p U_p + q U_q|²."""
-    cross = p.conjugate() * q * gram[0, 1]
-    return (
-        gram[0, 0].real * (p.real**2 + p.imag**2)
-        + gram[1, 1].real * (q.real**2 + q.imag**2)
-        + 2 * cross.real
-    )
-
-
-@njit(cache=True)
-@no_type_check
-def gaussian(rng: Any, z: Any, scale: float) -> None:
-    """Complex normal numbers, real and imaginary parts of this scale."""
-    for i in range(len(z)):
-        z[i] = complex(rng.standard_normal(), rng.standard_normal()) * scale
 
 
 @njit(cache=True)
@@ -416,18 +290,17 @@ def walk_orientation(
 @njit(cache=True)
 @no_type_check
 def take_step(rng: Any, metric: Any, place: Any, snr2: float, beta: float, out: Any) -> float:
-    """A step by the local metric, or part of one; log density back over ahead, in part.
+    """A step by the local metric, or part of one.
 
     Returns:
-        Log of the density of the step ahead; the caller subtracts it from that of the step back.
+        Log density of the step, but for a constant.
     """
     lower = np.empty((_PLACES, _PLACES), dtype=np.complex128)
     log_det = step_factor(metric, place, beta * snr2, lower)
     scale = 10 ** (-1.2 + 1.4 * rng.random())
     delta = np.empty(_PLACES, dtype=np.complex128)
-    gaussian(rng, delta, scale)
     for i in range(_PLACES):
-        delta[i] = complex(delta[i].real, 0.0)
+        delta[i] = complex(scale * rng.standard_normal(), 0.0)
     back(lower, delta)
     for i in range(_PLACES):
         out[i] = place[i] + delta[i].real
@@ -459,7 +332,7 @@ def step_back(metric: Any, new: Any, place: Any, snr2: float, beta: float) -> fl
 def propose_places(
     rng: Any, kind: int, sky: Any, sky_sum: Any, births: Any, place: Any, out: Any
 ) -> float:
-    """Other places by jumps; log of the density back over ahead, prior of the sky included.
+    """Other places by jumps; log of the density of the way back over that ahead.
 
     Kinds: 0 sky of the prior, 1 frequency, 2 mirrored latitude or turned longitude or both,
     3 as a birth, 4 about a learnt place of like frequency.
@@ -634,7 +507,7 @@ def jump_alone(
     number, _, amplitudes, _, residual = state
     trial, rest, matrices, vectors, new_places = work
     gram, lower = matrices[0, :2, :2], matrices[1, :2, :2]
-    b, best, z = vectors[0, :2], vectors[1, :2], vectors[2, :2]
+    b, best, held = vectors[0, :2], vectors[1, :2], vectors[2, :2]
     num = number[0]
     single(trial[0], rest, gram, b)
     log_det = cholesky(gram, lower)
@@ -642,11 +515,11 @@ def jump_alone(
         return False
     change += linear(lower, log_det, b, beta, best)
     if birth:
-        gaussian(rng, z, 1 / math.sqrt(beta))
-        back(lower, z)
-        p, q = best[0] + z[0], best[1] + z[1]
+        change -= draw_amplitudes(rng, lower, best, beta, held)
     else:
-        p, q = amplitudes[index, 0], amplitudes[index, 1]
+        copy(amplitudes[index], held)
+        change -= log_excess(lower, best, beta, held)
+    p, q = held[0], held[1]
     snr2 = squared_snr(gram, p, q)
     change += log_amplitude_prior(p, q, snr2, law)
     mortal = mortality(snr2)
@@ -735,8 +608,8 @@ def jump_beside(
     trial, rest, matrices, vectors, new_places = work
     gram, lower = matrices[0], matrices[1]
     new_gram, new_lower = matrices[2, :2, :2], matrices[3, :2, :2]
-    b, best, z = vectors[0], vectors[1], vectors[2]
-    new_b, new_best = vectors[3, :2], vectors[4, :2]
+    b, best, held = vectors[0], vectors[1], vectors[2]
+    new_b, new_best, new_held = vectors[3, :2], vectors[4, :2], vectors[5, :2]
     num = number[0]
     add(rest, pairs[neighbour], amplitudes[neighbour, 0], amplitudes[neighbour, 1])
     copy(places[neighbour], new_places[1])
@@ -761,26 +634,23 @@ def jump_beside(
     change -= linear(new_lower, new_log_det, new_b, beta, new_best)
     change += moved if birth else -moved
     if birth:
-        gaussian(rng, z, 1 / math.sqrt(beta))
-        back(lower, z)
-        for i in range(4):
-            best[i] += z[i]
-        copy(amplitudes[neighbour], new_best)
+        change -= draw_amplitudes(rng, lower, best, beta, held)
+        copy(amplitudes[neighbour], new_held)
+        change += log_excess(new_lower, new_best, beta, new_held)
     else:
-        gaussian(rng, z[:2], 1 / math.sqrt(beta))
-        back(new_lower, z[:2])
-        new_best[0], new_best[1] = new_best[0] + z[0], new_best[1] + z[1]
-        copy(amplitudes[index], best[:2])
-        copy(amplitudes[neighbour], best[2:])
-    snr2 = squared_snr(gram[:2, :2], best[0], best[1])
-    change += log_amplitude_prior(best[0], best[1], snr2, law)
+        copy(amplitudes[index], held[:2])
+        copy(amplitudes[neighbour], held[2:])
+        change -= log_excess(lower, best, beta, held)
+        change += draw_amplitudes(rng, new_lower, new_best, beta, new_held)
+    snr2 = squared_snr(gram[:2, :2], held[0], held[1])
+    change += log_amplitude_prior(held[0], held[1], snr2, law)
     mortal = mortality(snr2)
-    snr2 = squared_snr(gram[2:, 2:], best[2], best[3])
-    change += log_amplitude_prior(best[2], best[3], snr2, law)
+    snr2 = squared_snr(gram[2:, 2:], held[2], held[3])
+    change += log_amplitude_prior(held[2], held[3], snr2, law)
     # What the neighbour's mortality is with the source there, and without.
     mortal_with = mortality(snr2)
-    snr2 = squared_snr(new_gram, new_best[0], new_best[1])
-    change -= log_amplitude_prior(new_best[0], new_best[1], snr2, law)
+    snr2 = squared_snr(new_gram, new_held[0], new_held[1])
+    change -= log_amplitude_prior(new_held[0], new_held[1], snr2, law)
     mortal_without = mortality(snr2)
     more = mortal_with - deaths[neighbour] if birth else 0.0
     change += log_chosen(deaths, num, mortal, more, birth)
@@ -788,8 +658,8 @@ def jump_beside(
         return False
     copy(rest, residual)
     if birth:
-        add_source(state, deaths, new_places[0], trial[0], best[0], best[1], mortal)
-    after = best[2:] if birth else new_best
+        add_source(state, deaths, new_places[0], trial[0], held[0], held[1], mortal)
+    after = held[2:] if birth else new_held
     copy(new_places[1, :4], places[neighbour])
     copy_table(trial[1], pairs[neighbour])
     copy(after, amplitudes[neighbour])
@@ -906,18 +776,6 @@ def propose_move(
 
 @njit(cache=True)
 @no_type_check
-def log_amplitudes(gram: Any, amplitudes: Any, size: int, law: Any) -> float:
-    """Log prior of the amplitudes of sources, two numbers each: of ``size`` numbers."""
-    total = 0.0
-    for k in range(0, size, 2):
-        p, q = amplitudes[k], amplitudes[k + 1]
-        snr2 = squared_snr(gram[k : k + 2, k : k + 2], p, q)
-        total += log_amplitude_prior(p, q, snr2, law)
-    return total
-
-
-@njit(cache=True)
-@no_type_check
 def same_neighbour(places: Any, num: int, index: int, neighbour: int, new_places: Any) -> bool:
     """Whether a source that moved, perhaps with its neighbour, is still nearest to that."""
     distance = abs(new_places[1, 0] - new_places[0, 0])
@@ -944,8 +802,8 @@ def shift(
     size = 2 if neighbour < 0 else 4
     gram, lower = matrices[0, :size, :size], matrices[1, :size, :size]
     new_gram, new_lower = matrices[2, :size, :size], matrices[3, :size, :size]
-    b, best, z = vectors[0, :size], vectors[1, :size], vectors[2, :size]
-    new_b, new_best, held = vectors[3, :size], vectors[4, :size], vectors[5, :size]
+    b, best, held = vectors[0, :size], vectors[1, :size], vectors[2, :size]
+    new_b, new_best, new_held = vectors[3, :size], vectors[4, :size], vectors[5, :size]
     copy(residual, rest)
     copy(amplitudes[index], held)
     add(rest, pairs[index], held[0], held[1])
@@ -999,23 +857,24 @@ def shift(
             if move == 0 or move == 8:
                 # The same deviation from the optimum, in units of its width.
                 for i in range(size):
-                    z[i] = held[i] - best[i]
-                forward(lower, z)
+                    new_held[i] = held[i] - best[i]
+                forward(lower, new_held)
+                back(new_lower, new_held)
+                for i in range(size):
+                    new_held[i] += new_best[i]
             else:
-                gaussian(rng, z, 1 / math.sqrt(beta))
-            back(new_lower, z)
-            for i in range(size):
-                new_best[i] += z[i]
-            new += log_amplitudes(new_gram, new_best, size, law)
+                new += log_excess(lower, best, beta, held)
+                new -= draw_amplitudes(rng, new_lower, new_best, beta, new_held)
+            new += log_amplitudes(new_gram, new_held, size, law)
             if neighbour >= 0 and not same_neighbour(places, num, index, neighbour, new_places):
                 new = -np.inf
             if move == 0 and new > -np.inf:
-                new_snr2 = squared_snr(new_gram, new_best[0], new_best[1])
+                new_snr2 = squared_snr(new_gram, new_held[0], new_held[1])
                 new += step_back(metric, new_places[0], places[index], new_snr2, beta) - ahead
             accepted = math.log(rng.random()) < new - old
     if accepted:
         counts[move, 1] += 1
-        copy(new_best, held)
+        copy(new_held, held)
         copy_table(new_gram[:2, :2], gram)
         if placed:
             copy(new_places[0, :4], places[index])
@@ -1123,17 +982,6 @@ def log_chosen(deaths: Any, num: int, mortal: float, more: float, birth: bool) -
     if birth:
         return math.log((num + 1) * mortal / (now + mortal + more))
     return math.log(num * mortal / now)
-
-
-@njit(cache=True)
-@no_type_check
-def forward(lower: Any, x: Any) -> None:
-    """X ← L† x."""
-    for i in range(len(x)):
-        total = 0j
-        for k in range(i, len(x)):
-            total += lower[k, i].conjugate() * x[k]
-        x[i] = total
 
 
 @njit(cache=True)

@@ -33,22 +33,23 @@ __all__ = ["MODEL", "GalacticEstimator"]
 MODEL = "galactic-rjmcmc"
 """Name of this posterior in files and on pages; it has no weights."""
 _SPACE = SPACES["gb"]
-_QUIET = 12.0
-"""Gain of the log likelihood by one source below which a band is not looked at: a source of the
-smallest SNR, 8, gains 32, and 12 if the noise works against it by three standard deviations, or by
-two and between two points of the grid that is looked at."""
+_UNSEEN = 3.1
+"""SNR that the faintest source may lose and a band is still looked at: the noise works against it
+by three standard deviations, or by two and it lies between two points of the grid."""
 _DENSEST = 10 / 32
 """Sources per bin that a reach may hold however long it is: over a year the Doppler shift widens
 the reach of a band to several times the band."""
 _LOUD_RESIDUAL = 5.0
 """Standard deviations of the residual's power above that of noise that are worth a warning."""
 _DETECTED = 0.5
+_MET = 0.1
+"""Probability of a source above which the chains have to agree on it."""
 _AGREEMENT = 1.01
 """Largest R̂ that is called so: there is no further round."""
 _MEAN_OF = 200
 """Samples whose signals are averaged."""
 _AGREE = ("amplitude", "frequency", "frequency_derivative", "ecliptic_latitude", "inclination")
-"""Parameters, none of them periodic, whose R̂ counts."""
+"""Parameters, none of them periodic, whose R̂ counts; of the longitude, its cosine's and sine's."""
 
 
 class GalacticEstimator:
@@ -69,7 +70,8 @@ class GalacticEstimator:
 
     def is_quiet(self, window: Window) -> bool:
         """Whether no source of the prior can be there."""
-        return float(Setting(window, self.law).loudness(window.data.ravel()).max()) < _QUIET
+        gain = Setting(window, self.law).loudness(window.data.ravel()).max()
+        return float(gain) < max(0.0, self.law.snr_min - _UNSEEN) ** 2 / 2
 
     def posterior(self, window: Window, band: Band, rng: np.random.Generator) -> BandPosterior:
         """Posterior of the sources whose f₀ lies in the band's core.
@@ -91,7 +93,9 @@ class GalacticEstimator:
             everywhere = label_sources(window, chains)
             sources = _inside(everywhere, band)
             num = _num_inside(window, chains, band)
-            r_hat = _r_hat(chains, num, sources)
+            # Independent draws agree anyhow.
+            walked = chains.counts.any()
+            r_hat = _r_hat(num.reshape(chains.num.shape), sources) if walked else float("nan")
             if r_hat < _AGREEMENT:
                 break
         share = np.bincount(num, minlength=law.num_max + 1) / len(num)
@@ -216,21 +220,19 @@ def _sets(sources: Sources, num: Int[np.ndarray, " n"]) -> dict[int, SampleSet]:
     return sets
 
 
-def _r_hat(chains: Chains, num: Int[np.ndarray, " n"], sources: Sources) -> float:
-    """Largest R̂ of what is said of the core: number of sources, their power, their parameters.
+def _r_hat(num: Int[np.ndarray, "E n"], sources: Sources) -> float:
+    """Largest R̂ of what is said of the core: number, power, names and parameters of its sources.
 
     What lies beyond is the neighbours' to tell: of sources at the window's ends half the signal is
     out of sight, and their chains are the slowest.
     """
-    if not chains.counts.any():
-        return float("nan")
-    shape = chains.num.shape
-    power = np.nansum(sources.snr**2, axis=1)
-    values = [split_r_hat(num.reshape(shape)), split_r_hat(power.reshape(shape))]
+    columns = [num.ravel(), np.nansum(sources.snr**2, axis=1)]
+    columns += [*sources.mask[:, sources.probability > _MET].T.astype(float)]
     for name in np.flatnonzero(sources.probability > _DETECTED):
-        for parameter in _AGREE:
-            column = sources.theta[:, name, _SPACE.index(parameter)]
-            # Where a sample lacks the source, its mean says nothing for or against agreement.
-            column = np.where(np.isnan(column), np.nanmean(column), column)
-            values.append(split_r_hat(column.reshape(shape)))
-    return float(max(values))
+        theta = sources.theta[:, name]
+        longitude = theta[:, _SPACE.index("ecliptic_longitude")]
+        told = [np.cos(longitude), np.sin(longitude)]
+        told += [theta[:, _SPACE.index(parameter)] for parameter in _AGREE]
+        # Where a sample lacks the source, its mean says nothing for or against agreement.
+        columns += [np.where(np.isnan(column), np.nanmean(column), column) for column in told]
+    return max(split_r_hat(column.reshape(num.shape)) for column in columns)

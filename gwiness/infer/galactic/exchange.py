@@ -25,20 +25,16 @@ import numpy as np
 from jaxtyping import Float
 from numba import njit
 
-from gwiness.infer.galactic.chain import (
-    NOTHING,
+from gwiness.infer.galactic.amplitudes import (
     add,
-    back,
     cholesky,
-    copy,
-    copy_table,
     dot,
-    gaussian,
+    draw_amplitudes,
     linear,
     log_amplitudes,
-    make,
-    nonlinear_prior,
+    log_excess,
 )
+from gwiness.infer.galactic.chain import NOTHING, copy, copy_table, make, nonlinear_prior
 
 __all__ = ["Blocks", "Remembered", "exchange", "learn_blocks", "spread_over"]
 
@@ -55,8 +51,8 @@ _BESIDE = 4
 """Sources beside a block that get new amplitudes, at most."""
 _MARGIN = 0.05
 """What a block has on either side of all sources seen there [bins]."""
-_SURE = 0.01
-"""Share of accepted exchanges down to which a block is tried more often the smaller it is."""
+_HARD = 0.05
+"""Share of accepted exchanges of the blocks that are tried most often."""
 Precision = Callable[[np.ndarray, np.ndarray], np.ndarray]
 """How sharply places (n, 4) of sources with squared SNRs (n,) are known: (n, 4, 4)."""
 _ORDERS = np.zeros((_MOST + 1, math.factorial(_MOST), _MOST), dtype=np.int64)
@@ -106,13 +102,13 @@ class Blocks:
     log_dets: np.ndarray
 
     def weighed(self, counts: Float[np.ndarray, "B 2"]) -> "Blocks":
-        """The same, but those that were seldom accepted are tried more often.
+        """The same, but those that are hard to exchange are tried more often; not if it is vain.
 
         Arguments:
             counts: Proposed and accepted exchanges of each.
         """
-        accepted = counts[:, 1] / np.maximum(counts[:, 0], 1)
-        weight = np.where(accepted > 0, 1 / (accepted + _SURE), 0.5 / _SURE)
+        accepted = (counts[:, 1] + 0.5) / (counts[:, 0] + 1)
+        weight = accepted / (accepted + _HARD) ** 2
         return replace(self, chosen=np.cumsum(weight) / weight.sum())
 
     def arrays(self) -> tuple[np.ndarray, ...]:
@@ -293,8 +289,8 @@ def log_density(blocks: Any, block: int, places: Any, num: int) -> float:
 
 @njit(cache=True)
 @no_type_check
-def draw(rng: Any, blocks: Any, block: int, normal: Any, out: Any) -> int:
-    """Sources for a block.
+def draw(rng: Any, blocks: Any, block: int, normal: Any, out: Any) -> tuple[int, float]:
+    """Sources for a block, by rising frequency.
 
     Arguments:
         rng: Generator.
@@ -304,9 +300,10 @@ def draw(rng: Any, blocks: Any, block: int, normal: Any, out: Any) -> int:
         out: Their places (_MOST, 4), written.
 
     Returns:
-        How many; −1 if one lies outside the block or nowhere.
+        How many, −1 if one lies outside the block or nowhere; and log of the part that the state
+        they are drawn about has in the density, which is no more than `log_density`.
     """
-    intervals, _, share, starts, centres, lowers, _ = blocks
+    intervals, _, share, starts, centres, lowers, log_dets = blocks
     rest = rng.random()
     num = 0
     while num < _MOST and rest >= share[block, num]:
@@ -314,26 +311,46 @@ def draw(rng: Any, blocks: Any, block: int, normal: Any, out: Any) -> int:
         num += 1
     first, last = starts[block, num], starts[block, num + 1]
     if last == first:
-        return -1
+        return -1, 0.0
     m = first + int((last - first) * rng.random())
+    size2 = 0.0
     for i in range(4 * num):
         normal[i] = rng.standard_normal()
+        size2 += normal[i] * normal[i]
+    if size2 > NOTHING:
+        return -1, 0.0
     for i in range(4 * num):
         delta = 0.0
         for k in range(i + 1):
             delta += lowers[m, i, k] * normal[k]
         value, which = centres[m, i] + delta, i % 4
         if which == 0 and not intervals[block, 0] <= value < intervals[block, 1]:
-            return -1
+            return -1, 0.0
         if which == 2:
             # Further than half a turn there would be two ways.
             if abs(delta) > math.pi:
-                return -1
+                return -1, 0.0
             value %= 2 * math.pi
         if which == 3 and abs(value) >= 1:
-            return -1
+            return -1, 0.0
         out[i // 4, which] = value
-    return num
+    sort(out, num)
+    part = math.log(share[block, num] / (last - first)) - 0.5 * size2 - log_dets[m]
+    return num, part - 2 * num * math.log(2 * math.pi)
+
+
+@njit(cache=True)
+@no_type_check
+def sort(places: Any, num: int) -> None:
+    """Sources by rising frequency: amplitudes are drawn in this order, there and back."""
+    for k in range(1, num):
+        for other in range(k, 0, -1):
+            if places[other - 1, 0] <= places[other, 0]:
+                break
+            for i in range(4):
+                held = places[other, i]
+                places[other, i] = places[other - 1, i]
+                places[other - 1, i] = held
 
 
 @njit(cache=True)
@@ -373,7 +390,7 @@ def log_prior(
 def members_of(
     low: float, high: float, places: Any, total: int, away: Any, members: Any
 ) -> tuple[int, int]:
-    """The sources of a block, and those beside it that get new amplitudes.
+    """The sources of a block by rising frequency, and those beside it that get new amplitudes.
 
     Returns:
         How many of both, in this order in ``members``; more than _MOST of the first are too many.
@@ -386,6 +403,11 @@ def members_of(
                 members[num] = k
             num += 1
             away[k] = np.inf
+    for k in range(1, min(num, _MOST)):
+        for other in range(k, 0, -1):
+            if places[members[other - 1], 0] <= places[members[other], 0]:
+                break
+            members[other - 1], members[other] = members[other], members[other - 1]
     while num <= _MOST and beside < _BESIDE:
         closest = -1
         for k in range(total):
@@ -433,7 +455,7 @@ def exchange(
     gram = np.empty((2, 2 * room, 2 * room), dtype=np.complex128)
     lower = np.zeros((2 * room, 2 * room), dtype=np.complex128)
     vectors = np.empty((4, 2 * room), dtype=np.complex128)
-    b, best, held, z = vectors[0], vectors[1], vectors[2], vectors[3]
+    b, best, held, drawn = vectors[0], vectors[1], vectors[2], vectors[3]
     members, away, normal = (
         np.empty(room, dtype=np.int64),
         np.empty(len(places)),
@@ -447,7 +469,7 @@ def exchange(
         counts[block, 0] += 1
         if old > _MOST:
             continue
-        new = draw(rng, blocks, block, normal, new_places)
+        new, part = draw(rng, blocks, block, normal, new_places)
         if new < 0 or old + new == 0 or total - old + new > len(places):
             continue
         copy(residual, rest)
@@ -464,44 +486,47 @@ def exchange(
         if change == -np.inf:
             continue
         size = old + beside
-        change -= evidence(old_pairs, size, rest, 1.0, gram[0], lower, b, best)
-        change -= log_prior(old_places, old, held, size, gram[0], law, sky)
+        gain = evidence(old_pairs, size, rest, 1.0, gram[0], lower, b, best)
+        if gain == -np.inf:
+            continue
+        factor = lower[: 2 * size, : 2 * size]
+        change += log_excess(factor, best[: 2 * size], 1.0, held)
+        change -= gain + log_prior(old_places, old, held, size, gram[0], law, sky)
         for k in range(new):
             make(arrays, law[8], new_places[k], new_pairs[k])
         size = new + beside
         gain = evidence(new_pairs, size, rest, 1.0, gram[1], lower, b, best)
         if gain == -np.inf:
             continue
-        gaussian(rng, z[: 2 * size], 1.0)
-        back(lower[: 2 * size, : 2 * size], z[: 2 * size])
-        for i in range(2 * size):
-            best[i] += z[i]
-        change += gain + log_prior(new_places, new, best, size, gram[1], law, sky)
-        if change == -np.inf:
-            continue
-        change -= log_density(blocks, block, new_places, new)
+        factor = lower[: 2 * size, : 2 * size]
+        change -= draw_amplitudes(rng, factor, best[: 2 * size], 1.0, drawn)
+        change += gain + log_prior(new_places, new, drawn, size, gram[1], law, sky)
         # The prior of a set of K sources: K! times that of a list.
         change += math.lgamma(total - old + new + 1) - math.lgamma(total + 1)
-        if not math.log(rng.random()) < change:
+        least = math.log(rng.random())
+        # The whole density takes longest, and is seldom needed.
+        if not least < change - part:
+            continue
+        if not least < change - log_density(blocks, block, new_places, new):
             continue
         counts[block, 1] += 1
         copy(rest, residual)
         for k in range(size):
-            add(residual, new_pairs[k], -best[2 * k], -best[2 * k + 1])
+            add(residual, new_pairs[k], -drawn[2 * k], -drawn[2 * k + 1])
             if k >= new:
                 member = members[old + k - new]
-                amplitudes[member, 0], amplitudes[member, 1] = best[2 * k], best[2 * k + 1]
-        # From the last to the first: a source from the end takes the row of one that goes.
-        for k in range(old - 1, -1, -1):
+                amplitudes[member, 0], amplitudes[member, 1] = drawn[2 * k], drawn[2 * k + 1]
+        # From the last row to the first: the last source takes the row of one that goes.
+        for row in np.sort(members[:old])[::-1]:
             number[0] -= 1
             last = number[0]
-            if members[k] != last:
-                copy(places[last], places[members[k]])
-                copy(amplitudes[last], amplitudes[members[k]])
-                copy_table(pairs[last], pairs[members[k]])
+            if row != last:
+                copy(places[last], places[row])
+                copy(amplitudes[last], amplitudes[row])
+                copy_table(pairs[last], pairs[row])
         for k in range(new):
             last = number[0]
             copy(new_places[k], places[last])
             copy_table(new_pairs[k], pairs[last])
-            amplitudes[last, 0], amplitudes[last, 1] = best[2 * k], best[2 * k + 1]
+            amplitudes[last, 0], amplitudes[last, 1] = drawn[2 * k], drawn[2 * k + 1]
             number[0] += 1

@@ -18,20 +18,15 @@ import numpy as np
 from numba import njit
 from scipy.special import logsumexp
 
-from gwiness.infer.galactic.chain import (
-    MOVES,
+from gwiness.infer.galactic.amplitudes import (
     back,
-    born,
     cholesky,
-    gaussian,
     linear,
     log_amplitude_prior,
-    log_born,
-    make,
-    nonlinear_prior,
     single,
     squared_snr,
 )
+from gwiness.infer.galactic.chain import MOVES, born, log_born, make, nonlinear_prior
 from gwiness.infer.galactic.sampler import Chains
 from gwiness.infer.galactic.setting import Setting
 
@@ -84,7 +79,9 @@ def _draws(
         if log_det == -np.inf:
             continue
         weight += linear(lower, log_det, b, 1.0, best)
-        gaussian(rng, z, 1.0 if rng.random() < 0.5 else _WIDE)
+        width = 1.0 if rng.random() < 0.5 else _WIDE
+        for i in range(2):
+            z[i] = complex(rng.standard_normal(), rng.standard_normal()) * width
         size2 = z[0].real ** 2 + z[0].imag ** 2 + z[1].real ** 2 + z[1].imag ** 2
         # The mixture of both Gaussians over the narrow one.
         weight -= math.log(0.5 + 0.5 * math.exp(0.5 * size2 * (1 - _WIDE**-2)) / _WIDE**4)

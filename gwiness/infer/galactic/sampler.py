@@ -46,6 +46,9 @@ _REMEMBERED = 300
 """States whose differences are steps."""
 _REMEMBERING = 2
 """Coolest rungs whose states are remembered."""
+_EARLY = 6
+"""Rounds that are dropped once proposals are learnt from them: without those the chains may not
+have found their way."""
 _TRIES = 100
 """Exchanges of a block by which it is told how often they are accepted."""
 
@@ -124,7 +127,7 @@ def split_r_hat(values: Num[np.ndarray, "E n"]) -> float:
     within = parts.var(axis=1, ddof=1).mean()
     between = parts.mean(axis=1).var(ddof=1)
     # What differs by rounding alone does not vary.
-    if within + between <= (1e-9 * np.abs(parts).max()) ** 2:
+    if within + between <= (1e-12 * np.abs(parts).max()) ** 2:
         return 1.0
     if within == 0:
         return np.inf
@@ -312,8 +315,8 @@ def rounds_of_samples(
         rng: Generator.
 
     Yields:
-        Samples, after each round: of this one and of those before it, but for the rounds that it
-        has learnt from.
+        Samples, after each round: of this one and of those before it, but for the early rounds
+        that it has learnt from.
     """
     law = setting.prior
     ladders = [_Ladder(setting, law, sampling, child) for child in rng.spawn(sampling.ensembles)]
@@ -322,13 +325,14 @@ def rounds_of_samples(
         count = max(ladder.num for ladder in ladders)
         proposals = _learnt(setting, ladders, table, count)
         list(pool.map(partial(_kept, sampling.learning, count, proposals), ladders))
-        # Samples count from where they were last learnt from; each time twice as many are next.
+        # Each time that something is learnt, it is from twice as many samples as before.
         until = 0
         for round_ in range(sampling.rounds):
             if round_ == until:
                 proposals = _learnt(setting, ladders, table, count)
-                kept: list[list[tuple]] = [[] for _ in ladders]
                 until = 2 * round_ + 2
+                if round_ <= _EARLY:
+                    kept: list[list[tuple]] = [[] for _ in ladders]
             more = pool.map(partial(_kept, sampling.sweeps, count, proposals), ladders)
             for rows, new in zip(kept, more, strict=True):
                 rows += new

@@ -89,6 +89,33 @@ def test_numbers_that_only_exchanges_change_are_as_probable_as_births_and_deaths
     assert np.allclose(left, state[4], atol=1e-8), "the residual is kept up"
 
 
+def test_each_source_keeps_its_own_after_exchanges_of_many(draw_window):
+    """Rows of sources that go are filled by others: templates and the residual are theirs."""
+    law = GalacticLaw(num_max=8)
+    setting = Setting(draw_window(np.random.default_rng(3), law, reach=3)[0], law)
+    rng = np.random.default_rng(0)
+    middle = np.array([[-1.5, 0, 1.0, 0.3], [-0.5, 0, 2.0, -0.2], [0.4, 0, 4.0, 0.5]])
+    middle = np.concatenate([middle, middle + np.array([0.9, 0.3, 0.5, 0.1])])
+    states = []
+    for _ in range(60):
+        places = middle + 0.05 * rng.standard_normal(middle.shape)
+        some = rng.permutation(6)[: rng.integers(4, 7)]
+        states.append(Remembered(places[some], np.full(len(some), 100.0)))
+    blocks = learn_blocks(states, setting.precision)
+    amplitudes = 0.1 * (rng.standard_normal((6, 2)) + 1j * rng.standard_normal((6, 2)))
+    # No amplitude is too small or too large.
+    own = setting.law(0.0)
+    free = (own[0], 0.0, np.inf, *own[3:])
+    state = _state(setting, law, middle, amplitudes)
+    counts = np.zeros((len(blocks.intervals), 2))
+    exchange(rng, 20000, state, setting.arrays, free, setting.sky, blocks.arrays(), counts)
+    assert counts[:, 1].sum() > 50
+    num = int(state[0][0])
+    fresh = _state(setting, law, state[1][:num], state[2][:num])
+    assert np.allclose(fresh[3], state[3] * (np.arange(law.num_max) < num)[:, None, None])
+    assert np.allclose(fresh[4], state[4], atol=1e-8)
+
+
 def test_the_density_of_what_is_exchanged_integrates_to_one(draw_window, rng):
     """Over all sources of a block, by draws from a wide density that is known."""
     window, _ = draw_window(np.random.default_rng(0), GalacticLaw(num_max=2), reach=4)
@@ -147,10 +174,13 @@ def test_blocks_keep_to_their_neighbourhood(draw_window, rng):
     for block, members in enumerate(held):
         assert blocks.share[block, len(members)] == 1.0
     assert learn_blocks([Remembered(np.zeros((0, 4)), np.zeros(0))], setting.precision) is None
-    tried = blocks.weighed(np.array([[100.0, 50], [100, 50], [100, 1], [100, 0], [100, 50]]))
+    # Those that are easily exchanged, or hardly ever, are tried less often than the others.
+    tried = blocks.weighed(np.array([[1000.0, 500], [1000, 500], [1000, 50], [1000, 0], [0, 0]]))
     chance = np.diff(tried.chosen, prepend=0)
-    assert chance[2] > 5 * chance[0]
-    assert chance[2] == pytest.approx(chance[3])
+    assert chance[2] == max(chance)
+    assert chance[2] > 2 * chance[0]
+    assert chance[2] > 5 * chance[3] > 0
+    assert chance[4] == pytest.approx(chance[0], rel=0.01)
     assert tried.chosen[-1] == pytest.approx(1)
 
 

@@ -24,7 +24,7 @@ from gwiness.infer.galactic.catalogue import (
     catalogue_overlaps,
     intervals,
 )
-from gwiness.infer.galactic.estimator import GalacticEstimator, _inside, _owned
+from gwiness.infer.galactic.estimator import GalacticEstimator, _inside, _owned, _r_hat
 from gwiness.infer.galactic.law import GalacticLaw
 from gwiness.infer.galactic.posterior import signals
 from gwiness.infer.galactic.refined import mean_signal, refined
@@ -271,6 +271,36 @@ def test_r_hat_knows_agreement_from_disagreement():
     assert split_r_hat(same + np.array([[0.0], [1.0]])) > 1.1
     assert split_r_hat(np.ones((2, 100))) == 1.0
     assert split_r_hat(np.array([[1.0] * 100, [2.0] * 100])) == np.inf
+
+
+def _two_names(rng, held):
+    """Two ensembles of a source each, which is one of two that are much alike."""
+    mask = np.stack([held, ~held], axis=1)
+    theta = np.where(mask[..., None], rng.standard_normal((len(held), 2, len(SPACE))), np.nan)
+    snr = np.where(mask, 20 + rng.standard_normal(mask.shape), np.nan)
+    return Sources(theta, mask, snr, snr / snr)
+
+
+def test_chains_that_hold_other_sources_do_not_agree(rng):
+    num = np.ones((2, 400), dtype=int)
+    same = _two_names(rng, rng.random(800) < 0.65)
+    assert _r_hat(num, same) < 1.02
+    # As many, as loud and of the same parameters; but one ensemble holds the first all the time.
+    held = np.concatenate([np.ones(400, dtype=bool), rng.random(400) < 0.3])
+    assert _r_hat(num, _two_names(rng, held)) > 1.3
+
+
+def test_chains_on_opposite_sides_of_the_sky_do_not_agree(rng):
+    sources = _two_names(rng, np.ones(800, dtype=bool))
+    longitude = sources.theta[:, 0, SPACE.index("ecliptic_longitude")]
+    longitude[:] = 1 + 0.1 * rng.standard_normal(800)
+    num = np.ones((2, 400), dtype=int)
+    assert _r_hat(num, sources) < 1.02
+    longitude[400:] += np.pi
+    assert _r_hat(num, sources) > 2
+    # Once round the circle is no disagreement.
+    longitude[400:] += np.pi
+    assert _r_hat(num, sources) < 1.02
 
 
 def test_polarisation_and_phase_across_the_fold_have_short_intervals():
