@@ -32,7 +32,7 @@ class GalacticConfig(Config):
     """Smallest and largest SNR of a source in these data, log-uniform between."""
     sweeps: int = Field(default=200, ge=50)
     """Kept states of each of two ensembles in a round."""
-    rounds: PositiveInt = 30
+    rounds: PositiveInt = 40
     """Most rounds; there are no more once the ensembles agree, R-hat below 1.01."""
 
     @model_validator(mode="after")

@@ -46,9 +46,8 @@ _REMEMBERED = 300
 """States whose differences are steps."""
 _REMEMBERING = 2
 """Coolest rungs whose states are remembered."""
-_EARLY = 6
-"""Rounds that are dropped once proposals are learnt from them: without those the chains may not
-have found their way."""
+_LEARNT = (0, 2, 4, 7, 11, 17)
+"""Rounds before which proposals are learnt anew; those that are sampled count from the last."""
 _TRIES = 100
 """Exchanges of a block by which it is told how often they are accepted."""
 
@@ -291,11 +290,9 @@ def _settled(setting: Setting, ladder: _Ladder) -> np.ndarray:
 def _learnt(
     setting: Setting, ladders: Sequence[_Ladder], table: np.ndarray, count: int
 ) -> _Proposals:
-    """Proposals from what all ladders remember, which they forget."""
+    """Proposals from what all ladders remember."""
     states = [*chain.from_iterable(chain.from_iterable(ladder.memory for ladder in ladders))]
     coolest = [*chain.from_iterable(ladder.memory[0] for ladder in ladders)]
-    for ladder in ladders:
-        ladder.forget()
     blocks = learn_blocks(coolest, setting.precision) if ladders[0].sampling.exchanges else None
     if blocks is not None:
         tries = _TRIES * len(blocks.intervals)
@@ -315,8 +312,8 @@ def rounds_of_samples(
         rng: Generator.
 
     Yields:
-        Samples, after each round: of this one and of those before it, but for the early rounds
-        that it has learnt from.
+        Samples, after each round: of this one and of those before it, but for the rounds that it
+        has learnt from.
     """
     law = setting.prior
     ladders = [_Ladder(setting, law, sampling, child) for child in rng.spawn(sampling.ensembles)]
@@ -324,15 +321,13 @@ def rounds_of_samples(
         table = np.mean(list(pool.map(partial(_settled, setting), ladders)), axis=0)
         count = max(ladder.num for ladder in ladders)
         proposals = _learnt(setting, ladders, table, count)
+        for ladder in ladders:
+            ladder.forget()
         list(pool.map(partial(_kept, sampling.learning, count, proposals), ladders))
-        # Each time that something is learnt, it is from twice as many samples as before.
-        until = 0
         for round_ in range(sampling.rounds):
-            if round_ == until:
+            if round_ in _LEARNT:
                 proposals = _learnt(setting, ladders, table, count)
-                until = 2 * round_ + 2
-                if round_ <= _EARLY:
-                    kept: list[list[tuple]] = [[] for _ in ladders]
+                kept: list[list[tuple]] = [[] for _ in ladders]
             more = pool.map(partial(_kept, sampling.sweeps, count, proposals), ladders)
             for rows, new in zip(kept, more, strict=True):
                 rows += new

@@ -189,4 +189,4 @@ def test_rounds_count_from_where_they_were_learnt_from(draw_window):
     window, _ = draw_window(np.random.default_rng(1), law, reach=4)
     sampling = Sampling(settling=4, settling_walks=4, learning=10, sweeps=20, rounds=8)
     rounds = rounds_of_samples(Setting(window, law), sampling, np.random.default_rng(0))
-    assert [chains.num.shape[1] for chains in rounds] == [20, 40, 20, 40, 60, 80, 20, 40]
+    assert [chains.num.shape[1] for chains in rounds] == [20, 40, 20, 40, 20, 40, 60, 20]
