@@ -1,7 +1,8 @@
 r"""Amplitudes of sources: their Gaussian, their prior, and draws of both.
 
 The data are linear in the two complex amplitudes of helicity of every source, p and q. So given
-the templates U their likelihood is a Gaussian, whose integral is
+the templates U of n sources and what others leave over, r, their likelihood is a Gaussian, whose
+integral over that of no source is
 
 .. math:: Z = \frac{(2π/β)^{2n}}{\det G} e^{β b^† G^{-1} b / 2},
           \qquad G = U^† U, \quad b = U^† r.
@@ -214,26 +215,37 @@ def log_mixed(share: float, mean: complex, amplitude: complex) -> float:
 
 @njit(cache=True)
 @no_type_check
+def conditional(lower: Any, best: Any, beta: float, amplitudes: Any, i: int) -> tuple:
+    """The Gaussian of an amplitude, given those after it.
+
+    Returns:
+        One over its width s; its mean over s.
+    """
+    shift = 0j
+    for k in range(i + 1, len(best)):
+        shift += lower[k, i].conjugate() * (amplitudes[k] - best[k])
+    per_width = lower[i, i].real * math.sqrt(beta)
+    return per_width, best[i] * per_width - shift * math.sqrt(beta)
+
+
+@njit(cache=True)
+@no_type_check
 def draw_amplitudes(rng: Any, lower: Any, best: Any, beta: float, out: Any) -> float:
     """Amplitudes of sources, drawn together.
 
     Arguments:
         rng: Generator.
-        lower: Factor of their Gram matrix (n, n).
-        best: Where their Gaussian has its mean (n,).
+        lower: Factor of their Gram matrix (2n, 2n).
+        best: Where their Gaussian has its mean (2n,).
         beta: Inverse temperature.
-        out: Amplitudes (n,), written.
+        out: Amplitudes (2n,), written.
 
     Returns:
         Log density of the draw over that of the Gaussian.
     """
     excess = 0.0
     for i in range(len(best) - 1, -1, -1):
-        shift = 0j
-        for k in range(i + 1, len(best)):
-            shift += lower[k, i].conjugate() * (out[k] - best[k])
-        per_width = lower[i, i].real * math.sqrt(beta)
-        mean = best[i] * per_width - shift * math.sqrt(beta)
+        per_width, mean = conditional(lower, best, beta, out, i)
         share = steep_share(mean.real**2 + mean.imag**2)
         if share > 0.0 and rng.random() < share:
             size = math.sqrt(2 * rng.standard_gamma(0.25))
@@ -252,11 +264,7 @@ def log_excess(lower: Any, best: Any, beta: float, amplitudes: Any) -> float:
     """What `draw_amplitudes` returns where it draws these."""
     excess = 0.0
     for i in range(len(best) - 1, -1, -1):
-        shift = 0j
-        for k in range(i + 1, len(best)):
-            shift += lower[k, i].conjugate() * (amplitudes[k] - best[k])
-        per_width = lower[i, i].real * math.sqrt(beta)
-        mean = best[i] * per_width - shift * math.sqrt(beta)
+        per_width, mean = conditional(lower, best, beta, amplitudes, i)
         share = steep_share(mean.real**2 + mean.imag**2)
         excess += log_mixed(share, mean, amplitudes[i] * per_width)
     return excess

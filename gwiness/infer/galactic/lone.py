@@ -5,8 +5,9 @@ Most windows hold nothing, and what the noise does there is soon told apart from
 .. math:: \frac{p(1)}{p(0)} = \mathrm E_q\!\left[
           \frac{π(θ)}{q(θ)} e^{-\frac12 (|d - h_θ|^2 - |d|^2)}\right]
 
-with places θ drawn as births in an empty window and amplitudes from their conditional Gaussian,
-half of them from one that is wider: a peak of the noise has to be stretched to the smallest SNR.
+with places θ drawn as births in an empty window and amplitudes as births' are (see
+`gwiness.infer.galactic.amplitudes`), but half of them from a wider Gaussian: a peak of the noise
+has to be stretched to the smallest SNR.
 Where these odds are small those of two sources are smaller still, and no chain is needed.
 """
 
@@ -21,12 +22,16 @@ from scipy.special import logsumexp
 from gwiness.infer.galactic.amplitudes import (
     back,
     cholesky,
+    draw_amplitudes,
+    forward,
     linear,
     log_amplitude_prior,
+    log_excess,
     single,
     squared_snr,
 )
-from gwiness.infer.galactic.chain import MOVES, born, log_born, make, nonlinear_prior
+from gwiness.infer.galactic.chain import MOVES
+from gwiness.infer.galactic.places import born, log_born, make, nonlinear_prior
 from gwiness.infer.galactic.sampler import Chains
 from gwiness.infer.galactic.setting import Setting
 
@@ -40,7 +45,7 @@ _LOUD = 20.0
 noise hardly reaches it, and draws may miss a source whose frequency rises unusually fast."""
 _SAMPLES = 2000
 _WIDE = 2.0
-"""Width of the wider Gaussian of the amplitudes."""
+"""Width of the wider Gaussian of the amplitudes, over that of the narrow one."""
 
 
 @njit(cache=True, nogil=True)
@@ -64,7 +69,7 @@ def _draws(
     pair = np.empty((2, len(data)), dtype=np.complex128)
     gram, lower = np.zeros((2, 2), dtype=np.complex128), np.zeros((2, 2), dtype=np.complex128)
     b, best = np.empty(2, dtype=np.complex128), np.empty(2, dtype=np.complex128)
-    z = np.empty(2, dtype=np.complex128)
+    drawn, z = np.empty(2, dtype=np.complex128), np.empty(2, dtype=np.complex128)
     for n in range(len(places)):
         place = places[n]
         out[n, 2] = -np.inf
@@ -79,14 +84,21 @@ def _draws(
         if log_det == -np.inf:
             continue
         weight += linear(lower, log_det, b, 1.0, best)
-        width = 1.0 if rng.random() < 0.5 else _WIDE
+        if rng.random() < 0.5:
+            draw_amplitudes(rng, lower, best, 1.0, drawn)
+        else:
+            for i in range(2):
+                drawn[i] = complex(rng.standard_normal(), rng.standard_normal()) * _WIDE
+            back(lower, drawn)
+            drawn += best
         for i in range(2):
-            z[i] = complex(rng.standard_normal(), rng.standard_normal()) * width
+            z[i] = drawn[i] - best[i]
+        forward(lower, z)
         size2 = z[0].real ** 2 + z[0].imag ** 2 + z[1].real ** 2 + z[1].imag ** 2
-        # The mixture of both Gaussians over the narrow one.
-        weight -= math.log(0.5 + 0.5 * math.exp(0.5 * size2 * (1 - _WIDE**-2)) / _WIDE**4)
-        back(lower, z)
-        p, q = best[0] + z[0], best[1] + z[1]
+        # The mixture of both over the narrow Gaussian.
+        wide = math.exp(0.5 * size2 * (1 - _WIDE**-2)) / _WIDE**4
+        weight -= math.log(0.5 * math.exp(log_excess(lower, best, 1.0, drawn)) + 0.5 * wide)
+        p, q = drawn[0], drawn[1]
         snr2 = squared_snr(gram, p, q)
         out[n, 0], out[n, 1] = p, q
         out[n, 2] = weight + log_amplitude_prior(p, q, snr2, law)

@@ -16,8 +16,8 @@ from scipy.optimize import linear_sum_assignment
 from gwiness.core.catalogue import SPACES
 from gwiness.core.galactic import Sources, folded
 from gwiness.infer.galactic.amplitudes import add
-from gwiness.infer.galactic.chain import derivative, make
 from gwiness.infer.galactic.law import population_tables
+from gwiness.infer.galactic.places import derivative, make
 from gwiness.infer.galactic.sampler import Chains
 from gwiness.infer.galactic.template import (
     AMPLITUDE_UNIT,

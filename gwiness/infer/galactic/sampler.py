@@ -2,9 +2,8 @@ r"""Posterior samples of one window: parallel tempering over reversible-jump cha
 
 Two ensembles run from nothing to the posterior, each a ladder of temperatures whose hot end finds
 its way out of wrong numbers of sources. What moves are proposed from, the table of births (see
-`gwiness.infer.galactic.setting`) and remembered states, is made anew while the ensembles settle
-and then frozen, as a proposal of a Markov chain has to be. Whoever asks for more samples than
-there are gets new ones, proposed from what was learnt from the first.
+`gwiness.infer.galactic.setting`) and remembered states, is learnt anew a few times and then
+frozen, as a proposal of a Markov chain has to be. Samples before the last learning are dropped.
 
 References:
     Roberts, Rosenthal: Coupling and ergodicity of adaptive Markov chain Monte Carlo algorithms,
@@ -21,14 +20,9 @@ from itertools import chain
 import numpy as np
 from jaxtyping import Num
 
+from gwiness.infer.galactic.blocks import Blocks, Remembered, learn_blocks, spread_over
 from gwiness.infer.galactic.chain import MOVES, advance
-from gwiness.infer.galactic.exchange import (
-    Blocks,
-    Remembered,
-    exchange,
-    learn_blocks,
-    spread_over,
-)
+from gwiness.infer.galactic.exchange import exchange
 from gwiness.infer.galactic.law import GalacticLaw
 from gwiness.infer.galactic.setting import Setting
 from gwiness.infer.galactic.window import Window
@@ -47,7 +41,7 @@ _REMEMBERED = 300
 _REMEMBERING = 2
 """Coolest rungs whose states are remembered."""
 _LEARNT = (0, 2, 4, 7, 11, 17)
-"""Rounds before which proposals are learnt anew; those that are sampled count from the last."""
+"""Rounds before which proposals are learnt anew, and all samples so far are dropped."""
 _TRIES = 100
 """Exchanges of a block by which it is told how often they are accepted."""
 
@@ -65,7 +59,7 @@ class Sampling:
         settling_cold: The coolest rung walks so many times as far while settling.
         learning: States of each ensemble that are only learnt from, after settling.
         sweeps: Kept states of each ensemble in a round.
-        rounds: Most rounds.
+        rounds: Most rounds; samples of those before proposals were last learnt are dropped.
         moves: Moves of every rung in a walk or between kept states, for each source of the window
             and for one more.
         cold: The coolest rung, whose states are kept, walks so many times as far.
@@ -325,7 +319,8 @@ def rounds_of_samples(
             ladder.forget()
         list(pool.map(partial(_kept, sampling.learning, count, proposals), ladders))
         for round_ in range(sampling.rounds):
-            if round_ in _LEARNT:
+            # Not before the last: too few samples would be left.
+            if round_ == 0 or (round_ in _LEARNT and round_ + 1 < sampling.rounds):
                 proposals = _learnt(setting, ladders, table, count)
                 kept: list[list[tuple]] = [[] for _ in ladders]
             more = pool.map(partial(_kept, sampling.sweeps, count, proposals), ladders)

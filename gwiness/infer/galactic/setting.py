@@ -13,7 +13,7 @@ from numba import njit
 
 from gwiness.core.errors import ScopeProblem
 from gwiness.infer.galactic.basis import CARRIERS_PER_BIN
-from gwiness.infer.galactic.exchange import Remembered, spread_over
+from gwiness.infer.galactic.blocks import Remembered, spread_over
 from gwiness.infer.galactic.law import GalacticLaw, population_tables
 from gwiness.infer.galactic.template import frame_arrays, node_template
 from gwiness.infer.galactic.window import Frame, Window

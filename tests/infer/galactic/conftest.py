@@ -10,8 +10,8 @@ from gwiness.core.catalogue import SPACES, Catalogue
 from gwiness.core.grid import TimeGrid
 from gwiness.core.item import Item
 from gwiness.core.tdi import TDI
-from gwiness.infer.galactic.chain import make
 from gwiness.infer.galactic.law import population_tables
+from gwiness.infer.galactic.places import make
 from gwiness.infer.galactic.template import frame_arrays
 from gwiness.infer.galactic.window import Frame, Window, frame_width
 from gwiness.signal.psd import analytic_psd, tdi_psd

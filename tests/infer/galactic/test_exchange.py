@@ -5,9 +5,12 @@ from itertools import permutations
 import numpy as np
 import pytest
 
-from gwiness.infer.galactic.chain import MOVES, add, advance, make
-from gwiness.infer.galactic.exchange import Remembered, exchange, learn_blocks, log_density
+from gwiness.infer.galactic.amplitudes import add
+from gwiness.infer.galactic.blocks import MOST, Remembered, learn_blocks
+from gwiness.infer.galactic.chain import MOVES, advance
+from gwiness.infer.galactic.exchange import draw, exchange, log_density
 from gwiness.infer.galactic.law import GalacticLaw
+from gwiness.infer.galactic.places import make
 from gwiness.infer.galactic.sampler import (
     Sampling,
     remembered_places,
@@ -94,8 +97,8 @@ def test_each_source_keeps_its_own_after_exchanges_of_many(draw_window):
     law = GalacticLaw(num_max=8)
     setting = Setting(draw_window(np.random.default_rng(3), law, reach=3)[0], law)
     rng = np.random.default_rng(0)
-    middle = np.array([[-1.5, 0, 1.0, 0.3], [-0.5, 0, 2.0, -0.2], [0.4, 0, 4.0, 0.5]])
-    middle = np.concatenate([middle, middle + np.array([0.9, 0.3, 0.5, 0.1])])
+    middle = np.array([[-1.3, 0, 1.0, 0.3], [-0.5, 0, 2.0, -0.2], [0.3, 0, 4.0, 0.5]])
+    middle = np.concatenate([middle, middle + np.array([0.92, 0.3, 0.5, 0.1])])
     states = []
     for _ in range(60):
         places = middle + 0.05 * rng.standard_normal(middle.shape)
@@ -109,7 +112,9 @@ def test_each_source_keeps_its_own_after_exchanges_of_many(draw_window):
     state = _state(setting, law, middle, amplitudes)
     counts = np.zeros((len(blocks.intervals), 2))
     exchange(rng, 20000, state, setting.arrays, free, setting.sky, blocks.arrays(), counts)
-    assert counts[:, 1].sum() > 50
+    low, high = blocks.intervals.T[:, :, None]
+    several = ((middle[:, 0] > low) & (middle[:, 0] < high)).sum(axis=1) > 1
+    assert counts[several, 1].sum() > 20
     num = int(state[0][0])
     fresh = _state(setting, law, state[1][:num], state[2][:num])
     assert np.allclose(fresh[3], state[3] * (np.arange(law.num_max) < num)[:, None, None])
@@ -154,6 +159,29 @@ def test_the_density_of_what_is_exchanged_integrates_to_one(draw_window, rng):
         assert error < 0.05 * blocks.share[whole, num]
 
 
+def test_the_part_of_one_remembered_state_is_no_more_than_the_density(rng):
+    """What is drawn is told from what is not by this part first, before the density is known."""
+    states = []
+    for num in rng.integers(1, 4, 60):
+        places = np.array([0.2, 0.0, 2.0, 0.1]) + 0.3 * rng.standard_normal((num, 4))
+        states.append(Remembered(places, np.full(num, 100.0)))
+    blocks = learn_blocks(states, lambda places, snr2: snr2[:, None, None] * np.eye(4))
+    arrays, whole = blocks.arrays(), int(np.argmax(np.diff(blocks.intervals, axis=1)[:, 0]))
+    seen = []
+    for _ in range(2000):
+        places, rows = np.zeros((MOST, 4)), np.zeros(MOST, dtype=int)
+        num, part = draw(rng, arrays, whole, np.empty(4 * MOST), rows, places)
+        if num > 0:
+            density = log_density(arrays, whole, places, num)
+            assert np.all(np.diff(places[rows[:num], 0]) >= 0)
+            assert sorted(rows[:num]) == list(range(num))
+            seen.append(density - part)
+    assert len(seen) > 500
+    assert min(seen) > -1e-9
+    # In the middle of others most of the density is theirs.
+    assert np.median(seen) > 0.1
+
+
 def test_blocks_keep_to_their_neighbourhood(draw_window, rng):
     """Sources that are far apart are exchanged one by one, those that overlap together, too."""
     law = GalacticLaw(num_max=6)
@@ -189,4 +217,4 @@ def test_rounds_count_from_where_they_were_learnt_from(draw_window):
     window, _ = draw_window(np.random.default_rng(1), law, reach=4)
     sampling = Sampling(settling=4, settling_walks=4, learning=10, sweeps=20, rounds=8)
     rounds = rounds_of_samples(Setting(window, law), sampling, np.random.default_rng(0))
-    assert [chains.num.shape[1] for chains in rounds] == [20, 40, 20, 40, 20, 40, 60, 20]
+    assert [chains.num.shape[1] for chains in rounds] == [20, 40, 20, 40, 20, 40, 60, 80]

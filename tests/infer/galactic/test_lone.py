@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from gwiness.core.errors import ScopeProblem
-from gwiness.infer.galactic.chain import make
 from gwiness.infer.galactic.law import GalacticLaw
 from gwiness.infer.galactic.lone import one_or_none, one_source
+from gwiness.infer.galactic.places import make
 from gwiness.infer.galactic.sampler import Sampling, sample_window
 from gwiness.infer.galactic.setting import Setting
 
