@@ -15,6 +15,8 @@ def player(visit, request):
     found = visit.page.locator(".player")
     # Its keys are heard from when it has been told what there is to play.
     found.locator(".speed option").first.wait_for(state="attached", timeout=60_000)
+    # Start is the page's own shortcut, which can miss a press while the page is drawn.
+    visit.calm()
     return found
 
 
