@@ -35,6 +35,7 @@ from gwiness.infer.galactic.places import (
     nearest,
     nonlinear_prior,
     propose_places,
+    same_neighbour,
 )
 
 __all__ = ["birth_or_death", "mortality"]
@@ -132,8 +133,7 @@ def alone(
     beta: float,
     state: Any,
     deaths: Any,
-    arrays: Any,
-    law: Any,
+    setting: Any,
     work: Any,
 ) -> bool:
     """A source is born or dies while all others stay as they are; whether that was accepted.
@@ -144,13 +144,14 @@ def alone(
         index: Of the source, the last if it is born.
         change: Log of the prior over the proposal of its places.
         beta: Inverse temperature.
-        state: See `advance`.
+        state: See `gwiness.infer.galactic.chain.advance`.
         deaths: Mortalities.
-        arrays: Of the frame.
-        law: Of the prior.
-        work: From `workspace`; place and, at a death, the residual without the source set.
+        setting: See `gwiness.infer.galactic.chain.advance`.
+        work: From `gwiness.infer.galactic.chain.workspace`; place and, at a death, the residual
+            without the source set.
     """
     number, _, amplitudes, _, residual = state
+    law = setting[1]
     trial, rest, matrices, vectors, new_places = work
     gram, lower = matrices[0, :2, :2], matrices[1, :2, :2]
     b, best, held = vectors[0, :2], vectors[1, :2], vectors[2, :2]
@@ -193,7 +194,7 @@ def kick_neighbour(
     """
     number, places, _, _, _ = state
     _, law, sky, sky_sum, births, _, _ = setting
-    place, other_place = work[4][0], work[4][1]
+    other_place = work[4][1]
     moved = 0.0
     if rng.random() < _LEARNT_KICKS:
         moved = propose_places(rng, 4, sky, sky_sum, births, places[neighbour], other_place)
@@ -209,10 +210,8 @@ def kick_neighbour(
     after = nonlinear_prior(law, sky, other_place)
     if after == -np.inf:
         return -np.inf
-    distance = abs(other_place[0] - place[0])
-    for k in range(number[0]):
-        if k != neighbour and k != index and abs(places[k, 0] - place[0]) < distance:
-            return -np.inf
+    if not same_neighbour(places, number[0], index, neighbour, work[4]):
+        return -np.inf
     return moved + after - nonlinear_prior(law, sky, places[neighbour])
 
 
@@ -241,10 +240,10 @@ def beside_neighbour(
         kick: Whether the neighbour's place moves as well.
         change: Log of the prior over the proposal of the source's places.
         beta: Inverse temperature.
-        state: See `advance`.
+        state: See `gwiness.infer.galactic.chain.advance`.
         deaths: Mortalities.
-        setting: See `advance`.
-        work: From `workspace`, as for `alone`.
+        setting: See `gwiness.infer.galactic.chain.advance`.
+        work: As for `alone`.
 
     Returns:
         Whether it was accepted.
@@ -359,6 +358,6 @@ def birth_or_death(
             rng, birth, index, neighbour, kick, change, beta, state, deaths, setting, work
         )
     else:
-        accepted = alone(rng, birth, index, change, beta, state, deaths, arrays, law, work)
+        accepted = alone(rng, birth, index, change, beta, state, deaths, setting, work)
     if accepted:
         counts[move, 1] += 1

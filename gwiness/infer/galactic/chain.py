@@ -45,6 +45,7 @@ from gwiness.infer.galactic.places import (
     nonlinear_prior,
     propose_places,
     propose_spread,
+    same_neighbour,
     step_back,
     take_step,
 )
@@ -174,17 +175,6 @@ def propose_move(
         return 7, propose_places(rng, 4, sky, sky_sum, births, places[index], place), 0.0
     copy(places[index], place)
     return 3 if neighbour < 0 else 4, 0.0, 0.0
-
-
-@njit(cache=True)
-@no_type_check
-def same_neighbour(places: Any, num: int, index: int, neighbour: int, new_places: Any) -> bool:
-    """Whether a source that moved, perhaps with its neighbour, is still nearest to that."""
-    distance = abs(new_places[1, 0] - new_places[0, 0])
-    for k in range(num):
-        if k not in (index, neighbour) and abs(places[k, 0] - new_places[0, 0]) < distance:
-            return False
-    return True
 
 
 @njit(cache=True)

@@ -25,6 +25,7 @@ __all__ = [
     "nonlinear_prior",
     "propose_places",
     "propose_spread",
+    "same_neighbour",
     "step_back",
     "take_step",
 ]
@@ -104,6 +105,25 @@ def nearest(places: Any, num: int, apparent: float, but: int) -> int:
         if k != but and distance < best:
             best, found = distance, k
     return found
+
+
+@njit(cache=True)
+@no_type_check
+def same_neighbour(places: Any, num: int, index: int, neighbour: int, new_places: Any) -> bool:
+    """Whether of all sources the neighbour is nearest to one that moved, or is born or dies.
+
+    Arguments:
+        places: Of all sources.
+        num: How many.
+        index: Of the source.
+        neighbour: Which it has to be nearest to.
+        new_places: Of the source and of its neighbour (2, 4 or more).
+    """
+    distance = abs(new_places[1, 0] - new_places[0, 0])
+    for k in range(num):
+        if k not in (index, neighbour) and abs(places[k, 0] - new_places[0, 0]) < distance:
+            return False
+    return True
 
 
 @njit(cache=True)
