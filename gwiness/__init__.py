@@ -5,4 +5,4 @@ noise is unit-variance white noise; so the network's input, the SNR, the match, 
 the likelihood are all the same sum of squares.
 """
 
-__version__ = "0.1.5"
+__version__ = "0.1.6"

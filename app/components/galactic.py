@@ -298,8 +298,9 @@ def _sources(found: "BandPosterior") -> None:
             ),
             "p(match) [1]": st.column_config.NumberColumn(
                 format="%.3f",
-                help="Share of all samples in which its signal is the mean one but for 10 %. Two "
-                "sources that cannot be told apart are real for sure, and yet neither matches.",
+                help="Share of all samples in which its signal is that of the sample that most "
+                "others agree with, but for 10 %. Two sources that cannot be told apart are real "
+                "for sure, and yet neither matches.",
             ),
         },
         alt="Sources of the band and how sure they are",

@@ -40,8 +40,9 @@ _DIGITS = {
 }
 _MEANING = {
     "p(real)": "Share of the posterior's samples that hold the source.",
-    "p(match)": "Share of the samples in which its signal overlaps by 0.9 with its mean signal: "
-    "two sources that cannot be told apart are real, but neither matches.",
+    "p(match)": "Share of the samples in which its signal overlaps by 0.9 with that of the sample "
+    "that most others agree with: two sources that cannot be told apart are real, but neither "
+    "matches.",
     "R-hat": "Disagreement of two ensembles of chains in the band of the source; 1 is perfect.",
     "overlap": "With the injected source that it overlaps with best.",
 }

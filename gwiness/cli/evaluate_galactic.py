@@ -29,8 +29,6 @@ __all__ = ["galactic"]
 
 _BANDS = 8
 """Bands of a simulated item."""
-_SAMPLES = 200
-"""Samples of a source whose mean signal stands for it."""
 _BESIDE = 2.0
 """Bins next door in which a source can be taken for one of the band's own."""
 _DAY = 8640
@@ -44,6 +42,7 @@ class _Job:
     file: Path | None
     config: GalacticConfig
     crowded: bool
+    pairs: float | None
     days: float
     seed: int
 
@@ -58,6 +57,7 @@ def row_facts(job: _Job) -> dict[str, Any]:
         "file": None if job.file is None else asdict(identify(job.file)),
         "config": job.config.to_toml(),
         "crowded": job.crowded,
+        "pairs": job.pairs,
         "days": job.days,
         "seed": job.seed,
     }
@@ -84,11 +84,13 @@ def _item_of(job: _Job, index: int) -> "tuple[Item, tuple[Band, ...]]":
     from gwiness.core.seeds import generator
 
     if job.file is None:
-        from gwiness.simulate.galactic_bands import crowded_item, population_item
+        from gwiness.simulate.galactic_bands import crowded_item, paired_item, population_item
 
         rng = generator(job.seed, "galactic bands", index)
         # A month is 2^18 samples, as everywhere; other lengths are what was asked for.
         num = 2**18 if job.days == 30 else round(job.days * _DAY / 1024) * 1024
+        if job.pairs is not None:
+            return paired_item(rng, job.pairs, _BANDS, num)
         return (crowded_item if job.crowded else population_item)(rng, _BANDS, num)
     from gwiness.io.formats import open_recording
 
@@ -122,43 +124,27 @@ def _item_scores(job: _Job, index: int) -> "Iterator[BandScore]":
         own = (frequency >= band.low) & (frequency < band.high)
         reach = _BESIDE / duration
         beside = (frequency >= band.low - reach) & (frequency < band.high + reach) & ~own
-        sources = found.sources
-        samples = [
-            each[held]
-            for each, held in zip(sources.theta.swapaxes(0, 1), sources.mask.T, strict=True)
-        ]
         yield score_band(
             found.posterior.p_num,
             (theta[own], snr[own]),
             (frequency[beside], snr[beside]),
-            _overlaps(window.frame, theta[own], samples),
-            sources,
+            _overlaps(window.frame, theta[own], found.sources.best),
+            found.sources,
             duration,
             found.r_hat,
             seconds,
         )
 
 
-def _overlaps(
-    frame: "Frame", truth: "np.ndarray", samples: "Sequence[np.ndarray]"
-) -> "np.ndarray":
-    """Normalised overlaps of injected signals with the samples' mean signals."""
+def _overlaps(frame: "Frame", truth: "np.ndarray", found: "np.ndarray") -> "np.ndarray":
+    """Normalised overlaps (K, S) of the signals of injected binaries (K, 8) and found (S, 8)."""
     import numpy as np
 
     from gwiness.infer.galactic.posterior import signals
 
-    if not len(truth) or not samples:
-        return np.zeros((len(truth), len(samples)))
-    true = signals(frame, truth)
-    found = np.stack(
-        [
-            signals(frame, each[np.linspace(0, len(each) - 1, _SAMPLES).astype(int)]).mean(axis=0)
-            for each in samples
-        ]
-    )
-    true /= np.linalg.norm(true, axis=1)[:, None]
-    found /= np.linalg.norm(found, axis=1)[:, None]
-    return (true.conj() @ found.T).real
+    both = [signals(frame, theta) for theta in (truth, found)]
+    injected, named = (each / np.linalg.norm(each, axis=1)[:, None] for each in both)
+    return (injected.conj() @ named.T).real
 
 
 def _print(report: dict[str, Any]) -> None:
@@ -226,8 +212,8 @@ def _record(
             num_items=bands // _BANDS,
             seed=job.seed,
             text="Bands of 32 bins. Population: all binaries of a Galaxy that can be seen there; "
-            "crowded: 0 to 10 of its kind, f₀ uniform. SNR 8 to 200 log-uniform; noise drawn in "
-            "the time domain, its model known.",
+            "crowded: 0 to 10 of its kind, f₀ uniform; pairs: two, of SNR above 30. SNR 8 to 200 "
+            "log-uniform; noise drawn in the time domain, its model known.",
         ),
         training=TrainingCard(device="none", minutes=0.0, steps=0),
         metrics=metrics,
@@ -279,6 +265,14 @@ def galactic(
     crowded: Annotated[
         bool, typer.Option("--crowded", help="Simulated bands hold 0 to 10 binaries, uniform.")
     ] = False,
+    pairs: Annotated[
+        float | None,
+        typer.Option(
+            min=0,
+            max=30,
+            help="Simulated bands hold two binaries of SNR 30 to 200 so far apart [1/T].",
+        ),
+    ] = None,
     days: Annotated[float, typer.Option(min=10, max=370, help="Days of a simulated item.")] = 30.0,
     seed: Annotated[int, typer.Option(min=0, help="Seed of simulated items and chains.")] = 1000,
     workers: Annotated[int, typer.Option(min=1, help="Processes.")] = 1,
@@ -298,7 +292,7 @@ def galactic(
 
     Simulated items hold eight neighbouring bands of 32 bins at a random place between 1 and 10
     mHz, with the binaries of a Galaxy that can be seen in that time, or --crowded, of SNR 8 to
-    200.
+    200, or --pairs of louder ones.
     """
     from gwiness.evaluate.galactic import report
     from gwiness.evaluate.rows import RowFile, rows_key
@@ -307,6 +301,8 @@ def galactic(
 
     chosen = ['data="mixture"', *(["snr=[8.0, 200.0]"] if file is None else [])]
     settings = GalacticConfig.load(config, [*chosen, *(set_ or [])])
+    if crowded and pairs is not None:
+        raise GwinessError("--crowded and --pairs are two different tests: ask for one.")
     if file is not None:
         from gwiness.io.formats import open_recording
 
@@ -315,7 +311,7 @@ def galactic(
         if start >= count:
             raise GwinessError(f"--start {start}: {file.name} holds items 0 to {count - 1}.")
         items = min(items, count - start)
-    job = _Job(file, settings, crowded, days, seed)
+    job = _Job(file, settings, crowded, pairs, days, seed)
     kept = RowFile(rows, rows_key(row_facts(job)), _to_row, _from_row)
     indices = range(start, start + items)
     left = [index for index in indices if index not in kept.done]

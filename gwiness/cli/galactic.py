@@ -93,7 +93,6 @@ def infer_galactic(
     from gwiness.infer.compile import compile_galactic
     from gwiness.infer.galactic.catalogue import catalogue_of
     from gwiness.infer.galactic.refined import refined
-    from gwiness.infer.galactic.response import GalacticResponse
 
     config, item = settings.galactic, recording.item(index)
     if config.data != "mixture" and separation is None:
@@ -102,7 +101,6 @@ def infer_galactic(
     with waiting("preparing the search: a minute the first time on a machine"):
         compile_galactic()
         windows = engine.bands(item, config, separation)
-    response = GalacticResponse(item.mixture.grid, item.mixture.generation)
     done = writer.done_parts(index)
     # Numbered by frequency: which bands are quiet may hang by a rounding error.
     width = CORE_BINS / item.mixture.grid.duration
@@ -114,7 +112,7 @@ def infer_galactic(
     with progress_bar(f"item {index}, bands", len(windows), len(windows) - len(tasks)) as advance:
         for number, found in _results(tasks, workers):
             if found is not None:
-                catalogue = catalogue_of([found], response)
+                catalogue = catalogue_of([found])
                 writer.put(index, posteriors=[found.posterior], catalogue=catalogue, part=number)
             advance(1)
     stems = None

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 
 from gwiness.core.band import Band, BandSpectrum
 from gwiness.core.catalogue import SPACES, Catalogue
@@ -43,14 +43,27 @@ class Sources:
         theta: Physical parameters (n, S, 8) of each sample; NaN where it lacks the source.
         mask: (n, S), True where a sample holds the source.
         snr: (n, S), NaN where it lacks it.
-        overlap: (n, S), normalised, of its signal with the mean signal of the source; NaN where a
-            sample lacks it.
+        overlap: (n, S), normalised, of its signal with that of ``best``; NaN where a sample lacks
+            it.
+        best: Parameters (S, 8) in the sample whose signal is the same, by `MATCH`, as in most
+            others: what a catalogue is to name.
     """
 
     theta: Float[np.ndarray, "n S 8"]
     mask: Bool[np.ndarray, "n S"]
     snr: Float[np.ndarray, "n S"]
     overlap: Float[np.ndarray, "n S"]
+    best: Float[np.ndarray, "S 8"]
+
+    def take(self, names: Bool[np.ndarray, " S"] | Int[np.ndarray, " R"]) -> "Sources":
+        """Some of the sources, or all in another order."""
+        return Sources(
+            self.theta[:, names],
+            self.mask[:, names],
+            self.snr[:, names],
+            self.overlap[:, names],
+            self.best[names],
+        )
 
     @property
     def probability(self) -> Float[np.ndarray, " S"]:
@@ -59,7 +72,7 @@ class Sources:
 
     @property
     def match_probability(self) -> Float[np.ndarray, " S"]:
-        """Share of samples in which it is there with the mean signal, but for 10 % (S,).
+        """Share of samples in which it is there with the best one's signal, but for 10 % (S,).
 
         The chance that a catalogue of the truth holds a source that `MATCH` calls the same. Two
         sources that cannot be told apart are there for sure, and yet neither matches.

@@ -2,10 +2,10 @@
 
 *Population*: at the frequency of every binary of a Galaxy drawn anew that could be seen in an item
 of that length. *Crowded*: every band holds 0 to 10 binaries, uniform, their f₀ uniform in the
-band, so that every separation occurs. All else is drawn from the population, then the distances
-are changed so that SNRs are log-uniform: what was heavy, near or face on enough to be seen at its
-old distance says nothing about what is seen at the new one. Waveforms are gbgpu's, noise is drawn
-in the time domain.
+band, so that every separation occurs. *Paired*: every band holds two loud binaries at a given
+separation. All else is drawn from the population, then the distances are changed so that SNRs are
+log-uniform: what was heavy, near or face on enough to be seen at its old distance says nothing
+about what is seen at the new one. Waveforms are gbgpu's, noise is drawn in the time domain.
 """
 
 import numpy as np
@@ -25,7 +25,7 @@ from gwiness.simulate.orbits import DAY
 from gwiness.simulate.population import draw_galaxy, sky_averaged_snr
 from gwiness.simulate.waveform import CHANNELS
 
-__all__ = ["crowded_item", "population_item"]
+__all__ = ["crowded_item", "paired_item", "population_item"]
 
 _SPACE = SPACES["gb"]
 _MOST = 10
@@ -54,6 +54,22 @@ def crowded_item(
     low = np.repeat([band.low for band in bands], counts)
     high = np.repeat([band.high for band in bands], counts)
     return _item(rng, grid, _drawn(rng, rng.uniform(low, high)), snr), bands
+
+
+def paired_item(
+    rng: np.random.Generator,
+    separation: float,
+    num_bands: int = 8,
+    num: int = 2**18,
+    snr: tuple[float, float] = (30.0, 200.0),
+    frequencies: tuple[float, float] = (1e-3, 1e-2),
+) -> tuple[Item, tuple[Band, ...]]:
+    """One item and its bands; ``separation`` [1/T] is of f₀, the rest as of `crowded_item`."""
+    grid, bands = _place(rng, num_bands, num, frequencies)
+    low, high = (np.array([getattr(band, end) for band in bands]) for end in ("low", "high"))
+    first = rng.uniform(low, high - separation / grid.duration)
+    both = np.stack([first, first + separation / grid.duration], axis=1)
+    return _item(rng, grid, _drawn(rng, both.ravel()), snr), bands
 
 
 def population_item(

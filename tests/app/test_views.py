@@ -113,7 +113,7 @@ def band_posterior(num, phase=0.0):
     data = np.ones((2, 32), complex)
     spectrum = BandSpectrum(lines, ("A", "E"), data, data)
     loud, same = np.full((400, 2), 20.0), np.ones((400, 2))
-    sources = Sources(samples.theta, samples.mask, loud, same)
+    sources = Sources(samples.theta, samples.mask, loud, same, samples.theta[0])
     return BandPosterior(Band(3.999e-3, 4.002e-3), posterior, sources, sources, spectrum, 1.01)
 
 

@@ -19,7 +19,7 @@ def scored(num, overlaps, snr=(20.0, 40.0), apart=3.0, p_match=1.0):
     mask = np.ones(samples.shape[:2], dtype=bool)
     loud = np.broadcast_to(np.array(snr), mask.shape)
     alike = np.where(np.arange(400) < p_match * 400, 1.0, 0.5)[:, None] * np.ones(mask.shape)
-    sources = Sources(samples, mask, loud, alike)
+    sources = Sources(samples, mask, loud, alike, theta)
     return score_band(
         np.array(num),
         (theta, np.array(snr)),
@@ -91,7 +91,7 @@ def test_ranks_by_loudness_follow_the_loudness_of_each_sample():
         (theta[::-1], np.array([20.0, 40.0])),
         (np.zeros(0), np.zeros(0)),
         np.zeros((2, 2)),
-        Sources(samples, np.ones((400, 2), dtype=bool), snr, np.ones((400, 2))),
+        Sources(samples, np.ones((400, 2), dtype=bool), snr, np.ones((400, 2)), theta),
         1e6,
         1.0,
         2.0,
@@ -99,7 +99,7 @@ def test_ranks_by_loudness_follow_the_loudness_of_each_sample():
     amplitude = SPACES["gb"].index("amplitude")
     assert [0.3 < ranks[amplitude] < 0.7 for ranks in score.loudness_ranks] == [True, True]
     there = np.arange(400)[:, None] < np.array([400, 30])
-    few = Sources(samples, there, snr, np.ones((400, 2)))
+    few = Sources(samples, there, snr, np.ones((400, 2)), theta)
     lone = score_band(
         np.array([0, 1.0]),
         (theta[:1], np.array([40.0])),

@@ -42,7 +42,7 @@ def scored(seed, num=3):
 def test_figures_and_calibration_are_kept_by_name(tmp_path):
     rows, models = tmp_path / "rows.jsonl", tmp_path / "models"
     config = GalacticConfig(data="mixture", snr=(8.0, 200.0))
-    key = rows_key(row_facts(_Job(None, config, False, 30.0, 1000)))
+    key = rows_key(row_facts(_Job(None, config, False, None, 30.0, 1000)))
     lines = [
         {"key": key, "index": item, "bands": [scored(8 * item + band) for band in range(8)]}
         for item in (3, 4)
@@ -84,9 +84,10 @@ def test_a_row_comes_back_as_it_was_and_is_json():
 def test_rows_of_other_settings_are_not_taken():
     config = GalacticConfig(data="mixture")
     jobs = [
-        _Job(None, config, False, 30.0, 1),
-        _Job(None, config, False, 30.0, 2),
-        _Job(None, config, True, 30.0, 1),
-        _Job(None, config.model_copy(update={"sweeps": 400}), False, 30.0, 1),
+        _Job(None, config, False, None, 30.0, 1),
+        _Job(None, config, False, None, 30.0, 2),
+        _Job(None, config, True, None, 30.0, 1),
+        _Job(None, config, False, 0.5, 30.0, 1),
+        _Job(None, config.model_copy(update={"sweeps": 400}), False, None, 30.0, 1),
     ]
     assert len({rows_key(row_facts(job)) for job in jobs}) == len(jobs)

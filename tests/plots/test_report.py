@@ -143,7 +143,9 @@ def band_posterior(item, note):
     data = rng.normal(size=(2, 41)) + 1j * rng.normal(size=(2, 41))
     frequency = band.centre + np.arange(-20, 21) / item.mixture.grid.duration
     spectrum = BandSpectrum(frequency, ("A", "E"), 30 * data, data)
-    sources = Sources(theta, np.ones((300, 2), bool), np.ones((300, 2)), np.ones((300, 2)))
+    sources = Sources(
+        theta, np.ones((300, 2), bool), np.ones((300, 2)), np.ones((300, 2)), theta[0]
+    )
     return BandPosterior(band, posterior, sources, sources, spectrum, 1.002)
 
 

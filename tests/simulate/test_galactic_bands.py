@@ -5,7 +5,7 @@ import pytest
 
 from gwiness.signal.inner import snr
 from gwiness.signal.whiten import analytic_whitener, whiten
-from gwiness.simulate.galactic_bands import crowded_item, population_item
+from gwiness.simulate.galactic_bands import crowded_item, paired_item, population_item
 
 pytestmark = pytest.mark.waveforms
 
@@ -29,6 +29,16 @@ def test_an_item_depends_on_its_generator_alone():
     one, _ = crowded_item(np.random.default_rng(4), num_bands=1)
     other, _ = crowded_item(np.random.default_rng(4), num_bands=1)
     assert np.array_equal(one.mixture.data, other.mixture.data)
+
+
+def test_pairs_are_loud_and_as_far_apart_as_asked():
+    item, bands = paired_item(np.random.default_rng(4), 0.5, num_bands=3)
+    truth, duration = item.catalogues["gb"], item.mixture.grid.duration
+    pairs = truth["frequency"].reshape(3, 2)
+    assert np.diff(pairs, axis=1) * duration == pytest.approx(np.full((3, 1), 0.5), rel=1e-6)
+    for band, pair in zip(bands, pairs, strict=True):
+        assert ((pair >= band.low) & (pair < band.high)).all()
+    assert truth["snr"].min() > 30
 
 
 def test_a_population_has_what_can_be_seen_of_a_galaxy():

@@ -17,26 +17,22 @@ __all__ = ["amplitude_limit", "catalogue_of", "catalogue_overlaps", "intervals"]
 _SPACE = SPACES["gb"]
 _NEAR = 40.0
 """Bins between two f₀ beyond which signals do not overlap."""
-_DRAWS = 200
 _A_E = slice(0, 2)
 
 
-def catalogue_of(
-    found: Sequence[BandPosterior], response: GalacticResponse, least: float = 0.1
-) -> Catalogue:
+def catalogue_of(found: Sequence[BandPosterior], least: float = 0.1) -> Catalogue:
     """Sources of many bands as one table, by frequency.
 
     Arguments:
         found: Posteriors of different bands.
-        response: On the grid of the data.
         least: Smallest probability of a source that gets a row.
 
     Returns:
         Medians, with the columns ``snr``, ``p_real`` (share of samples that hold the source),
-        ``p_match`` (share of those where its signal is the mean one, see
+        ``p_match`` (share of those where its signal is the best one's, see
         `gwiness.core.galactic.Sources.match_probability`), ``r_hat`` (of the band's chains) and,
         of each parameter, ``<name>_5`` and ``<name>_95``, the ends of the 90 % interval, and
-        ``<name>_best``, its value in the sample whose signal is closest to the mean signal. Of a
+        ``<name>_best``, its value in the sample whose signal is the same as in most others. Of a
         periodic parameter the interval is about the circular mean and may leave the range.
         Medians are a point that the posterior may not hold: a signal is to be made from the best.
     """
@@ -50,7 +46,7 @@ def catalogue_of(
     for row, (sources, name, _) in enumerate(rows):
         samples = sources.theta[sources.mask[:, name], name]
         low[row], middle[row], high[row] = intervals(samples)
-        best[row] = _central(samples, response)
+        best[row] = sources.best[name]
     snr = np.array([np.nanmedian(sources.snr[:, name]) for sources, name, _ in rows])
     p_real = np.array([sources.probability[name] for sources, name, _ in rows])
     p_match = np.array([sources.match_probability[name] for sources, name, _ in rows])
@@ -81,14 +77,6 @@ def _signals(
 def _lowest(response: GalacticResponse, theta: Float[np.ndarray, "K 8"]) -> int:
     frequency = theta[:, _SPACE.index("frequency")].min()
     return round(frequency * response.padded.duration) - response.width // 2 - 1
-
-
-def _central(samples: Float[np.ndarray, "n 8"], response: GalacticResponse) -> np.ndarray:
-    """The sample whose signal is closest to the mean signal (8,)."""
-    some = samples[np.linspace(0, len(samples) - 1, min(len(samples), _DRAWS)).astype(int)]
-    signals = _signals(response, some, _lowest(response, some))
-    distance = np.linalg.norm(signals - signals.mean(axis=0), axis=1)
-    return some[distance.argmin()]
 
 
 def intervals(samples: Float[np.ndarray, "n 8"]) -> Float[np.ndarray, "3 8"]:

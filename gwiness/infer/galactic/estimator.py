@@ -175,20 +175,14 @@ def _inside(sources: Sources, band: Band) -> Sources:
     theta = np.where(mask[..., None], sources.theta, np.nan)
     snr = np.where(mask, sources.snr, np.nan)
     overlap = np.where(mask, sources.overlap, np.nan)
-    return Sources(theta[:, keep], mask[:, keep], snr[:, keep], overlap[:, keep])
+    return Sources(theta, mask, snr, overlap, sources.best).take(keep)
 
 
 def _owned(sources: Sources, band: Band) -> Sources:
     """The sources whose median f₀ lies in the core, whole."""
     frequency = sources.theta[..., _SPACE.index("frequency")]
     middle = np.nanmedian(frequency, axis=0)
-    keep = (middle >= band.low) & (middle < band.high)
-    return Sources(
-        sources.theta[:, keep],
-        sources.mask[:, keep],
-        sources.snr[:, keep],
-        sources.overlap[:, keep],
-    )
+    return sources.take((middle >= band.low) & (middle < band.high))
 
 
 def _sets(sources: Sources, num: Int[np.ndarray, " n"]) -> dict[int, SampleSet]:

@@ -9,13 +9,14 @@ that hold it.
 from typing import Any, no_type_check
 
 import numpy as np
-from jaxtyping import Complex, Float
+from jaxtyping import Complex, Float, Int
 from numba import njit
 from scipy.optimize import linear_sum_assignment
 
 from gwiness.core.catalogue import SPACES
-from gwiness.core.galactic import Sources, folded
+from gwiness.core.galactic import MATCH, Sources, folded
 from gwiness.infer.galactic.amplitudes import add
+from gwiness.infer.galactic.blocks import spread_over
 from gwiness.infer.galactic.law import population_tables
 from gwiness.infer.galactic.places import derivative, make
 from gwiness.infer.galactic.sampler import Chains
@@ -34,6 +35,12 @@ _SAME = 0.5
 """Overlap of two waveforms above which they are called one source."""
 _FAINT = 0.05
 """Probability below which what is left over in samples is not called a source."""
+_TRIED = 500
+"""Samples of a source that may become its best one."""
+_VOTERS = 1000
+"""Samples that are asked which of those has their signal."""
+_AS_GOOD = 0.01
+"""Share of them that two candidates may differ by and still be as good: less is chance."""
 
 
 def _sight(longitude: np.ndarray, sin_lat: np.ndarray) -> np.ndarray:
@@ -146,27 +153,60 @@ def _sample_signals(arrays: Any, table: Any, places: Any, amplitudes: Any, out: 
 def label_sources(window: Window, chains: Chains) -> Sources:
     """Name the sources of a window's samples, in order of frequency."""
     num = chains.num.reshape(-1)
-    chi2 = chains.chi2.reshape(-1)
     # No sample holds as many as there is room for.
     num_max = max(1, int(num.max()))
     places = chains.places[:, :, :num_max].reshape(len(num), num_max, 4)
     amplitudes = chains.amplitudes[:, :, :num_max].reshape(len(num), num_max, 2)
     held = np.arange(num_max) < num[:, None]
     frame = window.frame
-    waves = np.zeros((len(num), num_max, 2 * len(frame.basis.values)), dtype=complex)
-    found = np.empty((int(held.sum()), waves.shape[2]), dtype=complex)
+    unit = np.zeros((len(num), num_max, 2 * len(frame.basis.values)), dtype=complex)
+    found = np.empty((int(held.sum()), unit.shape[2]), dtype=complex)
     arrays, table = frame_arrays(frame), population_tables()[1]
     _sample_signals(arrays, table, places[held], amplitudes[held], found)
-    waves[held] = found
-    size = np.linalg.norm(waves, axis=-1)
-    free = held.copy()
-    slots: list[np.ndarray] = []
+    size = np.zeros(held.shape)
+    size[held] = np.linalg.norm(found, axis=1)
+    unit[held] = found / np.maximum(size[held][:, None], 1e-300)
+    rows = _members(unit, size, num, chains.chi2.reshape(-1))
+    mask = rows >= 0
+    theta = np.full((*mask.shape, len(SPACE)), np.nan)
+    snr = np.full(mask.shape, np.nan)
+    sample, column = np.nonzero(mask)
+    member = rows[sample, column]
+    theta[sample, column] = to_physical(frame, places[sample, member], amplitudes[sample, member])
+    snr[sample, column] = size[sample, member]
+    overlap, best = np.full(mask.shape, np.nan), np.empty((mask.shape[1], len(SPACE)))
+    for name in range(mask.shape[1]):
+        there = np.flatnonzero(mask[:, name])
+        own = unit[there, rows[there, name]]
+        chosen = _most_matched(own)
+        overlap[there, name] = (own @ own[chosen].conj()).real
+        best[name] = theta[there[chosen], name]
+    sources = Sources(theta, mask, snr, overlap, best)
+    if not mask.shape[1]:
+        return sources
+    return sources.take(np.argsort(np.nanmedian(theta[..., SPACE.index("frequency")], axis=0)))
+
+
+def _members(
+    unit: Complex[np.ndarray, "n K N"],
+    size: Float[np.ndarray, "n K"],
+    num: Int[np.ndarray, " n"],
+    chi2: Float[np.ndarray, " n"],
+) -> Int[np.ndarray, "n S"]:
+    """Which source of each sample has which name; -1 where a sample lacks it.
+
+    Arguments:
+        unit: Signals of norm 1.
+        size: Their norms.
+        num: Sources in each sample.
+        chi2: Of each sample.
+    """
+    free = np.arange(unit.shape[1]) < num[:, None]
+    names: list[np.ndarray] = []
 
     def claim(references: Complex[np.ndarray, "R N"]) -> None:
         """Give each sample's free sources to the references that they overlap with best."""
-        lengths = np.linalg.norm(references, axis=-1)
-        overlap = np.einsum("nkx,rx->nkr", waves.conj(), references).real
-        overlap /= np.maximum(size[..., None] * lengths, 1e-300)
+        overlap = (unit.conj() @ references.T).real
         overlap[~free] = -1
         rows = np.full((len(references), len(num)), -1)
         for n in np.flatnonzero(free.any(axis=1)):
@@ -174,38 +214,34 @@ def label_sources(window: Window, chains: Chains) -> Sources:
                 if overlap[n, k, r] > _SAME:
                     rows[r, n] = k
                     free[n, k] = False
-        slots.extend(rows)
+        names.extend(rows)
 
     usual = np.bincount(num).argmax()
     best = np.flatnonzero(num == usual)[chi2[num == usual].argmin()]
     if usual:
-        claim(waves[best, :usual])
-    while len(slots) < 2 * num_max and free.any(axis=1).mean() > _FAINT:
+        claim(unit[best, :usual])
+    while len(names) < 2 * unit.shape[1] and free.any(axis=1).mean() > _FAINT:
         # The loudest that is left in the best of the samples that have something left.
         some = np.flatnonzero(free.any(axis=1))
         n = some[chi2[some].argmin()]
         k = np.where(free[n], size[n], -1).argmax()
-        claim(waves[n, k][None])
+        claim(unit[n, k][None])
         free[n, k] = False
-    rows = np.array(slots, dtype=int).reshape(len(slots), len(num)).T
-    mask = rows >= 0
-    keep = mask.mean(axis=0) > _FAINT
-    rows, mask = rows[:, keep], mask[:, keep]
-    theta = np.full((*mask.shape, len(SPACE)), np.nan)
-    snr = np.full(mask.shape, np.nan)
-    sample, slot = np.nonzero(mask)
-    member = rows[sample, slot]
-    theta[sample, slot] = to_physical(frame, places[sample, member], amplitudes[sample, member])
-    snr[sample, slot] = size[sample, member]
-    overlap = np.full(mask.shape, np.nan)
-    for name in range(mask.shape[1]):
-        there = np.flatnonzero(mask[:, name])
-        own = rows[there, name]
-        mean = waves[there, own].mean(axis=0)
-        length = np.linalg.norm(mean) * size[there, own]
-        overlap[there, name] = (waves[there, own] @ mean.conj()).real / np.maximum(length, 1e-300)
-    if mask.shape[1]:
-        order = np.argsort(np.nanmedian(theta[..., SPACE.index("frequency")], axis=0))
-        theta, mask, snr = theta[:, order], mask[:, order], snr[:, order]
-        overlap = overlap[:, order]
-    return Sources(theta, mask, snr, overlap)
+    rows = np.array(names, dtype=int).reshape(len(names), len(num)).T
+    return rows[:, (rows >= 0).mean(axis=0) > _FAINT]
+
+
+def _most_matched(unit: Complex[np.ndarray, "n N"]) -> int:
+    """Which of these signals is the same as most others; of those like it in that, a central one.
+
+    The mean of a posterior of two peaks, or of a bent one, may be far from all of its samples; and
+    what the very most agree with, by one or two of them, may lie at the margin.
+
+    Arguments:
+        unit: Signals of norm 1.
+    """
+    some, voters = spread_over(len(unit), _TRIED), spread_over(len(unit), _VOTERS)
+    overlap = (unit[some].conj() @ unit[voters].T).real
+    votes = np.mean(overlap >= MATCH, axis=1)
+    usual = votes >= votes.max() - _AS_GOOD
+    return int(some[np.where(usual, overlap.mean(axis=1), -np.inf).argmax()])

@@ -9,7 +9,7 @@ from gwiness.config.galactic import GalacticConfig
 from gwiness.core.band import Band, bands_between
 from gwiness.core.catalogue import SPACES, Catalogue
 from gwiness.core.errors import ScopeProblem
-from gwiness.core.galactic import Sources, folded
+from gwiness.core.galactic import MATCH, Sources, folded
 from gwiness.core.grid import TimeGrid
 from gwiness.core.item import Item
 from gwiness.core.separation import Separation
@@ -26,7 +26,7 @@ from gwiness.infer.galactic.catalogue import (
 )
 from gwiness.infer.galactic.estimator import GalacticEstimator, _inside, _owned, _r_hat
 from gwiness.infer.galactic.law import GalacticLaw
-from gwiness.infer.galactic.posterior import signals
+from gwiness.infer.galactic.posterior import _most_matched, signals
 from gwiness.infer.galactic.refined import mean_signal, refined
 from gwiness.infer.galactic.response import GalacticResponse
 from gwiness.infer.galactic.sampler import Sampling, sample_window, split_r_hat
@@ -77,17 +77,17 @@ def test_two_loud_sources_are_counted_and_measured(found, two_sources):
 
 def test_the_catalogue_holds_both_with_units(found, two_sources, month):
     response = GalacticResponse(month)
-    catalogue = catalogue_of([found], response)
+    catalogue = catalogue_of([found])
     assert (catalogue["p_real"] > 0.99).sum() == 2
     assert (catalogue["p_match"] > 0.99).sum() == 2
     assert np.allclose(catalogue["snr"][catalogue["p_real"] > 0.99], 40, atol=5)
     assert (catalogue["frequency_5"] < catalogue["frequency"]).all()
     assert catalogue.extra_units["frequency_95"] == "Hz"
-    assert len(catalogue_of([], response)) == 0
+    assert len(catalogue_of([])) == 0
     matches = match_sources(catalogue_overlaps(catalogue, two_sources.catalogues["gb"], response))
     assert matches.hit.all()
     assert matches.right.sum() == 2
-    # Each of SNR 40 with eight parameters: the mean signal is off by 8/40² of its power.
+    # Each of SNR 40 with eight parameters: the best sample is off by 8/40² of its power or so.
     assert (matches.overlap[matches.right] > 0.98).all()
 
 
@@ -165,7 +165,7 @@ def test_a_source_on_an_edge_is_one_band_s_and_whole(band):
     theta = np.ones((400, 1, len(SPACE)))
     column = SPACE.index("frequency")
     theta[:, 0, column] = band.one.low + 1e-9 * (0.3 + rng.standard_normal(400))
-    whole = Sources(theta, *(np.ones((400, 1), kind) for kind in (bool, float, float)))
+    whole = Sources(theta, *(np.ones((400, 1), kind) for kind in (bool, float, float)), theta[0])
     below = Band(2 * band.one.low - band.one.high, band.one.low)
     shares = [_inside(whole, each).probability[0] for each in (below, band.one)]
     assert sum(shares) == pytest.approx(1)
@@ -264,6 +264,33 @@ def test_bands_tile_the_axis_and_own_their_edges(month):
     assert bands_between(grid, 1e-3, 1.5e-3) == (Band(0.001, 0.0015),)
 
 
+def test_the_best_sample_lies_in_the_higher_of_two_peaks():
+    rng = np.random.default_rng(4)
+    peaks = np.eye(6)[np.repeat([0, 1], [600, 400])]
+    unit = peaks + 0.05 * rng.standard_normal(peaks.shape)
+    unit /= np.linalg.norm(unit, axis=1)[:, None]
+    mean = unit.mean(axis=0) / np.linalg.norm(unit.mean(axis=0))
+    assert not (unit @ mean >= MATCH).any()
+    best = _most_matched(unit.astype(complex))
+    assert np.array_equal(unit @ unit[best] >= MATCH, peaks[:, 0] == 1)
+
+
+def test_the_best_sample_of_one_peak_is_a_middle_one():
+    rng = np.random.default_rng(4)
+    unit = np.eye(6)[0] + 0.11 * rng.standard_normal((1000, 6))
+    unit /= np.linalg.norm(unit, axis=1)[:, None]
+    best = _most_matched(unit.astype(complex))
+    assert unit[best, 0] > np.quantile(unit[:, 0], 0.9)
+
+
+def test_each_source_names_a_sample_of_its_own_that_most_others_agree_with(found):
+    sources = found.owned
+    assert sources.match_probability.max() > 0.99
+    for name, best in enumerate(sources.best):
+        (row,) = np.flatnonzero((sources.theta[:, name] == best).all(axis=1))[:1]
+        assert sources.overlap[row, name] == pytest.approx(1)
+
+
 def test_r_hat_knows_agreement_from_disagreement():
     rng = np.random.default_rng(0)
     same = rng.standard_normal((2, 4000))
@@ -278,7 +305,7 @@ def _two_names(rng, held):
     mask = np.stack([held, ~held], axis=1)
     theta = np.where(mask[..., None], rng.standard_normal((len(held), 2, len(SPACE))), np.nan)
     snr = np.where(mask, 20 + rng.standard_normal(mask.shape), np.nan)
-    return Sources(theta, mask, snr, snr / snr)
+    return Sources(theta, mask, snr, snr / snr, theta[np.argmax(mask, axis=0), [0, 1]])
 
 
 def test_chains_that_hold_other_sources_do_not_agree(rng):
