@@ -303,6 +303,8 @@ def galactic(
     settings = GalacticConfig.load(config, [*chosen, *(set_ or [])])
     if crowded and pairs is not None:
         raise GwinessError("--crowded and --pairs are two different tests: ask for one.")
+    if file is not None and (crowded or pairs is not None):
+        raise GwinessError("--crowded and --pairs are of simulated items: leave the file out.")
     if file is not None:
         from gwiness.io.formats import open_recording
 

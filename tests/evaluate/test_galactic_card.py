@@ -10,6 +10,7 @@ from gwiness import store
 from gwiness.cli import app
 from gwiness.cli.evaluate_galactic import _Job, row_facts
 from gwiness.config.galactic import GalacticConfig
+from gwiness.core.errors import GwinessError
 from gwiness.evaluate.galactic import BandScore
 from gwiness.evaluate.rows import rows_key
 
@@ -70,6 +71,24 @@ def test_figures_and_calibration_are_kept_by_name(tmp_path):
     assert [each.n for each in kept["first"].reliability] == [16]
     assert kept["first"].by_snr.recall[:1] == (0.0,)
     assert store.verify(folder) == []
+
+
+@pytest.mark.waveforms
+def test_pairs_far_apart_are_all_found():
+    command = ["evaluate", "galactic", "--items", "1", "--pairs", "20"]
+    command += ["--set", "sweeps=100", "--set", "rounds=1", "--json"]
+    result = CliRunner().invoke(app, command)
+    assert result.exit_code == 0, result.output
+    figures = json.loads(result.stdout)
+    for name in ("recall_loud", "precision_loud", "recall_loud_resolved"):
+        assert (figures[name]["n"], figures[name]["rate"]) == (16, 1.0), name
+
+
+@pytest.mark.parametrize("other", ["--crowded", "galaxy.h5"])
+def test_pairs_are_a_test_of_their_own(other):
+    result = CliRunner().invoke(app, ["evaluate", "galactic", "--pairs", "0.5", other])
+    assert isinstance(result.exception, GwinessError)
+    assert "--pairs" in str(result.exception)
 
 
 def test_a_row_comes_back_as_it_was_and_is_json():
