@@ -17,7 +17,6 @@ from gwiness.core.catalogue import Catalogue
 from gwiness.core.errors import GwinessError
 from gwiness.core.galactic import FOLDED_SPACE, injected_in
 from gwiness.core.item import Item
-from gwiness.core.posterior import Posterior
 from gwiness.core.seeds import generator
 from gwiness.plots.galactic import PAIR_BINS, band_figure, pair_reach, sky_figure, uncut
 from gwiness.plots.posterior import (
@@ -35,9 +34,10 @@ __all__ = ["galactic_panel"]
 
 _FALLBACK_HZ = 4e-3
 _PRIOR = (
-    "Prior: any number of sources, all alike; SNR {:g} to {:g}, log-uniform; sky, inclinations "
-    "and chirp masses of the Galaxy's white dwarfs, detached: frequencies rise."
-).format(*GalacticConfig().snr)
+    "Prior: 0 to {most} sources in the band and its margins, all numbers alike; SNR {low:g} to "
+    "{high:g}, log-uniform; sky, inclinations and chirp masses of the Galaxy's white dwarfs, "
+    "detached: frequencies rise."
+)
 _NUMBERS = {"median", "5 %", "95 %", "injected"}
 
 
@@ -117,6 +117,9 @@ def _controls(shown: Loaded, item: Item) -> BandRequest:
             required=True,
             key="gb-data",
             on_change=remember,
+            help="Cleaned: the mixture without the stems of the other classes. The stem itself "
+            "lacks noise that the separator took away, which the likelihood does not know of: "
+            "what is inferred from it is not exact.",
         )
         own = item.noise is not None or item.noise_psd is not None
         models = [name for name in NOISE if name != "file" or own]
@@ -165,11 +168,12 @@ def _show(
         )
         st.metric(
             "ln evidence",
-            _evidence(posterior),
+            _evidence(found),
             border=True,
             width=120,
             help="How much better the data are explained by this number of sources than by the "
-            "next best: ln of the ratio of the evidences. All numbers are alike before the data.",
+            "next best: ln of the ratio of the evidences, which are p(K) over what it was before "
+            "the data.",
         )
         st.metric(
             "R-hat",
@@ -179,9 +183,11 @@ def _show(
             help="Largest disagreement of two independent ensembles of chains; 1 is perfect. "
             "Where the odds of any source are below 1 in 20, none is run.",
         )
+    low, high = GalacticConfig().snr
+    prior = _PRIOR.format(most=len(found.num_prior) - 1, low=low, high=high)
     st.caption(
         f"Sources whose f₀ lies between {found.band.low * 1e3:.5f} and "
-        f"{found.band.high * 1e3:.5f} mHz. {_PRIOR} "
+        f"{found.band.high * 1e3:.5f} mHz. {prior} "
         f"Noise: {NOISE[request.noise].lower()}."
     )
     for note in posterior.notes:
@@ -267,11 +273,13 @@ def _show(
     )
 
 
-def _evidence(posterior: Posterior) -> str:
+def _evidence(found: "BandPosterior") -> str:
     """Ln of the evidence of the best number over that of the next best, from their samples."""
-    ranked = np.sort(posterior.log_p_num)[::-1]
-    if np.isfinite(ranked[1]):
-        return f"+{ranked[0] - ranked[1]:.1f}"
+    posterior = found.posterior
+    log_evidence = posterior.log_p_num - np.log(found.num_prior)
+    others = np.delete(log_evidence, posterior.best_num)
+    if np.isfinite(others).any():
+        return f"{log_evidence[posterior.best_num] - others.max():+.1f}"
     samples = posterior.sets.get(posterior.best_num)
     return "certain" if samples is None else f"> {np.log(len(samples.theta)):.1f}"
 

@@ -10,7 +10,16 @@ from rich.console import Console
 from rich.table import Table
 
 from gwiness.cli.galactic import infer_galactic, parse_band, print_galactic, write_csv
-from gwiness.cli.options import Channels, Dataset, Dt, Generation, ItemDays, Json, read_options
+from gwiness.cli.options import (
+    Channels,
+    Dataset,
+    Dt,
+    Generation,
+    ItemDays,
+    Json,
+    json_text,
+    read_options,
+)
 from gwiness.cli.progress import progress_bar, waiting
 from gwiness.config.analysis import AnalysisConfig
 from gwiness.core.errors import GwinessError, ScopeProblem
@@ -222,7 +231,7 @@ def _run(
     if catalogue is not None:
         write_csv(catalogue, found)
     if as_json:
-        print(json.dumps(facts))
+        print(json_text(facts))
         return
     if rows:
         _print(rows)

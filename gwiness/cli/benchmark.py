@@ -1,12 +1,11 @@
 """``gwiness benchmark separator|train-peer``: ours beside the official SCNet, in one run."""
 
-import json
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from gwiness.cli.options import Json
+from gwiness.cli.options import Json, json_text
 from gwiness.core.errors import FileProblem, GwinessError
 
 __all__ = ["separator", "train_peer"]
@@ -99,7 +98,7 @@ def separator(
     if record and figures["complete"]:
         store.record(request.models / model, card_rows(figures))
     if as_json:
-        print(json.dumps(figures))
+        print(json_text(figures))
     else:
         print_tables(figures)
 
@@ -148,4 +147,4 @@ def train_peer(
         "best_valid_nsdr_db": result.best,
     }
     text = f"{run}: {result.steps} steps in {result.minutes:.1f} minutes, best {result.best} dB"
-    print(json.dumps(facts) if as_json else text)
+    print(json_text(facts) if as_json else text)

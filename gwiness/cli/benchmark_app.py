@@ -1,6 +1,5 @@
 """``gwiness benchmark app``: the dashboard in a headless Chromium, as a user meets it."""
 
-import json
 import os
 import tempfile
 import time
@@ -12,7 +11,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from gwiness.cli.options import Json
+from gwiness.cli.options import Json, json_text
 from gwiness.cli.reader import step_times
 from gwiness.cli.served import PATIENCE, Memory, browser, repeat, served
 from gwiness.core.errors import FileProblem
@@ -184,7 +183,7 @@ def dashboard(
             repeat(path, items)
         figures = _measure(path, Path(folder), steps, upload, chromium)
     if as_json:
-        print(json.dumps(figures))
+        print(json_text(figures))
         return
     table = Table("figure", "value")
     for name, value in figures.items():

@@ -1,6 +1,5 @@
 """``gwiness benchmark galactic|response``: ours beside Eryn on gbgpu, and beside gbgpu alone."""
 
-import json
 import time
 from dataclasses import asdict
 from operator import itemgetter
@@ -12,7 +11,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from gwiness.cli.options import Json
+from gwiness.cli.options import Json, json_text
 from gwiness.cli.progress import progress_bar
 
 if TYPE_CHECKING:
@@ -147,7 +146,7 @@ def galactic(
     done = [kept.done[index] for index in range(windows)]
     figures = {"rows": done, "summary": _summary(done)}
     if as_json:
-        print(json.dumps(figures))
+        print(json_text(figures))
         return
     _print(figures)
 
@@ -260,7 +259,7 @@ def response(
         for generation in (1.5, 2.0)
     }
     if as_json:
-        print(json.dumps(figures))
+        print(json_text(figures))
         return
     table = Table("TDI", "channels", "least overlap", "SNR ratio - 1", "ours [µs]", "gbgpu [µs]")
     for name, row in figures.items():

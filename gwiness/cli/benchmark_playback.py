@@ -1,6 +1,5 @@
 """``gwiness benchmark playback``: how fast the dashboard plays and steps, in a real browser."""
 
-import json
 import os
 import tempfile
 import time
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import numpy as np
 import typer
 
-from gwiness.cli.options import Json
+from gwiness.cli.options import Json, json_text
 from gwiness.cli.reader import step_times
 from gwiness.cli.served import PATIENCE, SAMPLE, browser, served, until
 from gwiness.core.errors import FileProblem
@@ -60,7 +59,7 @@ def playback(
         "step_ms_max": float(np.max(times)),
     }
     if as_json:
-        print(json.dumps(figures))
+        print(json_text(figures))
         return
     print(f"{path.name}, {figures['size_bytes'] / 2**30:.2f} GiB, {figures['num_items']} items")
     width, height = figures["canvas_px"]

@@ -1,7 +1,6 @@
 """``gwiness benchmark sessions``: many readers step at once, and each must see its own."""
 
 import asyncio
-import json
 import os
 import tempfile
 from dataclasses import dataclass, field
@@ -13,7 +12,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from gwiness.cli.options import Json
+from gwiness.cli.options import Json, json_text
 from gwiness.cli.reader import Reader, Witness, connection, run_apart
 from gwiness.cli.served import PATIENCE, Memory, Served, repeat, served
 from gwiness.core.errors import FileProblem, GwinessError
@@ -182,7 +181,7 @@ def sessions(
             tracebacks = server.log.read_text(errors="replace").count("Traceback")
     figures = _figures(crowd, seen, tracebacks)
     if as_json:
-        print(json.dumps(figures))
+        print(json_text(figures))
     else:
         table = Table("figure", "value")
         for name, value in figures.items():

@@ -1,6 +1,5 @@
 """``gwiness benchmark slotflow``: ours beside the released SlotFlow and a classical solver."""
 
-import json
 from collections.abc import Callable, Iterator, Mapping
 from itertools import cycle
 from pathlib import Path
@@ -12,7 +11,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from gwiness.cli.benchmark_parts import machine
-from gwiness.cli.options import Json
+from gwiness.cli.options import Json, json_text
 from gwiness.cli.progress import progress_bar
 from gwiness.core.errors import GwinessError
 
@@ -103,7 +102,7 @@ def slotflow(
         name = "speed" if law == "sinusoid-nominal" else f"speed_{Path(law).stem}"
         store.record(root / model, {name: _card_row(figures)})
     if as_json:
-        print(json.dumps(figures))
+        print(json_text(figures))
     else:
         _print(figures)
 

@@ -1,6 +1,5 @@
 """``gwiness evaluate galactic``: posteriors of galactic binaries against the injected truth."""
 
-import json
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -12,7 +11,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from gwiness.cli.options import Json
+from gwiness.cli.options import Json, json_text
 from gwiness.cli.progress import progress_bar
 from gwiness.config.galactic import GalacticConfig
 from gwiness.core.errors import GwinessError
@@ -21,9 +20,10 @@ if TYPE_CHECKING:
     import numpy as np
 
     from gwiness.core.band import Band
+    from gwiness.core.galactic import BandPosterior
     from gwiness.core.item import Item
     from gwiness.evaluate.galactic import BandScore
-    from gwiness.infer.galactic.window import Frame
+    from gwiness.infer.galactic.window import Frame, Window
 
 __all__ = ["galactic"]
 
@@ -41,6 +41,8 @@ class _Job:
 
     file: Path | None
     config: GalacticConfig
+    separator: str
+    models: Path
     crowded: bool
     pairs: float | None
     days: float
@@ -56,6 +58,7 @@ def row_facts(job: _Job) -> dict[str, Any]:
         "gwiness": __version__,
         "file": None if job.file is None else asdict(identify(job.file)),
         "config": job.config.to_toml(),
+        "separator": None if job.config.data == "mixture" else job.separator,
         "crowded": job.crowded,
         "pairs": job.pairs,
         "days": job.days,
@@ -83,55 +86,86 @@ def _item_of(job: _Job, index: int) -> "tuple[Item, tuple[Band, ...]]":
     from gwiness.core.band import bands_between
     from gwiness.core.seeds import generator
 
-    if job.file is None:
-        from gwiness.simulate.galactic_bands import crowded_item, paired_item, population_item
+    if job.file is not None:
+        item = _read(job.file, index)
+        return item, bands_between(item.mixture.grid, *job.config.band_hz)
+    from gwiness.simulate.galactic_bands import crowded_item, paired_item, population_item
 
-        rng = generator(job.seed, "galactic bands", index)
-        # A month is 2^18 samples, as everywhere; other lengths are what was asked for.
-        num = 2**18 if job.days == 30 else round(job.days * _DAY / 1024) * 1024
-        if job.pairs is not None:
-            return paired_item(rng, job.pairs, _BANDS, num)
-        return (crowded_item if job.crowded else population_item)(rng, _BANDS, num)
+    rng = generator(job.seed, "galactic bands", index)
+    # A month is 2^18 samples, as everywhere; other lengths are what was asked for.
+    num = 2**18 if job.days == 30 else round(job.days * _DAY / 1024) * 1024
+    if job.pairs is not None:
+        return paired_item(rng, job.pairs, _BANDS, num)
+    return (crowded_item if job.crowded else population_item)(rng, _BANDS, num)
+
+
+def _read(file: Path, index: int) -> "Item":
     from gwiness.io.formats import open_recording
 
-    with open_recording(job.file) as recording:
+    with open_recording(file) as recording:
         item = recording.item(index)
     truth = item.catalogues.get("gb")
     if truth is None:
-        raise GwinessError(f"{job.file.name}: item {index} has no /catalogue/gb to compare with.")
-    return item, bands_between(item.mixture.grid, *job.config.band_hz)
+        raise GwinessError(f"{file.name}: item {index} has no /catalogue/gb to compare with.")
+    if "snr" not in truth.extra:
+        raise GwinessError(
+            f"{file.name}: /catalogue/gb of item {index} has no column snr, which says what "
+            "should be found."
+        )
+    return item
+
+
+def _posterior(
+    job: _Job, index: int, number: int, band: "Band", window: "Window"
+) -> "BandPosterior | None":
+    """Of a band of an item; of a file's as ``gwiness infer`` has it: None if it is quiet."""
+    from gwiness.core.seeds import generator
+    from gwiness.engine import search_band
+    from gwiness.infer.galactic.estimator import GalacticEstimator
+
+    if job.file is not None:
+        return search_band(band, window, job.config, job.seed)
+    rng = generator(job.seed, "chains", index, number)
+    return GalacticEstimator(job.config).posterior(window, band, rng)
 
 
 def _item_scores(job: _Job, index: int) -> "Iterator[BandScore]":
     import numpy as np
 
-    from gwiness.core.galactic import folded
-    from gwiness.core.seeds import generator
+    from gwiness.core.galactic import Sources, folded
+    from gwiness.engine import Engine
     from gwiness.evaluate.galactic import score_band
     from gwiness.infer.galactic.bands import item_spectrum
-    from gwiness.infer.galactic.estimator import GalacticEstimator
 
     item, bands = _item_of(job, index)
-    spectrum, estimator = item_spectrum(item, job.config), GalacticEstimator(job.config)
+    separation = None
+    if job.config.data != "mixture":
+        separation = Engine(job.models).separate(item, job.separator)
+    spectrum = item_spectrum(item, job.config, separation)
     truth = item.catalogues["gb"]
     theta, snr = folded(truth.theta), np.asarray(truth["snr"])
     frequency, duration = truth["frequency"], item.mixture.grid.duration
+    bright = snr >= job.config.snr[0]
     for number, band in enumerate(bands):
         start = time.perf_counter()
         window = spectrum.window(band)
-        found = estimator.posterior(window, band, generator(job.seed, "chains", index, number))
+        found = _posterior(job, index, number, band, window)
         seconds = time.perf_counter() - start
-        own = (frequency >= band.low) & (frequency < band.high)
+        sources = Sources.none() if found is None else found.sources
+        inside = (frequency >= band.low) & (frequency < band.high)
+        own, faint = inside & bright, inside & ~bright
         reach = _BESIDE / duration
-        beside = (frequency >= band.low - reach) & (frequency < band.high + reach) & ~own
+        beside = (frequency >= band.low - reach) & (frequency < band.high + reach) & ~inside
+        beside &= bright
+        either = np.concatenate([theta[own], theta[faint]])
         yield score_band(
-            found.posterior.p_num,
+            np.ones(1) if found is None else found.posterior.p_num,
             (theta[own], snr[own]),
             (frequency[beside], snr[beside]),
-            _overlaps(window.frame, theta[own], found.sources.best),
-            found.sources,
+            _overlaps(window.frame, either, sources.best),
+            sources,
             duration,
-            found.r_hat,
+            float("nan") if found is None else found.r_hat,
             seconds,
         )
 
@@ -274,7 +308,13 @@ def galactic(
         ),
     ] = None,
     days: Annotated[float, typer.Option(min=10, max=370, help="Days of a simulated item.")] = 30.0,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of simulated items and chains.")] = 1000,
+    seed: Annotated[
+        int | None,
+        typer.Option(min=0, help="Seed of simulated items (1000) and chains (of a file's: 0)."),
+    ] = None,
+    separator: Annotated[
+        str, typer.Option(help="Checkpoint that separates items, unless the mixture is searched.")
+    ] = "scnet-lisa",
     workers: Annotated[int, typer.Option(min=1, help="Processes.")] = 1,
     rows: Annotated[
         Path | None,
@@ -292,19 +332,25 @@ def galactic(
 
     Simulated items hold eight neighbouring bands of 32 bins at a random place between 1 and 10
     mHz, with the binaries of a Galaxy that can be seen in that time, or --crowded, of SNR 8 to
-    200, or --pairs of louder ones.
+    200, or --pairs of louder ones. A file's items are searched as by ``infer``: in cleaned data
+    unless ``--set data=mixture``, all bands, with the same seeds.
     """
+    from gwiness import store
     from gwiness.evaluate.galactic import report
     from gwiness.evaluate.rows import RowFile, rows_key
     from gwiness.infer.compile import compile_galactic
     from gwiness.simulate.workers import shared_out
 
-    chosen = ['data="mixture"', *(["snr=[8.0, 200.0]"] if file is None else [])]
+    if seed is None:
+        seed = 1000 if file is None else 0
+    chosen = ['data="mixture"', "snr=[8.0, 200.0]"] if file is None else []
     settings = GalacticConfig.load(config, [*chosen, *(set_ or [])])
     if crowded and pairs is not None:
         raise GwinessError("--crowded and --pairs are two different tests: ask for one.")
     if file is not None and (crowded or pairs is not None):
         raise GwinessError("--crowded and --pairs are of simulated items: leave the file out.")
+    if file is not None and record is not None:
+        raise GwinessError("--record keeps figures of simulated items: leave the file out.")
     if file is not None:
         from gwiness.io.formats import open_recording
 
@@ -313,7 +359,7 @@ def galactic(
         if start >= count:
             raise GwinessError(f"--start {start}: {file.name} holds items 0 to {count - 1}.")
         items = min(items, count - start)
-    job = _Job(file, settings, crowded, pairs, days, seed)
+    job = _Job(file, settings, separator, models or store.MODELS, crowded, pairs, days, seed)
     kept = RowFile(rows, rows_key(row_facts(job)), _to_row, _from_row)
     indices = range(start, start + items)
     left = [index for index in indices if index not in kept.done]
@@ -326,10 +372,8 @@ def galactic(
     every = [score for index in indices for score in kept.done[index]]
     figures = report(every)
     if record is not None:
-        if file is not None:
-            raise GwinessError("--record keeps figures of simulated items: leave the file out.")
         _record(record, every, figures, job, models)
     if as_json:
-        print(json.dumps(figures))
+        print(json_text(figures))
     else:
         _print(figures)

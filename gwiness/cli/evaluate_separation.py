@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from gwiness.cli.options import Json
+from gwiness.cli.options import Json, json_text
 from gwiness.cli.progress import progress_bar
 from gwiness.cli.separation_tables import print_report
 from gwiness.core.errors import FileProblem, GwinessError
@@ -159,6 +159,6 @@ def separation(
     if record_items:
         store.record(job.root / model, {f"items_of_{file.stem}": item_metrics(scores, start)})
     if as_json:
-        print(json.dumps(figures))
+        print(json_text(figures))
     else:
         print_report(figures)

@@ -1,6 +1,5 @@
 """``gwiness evaluate slotflow``: posteriors of the sinusoid task against the injected truth."""
 
-import json
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,7 +12,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from gwiness.cli.options import Json
+from gwiness.cli.options import Json, json_text
 from gwiness.cli.progress import progress_bar
 from gwiness.core.calibration import Calibration
 from gwiness.core.errors import GwinessError
@@ -281,6 +280,6 @@ def slotflow(
         store.record_calibrations(root / model, calibrations)
     figures = {"file": file.name, "model": f"{card.name} v{card.version}", **figures}
     if as_json:
-        print(json.dumps(figures))
+        print(json_text(figures))
     else:
         _print_table(figures)

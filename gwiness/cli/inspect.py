@@ -1,7 +1,5 @@
 """``gwiness inspect``: what a data file, a result or a checkpoint holds, and what is odd."""
 
-import json
-import math
 import os
 import tomllib
 from collections.abc import Mapping
@@ -13,7 +11,16 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from gwiness.cli.options import Channels, Dataset, Dt, Generation, ItemDays, Json, read_options
+from gwiness.cli.options import (
+    Channels,
+    Dataset,
+    Dt,
+    Generation,
+    ItemDays,
+    Json,
+    json_text,
+    read_options,
+)
 from gwiness.core.errors import FileProblem
 
 __all__ = ["inspect"]
@@ -41,8 +48,7 @@ def inspect(
     else:
         facts = _data(files, read_options(dt, channels, dataset, item_days, generation))
     if as_json:
-        # Attributes come from strangers: NaN is no JSON.
-        print(json.dumps(_without_nan(facts), allow_nan=False))
+        print(json_text(facts))
     else:
         _show(facts)
 
@@ -84,16 +90,6 @@ def _chosen(num_items: int, size: int) -> list[int]:
     if size <= _CHECK_BYTES:
         return list(range(num_items))
     return sorted({0, num_items // 2, num_items - 1})
-
-
-def _without_nan(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {str(key): _without_nan(entry) for key, entry in value.items()}
-    if isinstance(value, list | tuple):
-        return [_without_nan(entry) for entry in value]
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    return value if isinstance(value, str | int | float | bool | None) else str(value)
 
 
 def _flat(card: Mapping[str, Any], prefix: str = "") -> dict[str, str]:

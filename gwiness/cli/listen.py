@@ -1,6 +1,5 @@
 """``gwiness listen``: a mixture, a separated source or an injected one, as a sound."""
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -14,6 +13,7 @@ from gwiness.cli.options import (
     Generation,
     ItemDays,
     Json,
+    json_text,
     one_item,
     read_options,
 )
@@ -93,7 +93,7 @@ def listen(
         "seconds": sound.seconds,
         "rate_hz": sound.rate,
     }
-    print(json.dumps(facts) if as_json else f"{out}: {sound.seconds:.1f} s, {sound.text}")
+    print(json_text(facts) if as_json else f"{out}: {sound.seconds:.1f} s, {sound.text}")
 
 
 def chosen_processing(

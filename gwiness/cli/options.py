@@ -1,6 +1,9 @@
 """Options that several verbs share: what a file cannot say about itself, and ``--json``."""
 
-from typing import TYPE_CHECKING, Annotated
+import json
+import math
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -16,6 +19,7 @@ __all__ = [
     "Generation",
     "ItemDays",
     "Json",
+    "json_text",
     "one_item",
     "read_options",
 ]
@@ -54,6 +58,27 @@ def read_options(
         item_days=item_days,
         generation=generation,
     )
+
+
+def json_text(facts: Any) -> str:
+    """What ``--json`` prints; NaN and infinity, which JSON does not know, are null.
+
+    Example:
+        >>> json_text({"r_hat": float("nan"), "items": 4})
+        '{"r_hat": null, "items": 4}'
+    """
+    return json.dumps(_finite(facts), allow_nan=False)
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {str(key): _finite(entry) for key, entry in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(entry) for entry in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    # Attributes of a stranger's file may be of any type.
+    return value if isinstance(value, str | int | float | bool | None) else str(value)
 
 
 def one_item(items: str, count: int) -> int:

@@ -1,6 +1,5 @@
 """``gwiness report``: one item as a self-contained HTML file."""
 
-import json
 import math
 import shlex
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from gwiness.cli.options import (
     Generation,
     ItemDays,
     Json,
+    json_text,
     one_item,
     read_options,
 )
@@ -140,7 +140,7 @@ def report(
     except OSError as error:
         raise GwinessError(f"{out}: cannot be written ({error.strerror}).") from error
     facts = {"out": str(out), "item": index, "bytes": len(text), "models": [c.name for c in cards]}
-    print(json.dumps(facts) if as_json else f"{out}: {len(text) / 1e6:.1f} MB")
+    print(json_text(facts) if as_json else f"{out}: {len(text) / 1e6:.1f} MB")
 
 
 def _colormap(name: str | None) -> str:

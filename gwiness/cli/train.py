@@ -1,12 +1,11 @@
 """``gwiness train separator|posterior``: networks from banks and laws; resumable."""
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gwiness.cli.options import Json
+from gwiness.cli.options import Json, json_text
 from gwiness.cli.progress import fraction_bar, progress_bar
 from gwiness.core.errors import GwinessError
 
@@ -134,4 +133,4 @@ def train_posterior(
 def _report(out: Path, minutes: float, best: float | None, as_json: bool) -> None:
     facts = {"out": str(out), "minutes": minutes, "best": best}
     text = f"{out}: {minutes:.1f} minutes, best validation {best}"
-    print(json.dumps(facts) if as_json else text)
+    print(json_text(facts) if as_json else text)

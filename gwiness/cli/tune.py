@@ -1,13 +1,12 @@
 """``gwiness tune separator|posterior``: a study of hyper-parameters; resumable."""
 
-import json
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gwiness.cli.options import Json
+from gwiness.cli.options import Json, json_text
 from gwiness.cli.progress import fraction_bar
 from gwiness.config.tuning import TuningConfig
 
@@ -115,7 +114,7 @@ def _report(study: "Study", out: Path, url: str, as_json: bool) -> None:
         else {"method": importance.method, "values": dict(importance.values)},
     }
     if as_json:
-        print(json.dumps(facts))
+        print(json_text(facts))
         return
     print(f"{out}: " + ", ".join(f"{study.count(state)} {state}" for state in states[:3]))
     if best is not None:

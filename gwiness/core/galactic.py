@@ -55,6 +55,13 @@ class Sources:
     overlap: Float[np.ndarray, "n S"]
     best: Float[np.ndarray, "S 8"]
 
+    @classmethod
+    def none(cls) -> "Sources":
+        """A sample without any."""
+        blank = np.zeros((1, 0))
+        width = len(_SPACE)
+        return cls(np.zeros((1, 0, width)), blank > 0, blank, blank, np.zeros((0, width)))
+
     def take(self, names: Bool[np.ndarray, " S"] | Int[np.ndarray, " R"]) -> "Sources":
         """Some of the sources, or all in another order."""
         return Sources(
@@ -94,6 +101,7 @@ class BandPosterior:
         spectrum: Data, and what the posterior's mean signal leaves over.
         r_hat: Largest R̂ over the number of sources, their power, which of them are there, and
             parameters of likely ones; NaN where a source is so unlikely that no chain was run.
+        num_prior: Probability of each number of sources in the core before the data (K_max + 1,).
     """
 
     band: Band
@@ -102,6 +110,7 @@ class BandPosterior:
     owned: Sources
     spectrum: BandSpectrum
     r_hat: float
+    num_prior: Float[np.ndarray, " K1"]
 
 
 def injected_in(band: Band, truth: Catalogue | None) -> Catalogue | None:

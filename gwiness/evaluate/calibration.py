@@ -43,7 +43,8 @@ def credible_rank(
         mean = np.angle(weights @ np.exp(1j * angle * samples)) / angle
         samples = (samples - mean + period / 2) % period
         truth = (truth - mean + period / 2) % period
-    return float(weights @ (samples < truth))
+    # Weights add up to one but for rounding.
+    return min(1.0, float(weights @ (samples < truth)))
 
 
 def central_coverage(ranks: Float[np.ndarray, " R"], level: float) -> float:

@@ -2,7 +2,8 @@
 
 A found source is right if the normalised overlap of its signal with an injected one's is 0.9 or
 more, as in the LISA Data Challenges. Ranks are taken of all pairs that overlap by half or more,
-so that what was found badly counts, too: they are what a reader of the catalogue gets. Being
+so that what was found badly counts, too: they are what a reader of the catalogue gets, but for
+sources on an edge between bands, which count in each by the share of their samples there. Being
 found selects, so that even an exact posterior need not have uniform ranks there. The second kind
 selects nothing: the j-th loudest injected source in the posterior of the j-th loudest, given that
 there are j or more. An exact posterior has uniform ranks there, for every j.
@@ -88,10 +89,13 @@ class BandScore:
     loudness_ranks: tuple[tuple[float, ...], ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
-        """For a line of JSON, which knows neither NaN nor infinity: None."""
+        """For a line of JSON, which knows neither NaN (here None) nor infinity."""
         row = asdict(self)
         row["separation"] = [each if np.isfinite(each) else None for each in self.separation]
-        row["r_hat"] = None if np.isnan(self.r_hat) else self.r_hat
+        if np.isnan(self.r_hat):
+            row["r_hat"] = None
+        elif np.isinf(self.r_hat):
+            row["r_hat"] = "inf"
         return row
 
     @classmethod
@@ -103,7 +107,7 @@ class BandScore:
         """
         values = {name: _tuples(value) for name, value in row.items()}
         apart = (np.inf if each is None else each for each in values["separation"])
-        r_hat = np.nan if values["r_hat"] is None else values["r_hat"]
+        r_hat = np.nan if values["r_hat"] is None else float(values["r_hat"])
         return cls(**{**values, "separation": tuple(apart), "r_hat": r_hat})
 
 
@@ -116,7 +120,7 @@ def score_band(
     num: Float[np.ndarray, " K1"],
     truth: tuple[Float[np.ndarray, "K 8"], Float[np.ndarray, " K"]],
     beside: tuple[Float[np.ndarray, " B"], Float[np.ndarray, " B"]],
-    overlaps: Float[np.ndarray, "K S"],
+    overlaps: Float[np.ndarray, "KF S"],
     sources: Sources,
     duration: float,
     r_hat: float,
@@ -128,7 +132,8 @@ def score_band(
         num: Probability of each number of sources.
         truth: Parameters (K, 8), polarisation in 0..π/2, and SNRs (K,) of what was injected.
         beside: f₀ [Hz] and SNR of injected ones next door, within a few bins.
-        overlaps: Of the signals of injected and named sources.
+        overlaps: Of the signals of injected and named sources; of injected ones more (K + F, S)
+            if there are fainter ones, which need not be found and yet may be.
         sources: The samples of the named sources.
         duration: Observation time [s].
         r_hat: Of the chains.
@@ -146,7 +151,7 @@ def score_band(
     matches = match_sources(overlaps[:, found].T)
     ranks, rank_snr = [], []
     for column, row in zip(found, matches.partner, strict=True):
-        if row >= 0 and overlaps[row, column] >= _SAME:
+        if 0 <= row < len(theta) and overlaps[row, column] >= _SAME:
             ranks.append(_ranks(sources.theta[sources.mask[:, column], column], theta[row]))
             rank_snr.append(float(snr[row]))
     count = len(theta)
@@ -158,7 +163,7 @@ def score_band(
         snr=tuple(snr.tolist()),
         separation=tuple(separation[:count].tolist()),
         neighbour_snr=tuple(loud[nearest[:count]].tolist()),
-        hit=tuple(matches.hit.tolist()),
+        hit=tuple(matches.hit[:count].tolist()),
         found_snr=tuple(np.nanmedian(sources.snr[:, found], axis=0).tolist()),
         right=tuple(matches.right.tolist()),
         p_found=float(num.max()),
@@ -298,7 +303,8 @@ def calibration(scores: Sequence[BandScore], duration: float) -> Calibration:
     bins = np.digitize(paired_snr, SNR_EDGES) - 1
     covered = [inside[bins == k] for k in range(len(SNR_EDGES) - 1)]
     loud = snr > _LOUD
-    place = np.digitize(apart, _SEPARATION_EDGES) - 1
+    # A source without any other belongs to the last.
+    place = np.minimum(np.digitize(apart, _SEPARATION_EDGES), len(_SEPARATION_EDGES) - 1) - 1
     by_separation = [_rate(hit[loud & (place == k)]) for k in range(len(_SEPARATION_EDGES) - 1)]
     nothing = (None,) * len(by_separation)
     return Calibration(

@@ -114,7 +114,8 @@ def band_posterior(num, phase=0.0):
     spectrum = BandSpectrum(lines, ("A", "E"), data, data)
     loud, same = np.full((400, 2), 20.0), np.ones((400, 2))
     sources = Sources(samples.theta, samples.mask, loud, same, samples.theta[0])
-    return BandPosterior(Band(3.999e-3, 4.002e-3), posterior, sources, sources, spectrum, 1.01)
+    band, alike = Band(3.999e-3, 4.002e-3), np.full(3, 1 / 3)
+    return BandPosterior(band, posterior, sources, sources, spectrum, 1.01, alike)
 
 
 def keep_band(file, index, request, found):

@@ -2,6 +2,7 @@
 
 import json
 from math import inf, isnan
+from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
@@ -10,7 +11,6 @@ from gwiness import store
 from gwiness.cli import app
 from gwiness.cli.evaluate_galactic import _Job, row_facts
 from gwiness.config.galactic import GalacticConfig
-from gwiness.core.errors import GwinessError
 from gwiness.evaluate.galactic import BandScore
 from gwiness.evaluate.rows import rows_key
 
@@ -42,8 +42,7 @@ def scored(seed, num=3):
 
 def test_figures_and_calibration_are_kept_by_name(tmp_path):
     rows, models = tmp_path / "rows.jsonl", tmp_path / "models"
-    config = GalacticConfig(data="mixture", snr=(8.0, 200.0))
-    key = rows_key(row_facts(_Job(None, config, False, None, 30.0, 1000)))
+    key = rows_key(row_facts(job()))
     lines = [
         {"key": key, "index": item, "bands": [scored(8 * item + band) for band in range(8)]}
         for item in (3, 4)
@@ -73,24 +72,6 @@ def test_figures_and_calibration_are_kept_by_name(tmp_path):
     assert store.verify(folder) == []
 
 
-@pytest.mark.waveforms
-def test_pairs_far_apart_are_all_found():
-    command = ["evaluate", "galactic", "--items", "1", "--pairs", "20"]
-    command += ["--set", "sweeps=100", "--set", "rounds=1", "--json"]
-    result = CliRunner().invoke(app, command)
-    assert result.exit_code == 0, result.output
-    figures = json.loads(result.stdout)
-    for name in ("recall_loud", "precision_loud", "recall_loud_resolved"):
-        assert (figures[name]["n"], figures[name]["rate"]) == (16, 1.0), name
-
-
-@pytest.mark.parametrize("other", ["--crowded", "galaxy.h5"])
-def test_pairs_are_a_test_of_their_own(other):
-    result = CliRunner().invoke(app, ["evaluate", "galactic", "--pairs", "0.5", other])
-    assert isinstance(result.exception, GwinessError)
-    assert "--pairs" in str(result.exception)
-
-
 def test_a_row_comes_back_as_it_was_and_is_json():
     row = BandScore.from_dict(scored(1) | {"separation": [None, None], "r_hat": None})
     assert row.separation == (inf, inf)
@@ -98,15 +79,30 @@ def test_a_row_comes_back_as_it_was_and_is_json():
     text = json.dumps(row.as_dict())
     read = json.loads(text, parse_constant=pytest.fail)  # NaN and infinity are no JSON
     assert repr(BandScore.from_dict(read)) == repr(row)
+    # Ensembles that never met.
+    apart = BandScore.from_dict(scored(1) | {"r_hat": "inf"})
+    assert apart.r_hat == inf
+    assert json.loads(json.dumps(apart.as_dict()), parse_constant=pytest.fail)["r_hat"] == "inf"
+
+
+def job(**other):
+    """What `gwiness evaluate galactic` does without options, or with others."""
+    config = GalacticConfig(data="mixture", snr=(8.0, 200.0))
+    usual = {"file": None, "config": config, "separator": "a", "models": Path()}
+    usual |= {"crowded": False, "pairs": None, "days": 30.0, "seed": 1000}
+    return _Job(**usual | other)
 
 
 def test_rows_of_other_settings_are_not_taken():
-    config = GalacticConfig(data="mixture")
+    cleaned = GalacticConfig(data="cleaned")
     jobs = [
-        _Job(None, config, False, None, 30.0, 1),
-        _Job(None, config, False, None, 30.0, 2),
-        _Job(None, config, True, None, 30.0, 1),
-        _Job(None, config, False, 0.5, 30.0, 1),
-        _Job(None, config.model_copy(update={"sweeps": 400}), False, None, 30.0, 1),
+        job(),
+        job(seed=2),
+        job(crowded=True),
+        job(pairs=0.5),
+        job(config=GalacticConfig(data="mixture", sweeps=400)),
+        job(config=cleaned),
+        job(config=cleaned, separator="b"),
     ]
+    assert row_facts(job()) == row_facts(job(separator="b"))
     assert len({rows_key(row_facts(job)) for job in jobs}) == len(jobs)

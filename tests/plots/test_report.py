@@ -146,7 +146,7 @@ def band_posterior(item, note):
     sources = Sources(
         theta, np.ones((300, 2), bool), np.ones((300, 2)), np.ones((300, 2)), theta[0]
     )
-    return BandPosterior(band, posterior, sources, sources, spectrum, 1.002)
+    return BandPosterior(band, posterior, sources, sources, spectrum, 1.002, np.full(3, 1 / 3))
 
 
 def test_galactic_binaries_of_a_band_are_in_it(item):

@@ -1,11 +1,12 @@
 """Posterior of the galactic binaries of a band."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from math import ceil
 
 import numpy as np
-from jaxtyping import Int
+from jaxtyping import Float, Int
+from scipy.stats import binom
 
 from gwiness.config.galactic import GalacticConfig
 from gwiness.core.band import Band, BandSpectrum
@@ -41,6 +42,8 @@ _DENSEST = 10 / 32
 the reach of a band to several times the band."""
 _LOUD_RESIDUAL = 5.0
 """Standard deviations of the residual's power above that of noise that are worth a warning."""
+_FULL = 0.01
+"""Share of samples with the most sources that is worth a warning."""
 _DETECTED = 0.5
 _MET = 0.1
 """Probability of a source above which the chains have to agree on it."""
@@ -101,35 +104,66 @@ class GalacticEstimator:
         share = np.bincount(num, minlength=law.num_max + 1) / len(num)
         with np.errstate(divide="ignore"):
             log_p_num = np.log(share)
-        notes = []
-        if r_hat > _AGREEMENT:
-            notes.append(
-                f"two ensembles of chains differ: R-hat {r_hat:.3f} in the band from "
-                f"{band.low * 1e3:.5f} mHz, where {_AGREEMENT} is agreement."
-            )
-        excess = chains.chi2.mean() / (2 * window.data.size)
-        if excess > 1 + _LOUD_RESIDUAL / np.sqrt(window.data.size):
-            notes.append(
-                f"what is left over in the band from {band.low * 1e3:.5f} mHz has {excess:.2f} "
-                "times the power of the noise model: that model, or signals of other classes in "
-                "the data, may have made sources here."
-            )
         posterior = Posterior(
             log_p_num=log_p_num,
             sets=_sets(sources, num),
             space=_SPACE,
             model=MODEL,
             kind="gb",
-            notes=tuple(notes),
+            notes=tuple(self._notes(window, band, chains, r_hat)),
             label=band.label,
         )
-        owned = _owned(everywhere, band)
-        return BandPosterior(band, posterior, sources, owned, _spectrum(window, chains), r_hat)
+        return BandPosterior(
+            band,
+            posterior,
+            sources,
+            _owned(everywhere, band),
+            _spectrum(window, chains),
+            r_hat,
+            _number_prior(window, band, law.num_max),
+        )
+
+    def _notes(self, window: Window, band: Band, chains: Chains, r_hat: float) -> Iterator[str]:
+        """What a reader should know before believing it."""
+        where = f"in the band from {band.low * 1e3:.5f} mHz"
+        if r_hat > _AGREEMENT:
+            yield (
+                f"two ensembles of chains differ: R-hat {r_hat:.3f} {where}, where {_AGREEMENT} "
+                "is agreement."
+            )
+        excess = chains.chi2.mean() / (2 * window.data.size)
+        if excess > 1 + _LOUD_RESIDUAL / np.sqrt(window.data.size):
+            yield (
+                f"what is left over {where} has {excess:.2f} times the power of the noise model: "
+                "that model, or signals of other classes in the data, may have made sources here."
+            )
+        most = chains.places.shape[2]
+        if np.mean(chains.num == most) > _FULL:
+            yield (
+                f"{most} sources are all that there is room for {where} and its margins, and the "
+                "samples use it: there may be more (num_max)."
+            )
+        if self.config.data == "stem":
+            yield (
+                "searched in the stem that the separator gives: the likelihood does not know of "
+                "the noise that is missing there, nor of what the signals lost, so that "
+                "probabilities and intervals are not exact."
+            )
 
     def _law_in(self, window: Window) -> GalacticLaw:
         """The prior, with room for as many sources as so long a reach may hold."""
         bins = (window.high - window.low) * window.frame.duration
         return replace(self.law, num_max=max(self.law.num_max, ceil(_DENSEST * bins)))
+
+
+def _number_prior(window: Window, band: Band, num_max: int) -> Float[np.ndarray, " K1"]:
+    """Probability of each number of sources in the band before the data.
+
+    All numbers up to ``num_max`` are alike in the band and its margins, f₀ is uniform there.
+    """
+    share = (band.high - band.low) / (window.high - window.low)
+    numbers = np.arange(num_max + 1)
+    return binom.pmf(numbers, numbers[:, None], share).mean(axis=0)
 
 
 def _num_inside(window: Window, chains: Chains, band: Band) -> Int[np.ndarray, " n"]:

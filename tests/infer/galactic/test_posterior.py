@@ -24,12 +24,18 @@ from gwiness.infer.galactic.catalogue import (
     catalogue_overlaps,
     intervals,
 )
-from gwiness.infer.galactic.estimator import GalacticEstimator, _inside, _owned, _r_hat
+from gwiness.infer.galactic.estimator import (
+    GalacticEstimator,
+    _inside,
+    _number_prior,
+    _owned,
+    _r_hat,
+)
 from gwiness.infer.galactic.law import GalacticLaw
 from gwiness.infer.galactic.posterior import _most_matched, signals
 from gwiness.infer.galactic.refined import mean_signal, refined
 from gwiness.infer.galactic.response import GalacticResponse
-from gwiness.infer.galactic.sampler import Sampling, sample_window, split_r_hat
+from gwiness.infer.galactic.sampler import Chains, Sampling, sample_window, split_r_hat
 from gwiness.signal.generation import to_second_generation
 from gwiness.signal.inner import snr
 from gwiness.signal.whiten import analytic_whitener, whiten
@@ -171,6 +177,31 @@ def test_a_source_on_an_edge_is_one_band_s_and_whole(band):
     assert sum(shares) == pytest.approx(1)
     assert 0.2 < shares[0] < 0.5
     assert [_owned(whole, each).probability.tolist() for each in (below, band.one)] == [[], [1.0]]
+
+
+def test_before_the_data_every_number_is_alike_in_the_reach(two_sources, band):
+    window = item_spectrum(two_sources, CONFIG).window(band.one)
+    whole = _number_prior(window, Band(window.low, window.high), 20)
+    assert whole == pytest.approx(np.full(21, 1 / 21))
+    half = _number_prior(window, Band(window.low, (window.low + window.high) / 2), 1)
+    assert half == pytest.approx([0.75, 0.25])
+
+
+def test_what_a_reader_should_know_is_said(two_sources, band):
+    window = item_spectrum(two_sources, CONFIG).window(band.one)
+    blank, num = np.zeros((2, 50, 3, 2), complex), np.full((2, 50), 3)
+    power = np.full((2, 50), 2.0 * window.data.size)
+    full = Chains(num, np.zeros((2, 50, 3, 4)), blank, power, np.ones((10, 2)), np.ones(1))
+
+    def notes(chains, r_hat=1.0, **config):
+        estimator = GalacticEstimator(CONFIG.model_copy(update=config))
+        return " ".join(estimator._notes(window, band.one, chains, r_hat))
+
+    assert "room for" in notes(full)
+    assert notes(replace(full, num=num - 1)) == ""
+    assert "R-hat 1.020" in notes(replace(full, num=num - 1), 1.02)
+    assert "not exact" in notes(replace(full, num=num - 1), data="stem")
+    assert "2.00 times the power" in notes(replace(full, num=num - 1, chi2=2 * power))
 
 
 def test_a_long_reach_may_hold_more_sources(month, noise_item, band):
