@@ -283,7 +283,7 @@ def galactic_overlaps(
 def galactic_limit(
     frequencies: Float[np.ndarray, " F"], grid: TimeGrid, generation: float, seed: int = 0
 ) -> Float[np.ndarray, " F"]:
-    """Amplitude of a binary of SNR 8 at each frequency [Hz], mean over sky and orientation."""
+    """Amplitude of a binary of SNR 8 at each frequency [Hz], rms over sky and orientation."""
     from gwiness.infer.galactic.catalogue import amplitude_limit
     from gwiness.infer.galactic.response import GalacticResponse
 

@@ -17,7 +17,7 @@ from gwiness import jobs
 from gwiness.config.galactic import GalacticConfig
 from gwiness.core.catalogue import Catalogue
 from gwiness.core.errors import GwinessError
-from gwiness.core.galactic import CLAIMED
+from gwiness.core.galactic import CLAIMED, MATCH
 from gwiness.core.item import Item
 from gwiness.evaluate.catalogue import Matches, match_sources
 from gwiness.plots.galaxy import galaxy_table, places_figure, plane_figure, rates_figure
@@ -28,23 +28,34 @@ _DIGITS = {
     "f₀ [mHz]": "%.6f",
     "5 % [mHz]": "%.6f",
     "95 % [mHz]": "%.6f",
-    "SNR": "%.1f",
-    "p(real)": "%.3f",
-    "p(match)": "%.3f",
+    "SNR [1]": "%.1f",
+    "p(real) [1]": "%.3f",
+    "p(match) [1]": "%.3f",
     "A [1e-23]": "%.3g",
     "λ [°]": "%.1f",
     "β [°]": "%.1f",
     "ι [°]": "%.0f",
-    "R-hat": "%.3f",
-    "overlap": "%.3f",
+    "R-hat [1]": "%.3f",
+    "overlap [1]": "%.3f",
 }
+_MEDIAN = "Median of the samples that hold the source."
+_BEST = (
+    "In the sample whose signal most others agree with: of two peaks on the sky, or of two "
+    "inclinations, the median may be neither."
+)
 _MEANING = {
-    "p(real)": "Share of the posterior's samples that hold the source.",
-    "p(match)": "Share of the samples in which its signal overlaps by 0.9 with that of the sample "
-    "that most others agree with: two sources that cannot be told apart are real, but neither "
-    "matches.",
-    "R-hat": "Disagreement of two ensembles of chains in the band of the source; 1 is perfect.",
-    "overlap": "With the injected source that it overlaps with best.",
+    "f₀ [mHz]": _MEDIAN,
+    "SNR [1]": _MEDIAN,
+    "p(real) [1]": "Share of the posterior's samples that hold the source.",
+    "p(match) [1]": f"Share of the samples in which its signal overlaps by {MATCH:g} or more with "
+    "that of the sample that most others agree with: two sources that cannot be told apart are "
+    "real, but neither matches.",
+    "A [1e-23]": _MEDIAN,
+    "λ [°]": _BEST,
+    "β [°]": _BEST,
+    "ι [°]": _BEST,
+    "R-hat [1]": "Disagreement of two ensembles of chains in its band; 1 is perfect.",
+    "overlap [1]": "Of its signal with that of the injected source given to it, one each.",
 }
 
 
@@ -111,16 +122,30 @@ def _catalogue(shown: Loaded, item: Item, found: GalaxyFound, request: BandReque
     catalogue = found.catalogue.take(likely)
     truth, matches = _compared(item, found, catalogue, likely)
     with st.container(horizontal=True, gap="small"):
-        st.metric("Found", len(catalogue), border=True, width=110)
+        st.metric(
+            "Found",
+            len(catalogue),
+            border=True,
+            width=110,
+            help=f"Sources with p(match) above {CLAIMED:g}.",
+        )
         if truth is not None and matches is not None:
             st.metric(
                 "Of those injected",
                 f"{int(matches.hit.sum())} / {len(truth)}",
                 border=True,
                 width=160,
-                help="Injected binaries of SNR 8 or more in these bands; found: overlap ≥ 0.9.",
+                help=f"Injected binaries of SNR {GalacticConfig().snr[0]:g} or more in these "
+                f"bands; found: overlap ≥ {MATCH:g}.",
             )
-            st.metric("Not injected", int((~matches.right).sum()), border=True, width=140)
+            st.metric(
+                "No injected match",
+                int((~matches.right).sum()),
+                border=True,
+                width=170,
+                help=f"Sources found whose overlap is below {MATCH:g} with the injected binary "
+                "given to them, one each, however faint.",
+            )
         if found.stems is not None and found.stems[0].nsdr_db is not None:
             network, refined = found.stems
             gain = (refined.nsdr_db or 0.0) - (network.nsdr_db or 0.0)
@@ -133,7 +158,7 @@ def _catalogue(shown: Loaded, item: Item, found: GalaxyFound, request: BandReque
                 help="The refined stem is the mean signal of the posterior.",
             )
     if not len(catalogue):
-        st.info("No galactic binary is more likely there than not.")
+        st.info(f"No source has a p(match) above {CLAIMED:g}.")
         return
     grid = item.mixture.grid
     limit = galactic_search.galaxy_limit(grid.num, grid.dt, grid.start, item.mixture.generation)
@@ -172,7 +197,11 @@ def _catalogue(shown: Loaded, item: Item, found: GalaxyFound, request: BandReque
     )
     words = galactic_search.infer_words(shown.index, request)
     line = command_line(shown, "infer", *words, "--out", free_path(shown.key, shown.index))
-    full = {name: found.catalogue[name].tolist() for name in _columns(found.catalogue)}
+    full = {name: catalogue[name].tolist() for name in _columns(catalogue)}
+    st.caption(
+        "Catalogue (CSV): the sources of this table, with all parameters. Result (HDF5): also "
+        f"less sure ones, p(match) up to {CLAIMED:g}."
+    )
     downloads(
         shown,
         line,

@@ -16,14 +16,21 @@ __all__ = ["galaxy_table", "plane_figure", "places_figure", "rates_figure"]
 _DOUBTFUL = "#8C8C8C"
 
 
-def _bars(found: Catalogue, name: str, scale: float = 1.0) -> dict[str, Any]:
-    """90 % intervals as error bars."""
-    middle = found[name]
+def _bars(
+    found: Catalogue, name: str, shown: Float[np.ndarray, " J"], scale: float = 1.0
+) -> dict[str, Any]:
+    """90 % intervals as error bars of the values that are shown (J,)."""
+    low, high = found[f"{name}_5"], found[f"{name}_95"]
+    period = found.space[name].period
+    if period is not None:
+        # An interval may leave the range: it is moved to the turn on which the value lies.
+        turns = np.round((shown - (low + high) / 2) / period) * period
+        low, high = low + turns, high + turns
     return {
         "type": "data",
         "symmetric": False,
-        "array": np.maximum(found[f"{name}_95"] - middle, 0) * scale,
-        "arrayminus": np.maximum(middle - found[f"{name}_5"], 0) * scale,
+        "array": np.maximum(high - shown, 0) * scale,
+        "arrayminus": np.maximum(shown - low, 0) * scale,
         "thickness": 1.2,
         "width": 0,
     }
@@ -35,7 +42,7 @@ def _groups(found: Catalogue, matches: Matches | None) -> list[tuple[str, str, n
         return [("found", color_of("gb"), np.arange(len(found)))]
     return [
         ("found, injected", color_of("gb"), np.flatnonzero(matches.right)),
-        ("found, overlap below 0.9", _DOUBTFUL, np.flatnonzero(~matches.right)),
+        ("found, no injected match", _DOUBTFUL, np.flatnonzero(~matches.right)),
     ]
 
 
@@ -49,8 +56,8 @@ def plane_figure(
 
     Arguments:
         found: Catalogue with intervals.
-        limit: ``frequency`` [Hz] and ``amplitude`` of a binary of SNR 8, mean over sky and
-            orientation.
+        limit: ``frequency`` [Hz] and ``amplitude`` of a binary of SNR 8, root mean square
+            over sky and orientation.
         truth: Injected binaries.
         matches: Of the two.
     """
@@ -59,7 +66,7 @@ def plane_figure(
         x=limit["frequency"] * 1e3,
         y=limit["amplitude"],
         mode="lines",
-        name="SNR 8, mean over sky and orientation",
+        name="SNR 8, rms over sky and orientation",
         line={"color": color_of("noise"), "dash": "dot"},
         hoverinfo="skip",
     )
@@ -79,7 +86,7 @@ def plane_figure(
         figure.add_scatter(
             x=some["frequency"] * 1e3,
             y=some["amplitude"],
-            error_y=_bars(some, "amplitude"),
+            error_y=_bars(some, "amplitude", some["amplitude"]),
             mode="markers",
             name=name,
             marker={"size": 6, "color": color},
@@ -97,24 +104,34 @@ def plane_figure(
 def places_figure(
     found: Catalogue, truth: Catalogue | None = None, matches: Matches | None = None
 ) -> go.Figure:
-    """Ecliptic places with 90 % intervals of each coordinate, and the injected ones."""
+    """Ecliptic places with 90 % intervals of each coordinate, and the injected ones.
+
+    A source stands where the sample does that most others agree with: a posterior with two peaks
+    on the sky has its median where there may be no sample at all.
+
+    Arguments:
+        found: Catalogue with intervals and best values.
+        truth: Injected binaries.
+        matches: Of the two.
+    """
     figure = go.Figure()
     degrees = 180 / np.pi
     for name, color, rows in _groups(found, matches):
         if not len(rows):
             continue
         some = found.take(rows)
+        longitude, latitude = some["ecliptic_longitude_best"], some["ecliptic_latitude_best"]
         figure.add_scatter(
-            x=some["ecliptic_longitude"] * degrees % 360,
-            y=some["ecliptic_latitude"] * degrees,
-            error_x=_bars(some, "ecliptic_longitude", degrees),
-            error_y=_bars(some, "ecliptic_latitude", degrees),
+            x=longitude * degrees % 360,
+            y=latitude * degrees,
+            error_x=_bars(some, "ecliptic_longitude", longitude, degrees),
+            error_y=_bars(some, "ecliptic_latitude", latitude, degrees),
             mode="markers",
             name=name,
             marker={"size": 6, "color": color},
             customdata=np.stack([some["frequency"] * 1e3, some["snr"]], axis=-1),
-            hovertemplate="λ = %{x:.1f}°, β = %{y:.1f}°<br>%{customdata[0]:.5f} mHz, "
-            "SNR %{customdata[1]:.1f}<extra></extra>",
+            hovertemplate="λ = %{x:.1f}°, β = %{y:.1f}°<br>in the sample that most others agree "
+            "with<br>%{customdata[0]:.5f} mHz, SNR %{customdata[1]:.1f}<extra></extra>",
         )
     if truth is not None and len(truth):
         figure.add_scatter(
@@ -164,32 +181,36 @@ def rates_figure(found: Catalogue, truth: Catalogue, matches: Matches) -> go.Fig
         )
     framed(figure, 300)
     figure.update_layout(margin={"t": 48})
-    figure.update_xaxes(title_text="SNR", type="log", dtick="D2")
-    figure.update_yaxes(title_text="share", range=[-0.03, 1.08])
+    figure.update_xaxes(title_text="SNR [1]", type="log", dtick="D2")
+    figure.update_yaxes(title_text="share [1]", range=[-0.03, 1.08])
     return figure
 
 
 def galaxy_table(
     found: Catalogue, matches: Matches | None = None
 ) -> dict[str, Sequence[float | None]]:
-    """Columns for a table: a source a row, with its overlap with an injected one if known."""
+    """Columns for a table: a source a row, with its overlap with an injected one if known.
+
+    Place and inclination are of the sample that most others agree with, see `places_figure`;
+    f₀, SNR and amplitude are medians.
+    """
     degrees = 180 / np.pi
     table: dict[str, Sequence[float | None]] = {
         "f₀ [mHz]": (found["frequency"] * 1e3).tolist(),
         "5 % [mHz]": (found["frequency_5"] * 1e3).tolist(),
         "95 % [mHz]": (found["frequency_95"] * 1e3).tolist(),
-        "SNR": found["snr"].tolist(),
-        "p(real)": found["p_real"].tolist(),
-        "p(match)": found["p_match"].tolist(),
+        "SNR [1]": found["snr"].tolist(),
+        "p(real) [1]": found["p_real"].tolist(),
+        "p(match) [1]": found["p_match"].tolist(),
         "A [1e-23]": (found["amplitude"] * 1e23).tolist(),
-        "λ [°]": (found["ecliptic_longitude"] * degrees).tolist(),
-        "β [°]": (found["ecliptic_latitude"] * degrees).tolist(),
-        "ι [°]": (found["inclination"] * degrees).tolist(),
+        "λ [°]": (found["ecliptic_longitude_best"] * degrees % 360).tolist(),
+        "β [°]": (found["ecliptic_latitude_best"] * degrees).tolist(),
+        "ι [°]": (found["inclination_best"] * degrees).tolist(),
     }
     if "r_hat" in found.extra:
-        table["R-hat"] = found["r_hat"].tolist()
+        table["R-hat [1]"] = found["r_hat"].tolist()
     if matches is not None:
-        table["overlap"] = [
+        table["overlap [1]"] = [
             float(value) if partner >= 0 else None
             for value, partner in zip(matches.overlap, matches.partner, strict=True)
         ]

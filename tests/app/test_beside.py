@@ -61,7 +61,7 @@ def test_a_result_in_which_nothing_was_found_says_so(page, lisa_file, engine):
     writer.finish()
     at = clean(page(lisa_file, engine, tab="Parameter"))
     assert found(at) == "0"
-    assert "No galactic binary is more likely there than not" in said(at)
+    assert "No source has a p(match) above 0.5" in said(at)
 
 
 def searching(**settings):
