@@ -126,6 +126,32 @@ def test_galactic_binaries_are_found_band_by_band(tmp_path):
     assert sum(posterior.best_num for posterior in posteriors) == 1
 
 
+@pytest.mark.waveforms
+def test_a_year_is_one_item_whose_binaries_are_found(tmp_path):
+    """A stranger's file: a year of A, E and T, five bins between two binaries."""
+    from gwiness.simulate.galactic_bands import paired_item
+
+    item, (band,) = paired_item(
+        np.random.default_rng(12), 5.0, 1, 365 * 8640, frequencies=(3e-3, 3.1e-3)
+    )
+    path, truth = tmp_path / "year.h5", item.catalogues["gb"]
+    with h5py.File(path, "w") as file:
+        file["tdi"] = item.mixture.data[None]
+        file["tdi"].attrs["t0"] = item.mixture.grid.start
+    # A nanohertz less: at the very edge the next band begins.
+    where = f"{band.low * 1e3:.7f}:{band.high * 1e3 - 1e-6:.7f}"
+    words = ("--band", where, "--data", "mixture", "--dt", "10", "--channels", "AET")
+    words += ("--generation", "1.5", "--out", tmp_path / "r.h5", "--json")
+    rows = json.loads(run("infer", path, *words).stdout)["galactic"]
+    found = [row for row in rows if row["p_match"] > 0.5]
+    assert len(found) == len(truth) == 2
+    # In order of frequency; 98 % of a Gaussian is 1.4 times as wide as its 90 %.
+    for row, frequency in zip(found, truth["frequency"], strict=True):
+        middle, half = row["frequency"], (row["frequency_95"] - row["frequency_5"]) / 2
+        assert abs(frequency - middle) < 1.4 * half
+        assert half < 0.1 / item.mixture.grid.duration
+
+
 def test_a_search_that_goes_on_lists_what_was_found_before(tmp_path, monkeypatch):
     out, table = tmp_path / "g.h5", tmp_path / "g.csv"
     arguments = ("infer", LISA, "--items", "0:2", "--band", "4.79:4.81", "--data", "mixture")
