@@ -13,6 +13,7 @@ from rich.table import Table
 
 from gwiness.cli.options import Json, json_text
 from gwiness.cli.progress import progress_bar
+from gwiness.core.errors import GwinessError
 
 if TYPE_CHECKING:
     from gwiness.core.band import Band
@@ -29,7 +30,6 @@ _TRIES = 1000
 
 def _window(seed: int, index: int, num: int, samples: int) -> "tuple[Item, Band]":
     """A simulated band that holds ``num`` sources, all of them away from its ends."""
-    from gwiness.core.errors import GwinessError
     from gwiness.core.seeds import generator
     from gwiness.simulate.galactic_bands import crowded_item
 
@@ -54,6 +54,7 @@ def _compare(
     from gwiness.infer.galactic.bands import item_spectrum
     from gwiness.infer.galactic.estimator import GalacticEstimator
     from gwiness.infer.galactic.peer import TemperedPeer
+    from gwiness.infer.galactic.sampler import split_r_hat
     from gwiness.simulate.galactic import GalacticBinaries
 
     space = SPACES["gb"]
@@ -84,7 +85,11 @@ def _compare(
     peer = TemperedPeer(spectrum, band, num, GalacticEstimator(base).law, waveforms)
     start = time.perf_counter()
     walked = peer.sample(drawn["ours"], ladder, generator(seed, "Eryn", index))
-    row["Eryn"] = {"seconds": time.perf_counter() - start}
+    seconds = time.perf_counter() - start
+    lines = walked[..., space.index("frequency")].reshape(-1, ladder.walkers, num)
+    # Each walker as a chain: whether they have met, which halves of all of them do not tell.
+    r_hat = max(split_r_hat(lines[..., slot].T) for slot in range(num))
+    row["Eryn"] = {"seconds": seconds, "r_hat": r_hat}
     half = len(walked) // 2
     drawn |= {"Eryn's halves": walked[:half]}
     for name, theta in drawn.items():
@@ -172,6 +177,7 @@ def _summary(rows: list[dict[str, Any]]) -> dict[str, Any]:
             out[name]["seconds"] = float(np.median([row[name]["seconds"] for row in good]))
     if good:
         out["Eryn_seconds"] = float(np.median([row["Eryn"]["seconds"] for row in good]))
+        out["Eryn_r_hat"] = max(row["Eryn"]["r_hat"] for row in good)
     return out
 
 
@@ -179,8 +185,10 @@ def _print(figures: dict[str, Any]) -> None:
     summary = dict(figures["summary"])
     num = summary.pop("windows")
     eryn = summary.pop("Eryn_seconds", float("nan"))
+    r_hat = summary.pop("Eryn_r_hat", float("nan"))
     names = list(summary)
-    table = Table("", *names, title=f"{num} windows; Eryn took {eryn:.0f} s each")
+    title = f"{num} windows; Eryn took {eryn:.0f} s each, R-hat of its walkers up to {r_hat:.2f}"
+    table = Table("", *names, title=title)
     if not names:
         Console().print("no window could be compared")
         return
@@ -208,6 +216,7 @@ def _responses(
     num: int,
     highest: float,
     repeats: int,
+    device: str,
 ) -> dict[str, Any]:
     """Blocks of one width on one padded grid, in turns; the least time counts."""
     import torch
@@ -218,14 +227,15 @@ def _responses(
     from gwiness.simulate.galactic import GalacticBinaries
 
     theta = broad_prior(rng, num, highest)
-    table, batch = Catalogue("gb", SPACES["gb"], theta), torch.as_tensor(theta)
-    ours = GalacticResponse(grid, generation, highest=highest)
+    table, batch = Catalogue("gb", SPACES["gb"], theta), torch.as_tensor(theta, device=device)
+    ours = GalacticResponse(grid, generation, highest=highest, device=device)
     library = GalacticBinaries(grid, ours.width, generation)
     times: dict[str, list[float]] = {"ours": [], "gbgpu": []}
     for _ in range(repeats):
         start = time.perf_counter()
         with torch.no_grad():
-            blocks, first = ours.blocks(batch)
+            # On a GPU, done once it is here.
+            blocks, first = (part.cpu() for part in ours.blocks(batch))
         times["ours"].append(time.perf_counter() - start)
         start = time.perf_counter()
         expected = library.blocks(table)
@@ -243,19 +253,23 @@ def response(
     highest: Annotated[float, typer.Option(help="Highest f₀ [Hz].")] = 0.019,
     repeats: Annotated[int, typer.Option(min=1, help="Rounds of the timing.")] = 5,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the binaries.")] = 20283,
+    device: Annotated[str, typer.Option(help="Of ours: cpu or cuda.")] = "cpu",
     as_json: Json = False,
 ) -> None:
     """The batched response beside gbgpu, one thread each: overlaps, SNRs, times."""
     import torch
 
     from gwiness.core.grid import TimeGrid
+    from gwiness.engine import best_device
 
+    if device not in ("cpu", best_device()):
+        raise GwinessError(f"--device {device}: expected cpu, or cuda where torch finds a GPU.")
     torch.set_num_threads(1)
     samples = 2**18 if days == 30 else round(days * 8640 / 1024) * 1024
     grid = TimeGrid(30 * 86400.0, 10.0, samples)
     rng = np.random.default_rng(seed)
     figures = {
-        f"{generation:g}": _responses(rng, grid, generation, num, highest, repeats)
+        f"{generation:g}": _responses(rng, grid, generation, num, highest, repeats, device)
         for generation in (1.5, 2.0)
     }
     if as_json:
