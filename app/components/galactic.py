@@ -1,5 +1,6 @@
 """Galactic binaries of a LISA item, band by band: how many, where, how sure, what is left."""
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -46,7 +47,7 @@ def galactic_panel(shown: Loaded, item: Item) -> None:
     band = st.container()
     st.divider()
     # First: what is known already need not wait for what takes seconds.
-    galaxy_panel(shown, item)
+    galaxy_panel(shown, item, partial(_ask, shown))
     with band:
         _band_panel(shown, item)
 
@@ -75,25 +76,40 @@ def _inferred(shown: Loaded, request: BandRequest) -> "BandPosterior":
         return galactic_search.infer_band(shown.key, shown.index, request)
 
 
+def _frequency_key(shown: Loaded) -> str:
+    return f"gb-frequency-{shown.index}"
+
+
+def _asked(shown: Loaded) -> BandRequest:
+    """The band that the controls stand at."""
+    frequency = round(float(st.session_state[_frequency_key(shown)]), 6) / 1e3
+    data: GalacticData = st.session_state.get("gb-data") or "mixture"
+    noise: GalacticNoise = st.session_state.get("gb-noise") or "analytic"
+    model = None if data == "mixture" else shown.view.separator
+    return BandRequest(frequency, data, model, noise)
+
+
+def _remember(shown: Loaded) -> None:
+    # Before the run: the link, which the run draws first, is that of the new band.
+    galactic_search.remember_band(shown.key, shown.index, _asked(shown))
+
+
+def _ask(shown: Loaded, frequency: float) -> None:
+    """Turn the controls to the band of a frequency [Hz], before they are drawn."""
+    st.session_state[_frequency_key(shown)] = round(frequency * 1e3, 6)
+    _remember(shown)
+
+
 def _controls(shown: Loaded, item: Item) -> BandRequest:
     model = shown.view.separator
     before = galactic_search.last_band(shown.key, shown.index, model)
     start = _loudest(shown, item) if before is None else before.frequency
     lowest, highest = 0.1, max(0.2, item.mixture.grid.nyquist * 1e3 * 0.9)
-    key = f"gb-frequency-{shown.index}"
+    key = _frequency_key(shown)
     # Rounded, so that the same band is asked for when the reader, or a link, comes back to it.
     st.session_state.setdefault(key, min(max(round(start * 1e3, 6), lowest), highest))
 
-    def asked() -> BandRequest:
-        frequency = round(float(st.session_state[key]), 6) / 1e3
-        data: GalacticData = st.session_state.get("gb-data") or "mixture"
-        noise: GalacticNoise = st.session_state.get("gb-noise") or "analytic"
-        return BandRequest(frequency, data, None if data == "mixture" else model, noise)
-
-    def remember() -> None:
-        # Before the run: the link, which the run draws first, is that of the new band.
-        galactic_search.remember_band(shown.key, shown.index, asked())
-
+    remember = partial(_remember, shown)
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
         st.number_input(
             "Frequency [mHz]",
@@ -137,7 +153,7 @@ def _controls(shown: Loaded, item: Item) -> BandRequest:
             "foreground left after one year. Estimated: Welch with medians, from this item. The "
             "file's own: its noise estimate, or Welch of its noise.",
         )
-    return asked()
+    return _asked(shown)
 
 
 def _loudest(shown: Loaded, item: Item) -> float:

@@ -1,6 +1,8 @@
 """All galactic binaries of a LISA item: a job over its bands, and the catalogue that it leaves."""
 
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import streamlit as st
@@ -59,8 +61,14 @@ _MEANING = {
 }
 
 
-def galaxy_panel(shown: Loaded, item: Item) -> None:
-    """Start the search, watch it, or show what it found."""
+def galaxy_panel(shown: Loaded, item: Item, open_band: Callable[[float], None]) -> None:
+    """Start the search, watch it, or show what it found.
+
+    Arguments:
+        shown: What is on show.
+        item: Data.
+        open_band: Called with f₀ [Hz] of a source that the reader wants to see more of.
+    """
     low, high = (edge * 1e3 for edge in GalacticConfig().band_hz)
     st.markdown(f"**All bands from {low:g} to {high:g} mHz** — a catalogue of what is there")
     request = _request(shown)
@@ -70,7 +78,7 @@ def galaxy_panel(shown: Loaded, item: Item) -> None:
         st.error(plain(str(error)))
         return
     if found is not None:
-        _catalogue(shown, item, found, request)
+        _catalogue(shown, item, found, request, open_band)
         if not found.origin or found.refined is not None:
             return
     job = jobs.latest(galactic_search.galaxy_folder(shown.key, shown.index, request))
@@ -113,7 +121,13 @@ def _request(shown: Loaded) -> BandRequest:
     return replace(request, data="stem") if data == "stem" else request
 
 
-def _catalogue(shown: Loaded, item: Item, found: GalaxyFound, request: BandRequest) -> None:
+def _catalogue(
+    shown: Loaded,
+    item: Item,
+    found: GalaxyFound,
+    request: BandRequest,
+    open_band: Callable[[float], None],
+) -> None:
     if found.origin:
         st.caption(f"From {plain(found.origin)}, which lies beside the file.")
     likely = np.zeros(0, dtype=int)
@@ -184,21 +198,24 @@ def _catalogue(shown: Loaded, item: Item, found: GalaxyFound, request: BandReque
             config=toolbar(),
             alt="Completeness and purity by SNR",
         )
-    table = galaxy_table(catalogue, matches)
+    table, key = galaxy_table(catalogue, matches), f"galaxy-table-{shown.index}"
     st.dataframe(
         table,
         hide_index=True,
-        key="galaxy-table",
+        key=key,
         column_config={
             name: st.column_config.NumberColumn(format=_DIGITS[name], help=_MEANING.get(name))
             for name in table
         },
+        on_select=partial(_open, key, catalogue, open_band),
+        selection_mode="single-row",
         alt="Catalogue of the sources found",
     )
     words = galactic_search.infer_words(shown.index, request)
     line = command_line(shown, "infer", *words, "--out", free_path(shown.key, shown.index))
     full = {name: catalogue[name].tolist() for name in _columns(catalogue)}
     st.caption(
+        "Tick a row: its band opens above, with corner, sky and what is left over. "
         "Catalogue (CSV): the sources of this table, with all parameters. Result (HDF5): also "
         f"less sure ones, p(match) up to {CLAIMED:g}."
     )
@@ -209,6 +226,15 @@ def _catalogue(shown: Loaded, item: Item, found: GalaxyFound, request: BandReque
         result=found.path,
         origin=galactic_search.band_origin(request),
     )
+
+
+def _open(key: str, catalogue: Catalogue, open_band: Callable[[float], None]) -> None:
+    """The band of the row that was ticked."""
+    rows = st.session_state[key].selection.rows
+    if rows:
+        frequency = float(catalogue["frequency"][rows[0]])
+        open_band(frequency)
+        st.toast(f"The band of {frequency * 1e3:.6f} mHz opens above.")
 
 
 def _columns(catalogue: Catalogue) -> list[str]:

@@ -181,3 +181,24 @@ def test_a_band_of_binaries_shows_its_posterior_and_its_matrix(visit):
     visit.page.get_by_role("tab", name="Correlation").click()
     visit.page.wait_for_selector(".st-key-binary-matrix .heatmaplayer image", timeout=90_000)
     visit.check()
+
+
+def test_a_source_of_the_catalogue_opens_its_band(visit):
+    """The sample's result lies beside it; the loudest binary's band stands first."""
+    visit.open("/?tab=Parameter")
+    table = visit.page.locator('.st-key-galaxy-table-0 [data-testid="stDataFrame"]')
+    table.wait_for(timeout=180_000)
+    visit.calm()
+    field = visit.page.get_by_role("spinbutton", name="Frequency [mHz]")
+    before = field.input_value()
+    table.scroll_into_view_if_needed()
+    # The box before the first row: rows and head are 35 px high.
+    table.click(position={"x": 18, "y": 52})
+    visit.page.wait_for_function(
+        "value => document.querySelector('input[aria-label=\"Frequency [mHz]\"]').value != value",
+        arg=before,
+        timeout=60_000,
+    )
+    visit.page.locator(".st-key-gb-corner .js-plotly-plot").wait_for(timeout=180_000)
+    assert 1.0 <= float(field.input_value()) < float(before)
+    visit.check()
