@@ -257,8 +257,10 @@ def _record(
             text="no gaps; TDI 1.5 or 2; the noise model is taken as true",
         ),
         limits=LimitsCard(
-            text="Where more than about five sources share a band, the chains need longer than by "
-            "default: R-hat, shown with every posterior, says so. Sources closer than 1/T to each "
+            text="Where more than about five sources share a band, the chains may need longer than "
+            "by default: R-hat, shown with all that chains made, says so. The noise model and the "
+            "prior of SNR that it is tested with are those that it is told; binaries too faint to "
+            "be seen are not in the data of the test. Sources closer than 1/T to each "
             "other are often counted as one. Lines of other classes that are left in the data are "
             "taken for binaries."
         ),
