@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
 import typer
+from jaxtyping import Float
 from rich.console import Console
 from rich.table import Table
 
 from gwiness.cli.options import Json, json_text
 from gwiness.cli.progress import progress_bar
+from gwiness.core.catalogue import SPACES
 from gwiness.core.errors import GwinessError
 
 if TYPE_CHECKING:
@@ -48,12 +50,11 @@ def _compare(
     index: int, num: int, samples: int, seed: int, sweeps: tuple[int, int], ladder: "Ladder"
 ) -> dict[str, Any]:
     from gwiness.config.galactic import GalacticConfig
-    from gwiness.core.catalogue import SPACES
     from gwiness.core.seeds import generator
-    from gwiness.evaluate.agreement import jensen_shannon
     from gwiness.infer.galactic.bands import item_spectrum
     from gwiness.infer.galactic.estimator import GalacticEstimator
     from gwiness.infer.galactic.peer import TemperedPeer
+    from gwiness.infer.galactic.weighted import weighted
     from gwiness.simulate.galactic import GalacticBinaries
 
     space = SPACES["gb"]
@@ -83,29 +84,48 @@ def _compare(
     waveforms = GalacticBinaries(item.mixture.grid, generation=spectrum.generation)
     peer = TemperedPeer(spectrum, band, num, GalacticEstimator(base).law, waveforms)
     start = time.perf_counter()
-    walked = peer.sample(drawn["ours"], ladder, generator(seed, "Eryn", index))
-    row["Eryn"] = {"seconds": time.perf_counter() - start}
-    half = len(walked) // 2
-    drawn |= {"Eryn's halves": walked[:half]}
-    for name, theta in drawn.items():
-        other = walked[half:] if name == "Eryn's halves" else walked
-        row.setdefault("jsd", {})[name] = {
-            parameter.name: [
-                jensen_shannon(
-                    theta[:, slot, column],
-                    other[:, slot, column],
-                    np.pi / 2 if parameter.name == "polarisation" else parameter.period,
-                )
-                for slot in range(num)
-            ]
-            for column, parameter in enumerate(space.parameters)
-        }
-        spread = [
-            np.subtract(*np.quantile(each[..., space.index("frequency")], [0.95, 0.05], axis=0))
-            for each in (theta, other)
-        ]
-        row.setdefault("f0_width_ratio", {})[name] = (spread[0] / spread[1]).tolist()
+    exact = weighted(peer, drawn["ours, long"], generator(seed, "weighted", index))
+    row["weighted"] = {"seconds": time.perf_counter() - start, "efficiency": exact.efficiency}
+    pairs = {f"{name}, weighted": (theta, exact.theta) for name, theta in drawn.items()}
+    if ladder.steps:
+        start = time.perf_counter()
+        walked = peer.sample(drawn["ours"], ladder, generator(seed, "Eryn", index))
+        row["Eryn"] = {"seconds": time.perf_counter() - start}
+        half = len(walked) // 2
+        pairs |= {"Eryn, weighted": (walked, exact.theta)}
+        pairs |= {f"{name}, Eryn": (theta, walked) for name, theta in drawn.items()}
+        pairs |= {"Eryn's halves": (walked[:half], walked[half:])}
+    row["jsd"] = {name: _divergences(*each) for name, each in pairs.items()}
+    row["f0_width_ratio"] = {
+        name: (_width(one) / _width(other)).tolist() for name, (one, other) in pairs.items()
+    }
     return row
+
+
+def _width(theta: Float[np.ndarray, "n K 8"]) -> Float[np.ndarray, " K"]:
+    """Of the 90 % interval of f₀ [Hz]."""
+    frequency = theta[..., SPACES["gb"].index("frequency")]
+    width: np.ndarray = np.subtract(*np.quantile(frequency, [0.95, 0.05], axis=0))
+    return width
+
+
+def _divergences(
+    one: Float[np.ndarray, "n K 8"], other: Float[np.ndarray, "m K 8"]
+) -> dict[str, list[float]]:
+    """Jensen-Shannon divergence [nat] of each parameter of each source."""
+    from gwiness.evaluate.agreement import jensen_shannon
+
+    periods = {
+        each.name: np.pi / 2 if each.name == "polarisation" else each.period
+        for each in SPACES["gb"].parameters
+    }
+    return {
+        name: [
+            jensen_shannon(one[:, slot, column], other[:, slot, column], period)
+            for slot in range(one.shape[1])
+        ]
+        for column, (name, period) in enumerate(periods.items())
+    }
 
 
 def galactic(
@@ -115,16 +135,17 @@ def galactic(
     long_sweeps: Annotated[int, typer.Option(min=100, help="Effort of ours, long.")] = 8000,
     temperatures: Annotated[int, typer.Option(min=2, help="Rungs of Eryn's ladder.")] = 6,
     walkers: Annotated[int, typer.Option(min=36, help="Eryn's walkers of a rung.")] = 96,
-    steps: Annotated[int, typer.Option(min=30, help="Eryn's steps.")] = 15000,
+    steps: Annotated[int, typer.Option(min=0, help="Eryn's steps; 0: without it.")] = 15000,
     seed: Annotated[int, typer.Option(min=0, help="Seed of windows and chains.")] = 20282,
     rows: Annotated[
         Path | None, typer.Option(help="File for what each window gave (JSON lines): resumes.")
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Posteriors of galactic binaries beside a parallel-tempered run of Eryn on gbgpu.
+    """Posteriors of galactic binaries beside two others that evaluate gbgpu's waveforms.
 
-    The same data and prior, the number of sources given; else nothing in common.
+    A parallel-tempered run of Eryn, and independent draws, weighted exactly. The same data and
+    prior, the number of sources given; else nothing in common.
     """
     from gwiness import __version__
     from gwiness.evaluate.rows import RowFile, rows_key
@@ -168,19 +189,22 @@ def _summary(rows: list[dict[str, Any]]) -> dict[str, Any]:
             "jsd_nat_median": float(np.median(list(each.values()))),
             "f0_width_ratio": [float(ratio.min()), float(np.median(ratio)), float(ratio.max())],
         }
-        if name in good[0]:
-            out[name]["seconds"] = float(np.median([row[name]["seconds"] for row in good]))
+    for name in ("ours", "ours, long", "weighted", "Eryn"):
+        if good and name in good[0]:
+            taken = [row[name]["seconds"] for row in good]
+            out.setdefault("seconds", {})[name] = float(np.median(taken))
     if good:
-        out["Eryn_seconds"] = float(np.median([row["Eryn"]["seconds"] for row in good]))
+        out["efficiency"] = [row["weighted"]["efficiency"] for row in good]
     return out
 
 
 def _print(figures: dict[str, Any]) -> None:
     summary = dict(figures["summary"])
     num = summary.pop("windows")
-    eryn = summary.pop("Eryn_seconds", float("nan"))
+    seconds, efficiency = summary.pop("seconds", {}), summary.pop("efficiency", [])
     names = list(summary)
-    table = Table("", *names, title=f"{num} windows; Eryn took {eryn:.0f} s each")
+    taken = "; ".join(f"{name} {value:.1f} s" for name, value in seconds.items())
+    table = Table("", *names, title=f"{num} windows; medians: {taken}")
     if not names:
         Console().print("no window could be compared")
         return
@@ -194,11 +218,8 @@ def _print(figures: dict[str, Any]) -> None:
         "f₀ width ratio",
         *("{:.3f} / {:.3f} / {:.3f}".format(*summary[name]["f0_width_ratio"]) for name in names),
     )
-    table.add_row(
-        "seconds a window",
-        *(f"{summary[n]['seconds']:.1f}" if "seconds" in summary[n] else "" for n in names),
-    )
     Console().print(table)
+    print(f"efficiency of the weighted draws: {', '.join(f'{each:.2f}' for each in efficiency)}")
 
 
 def _responses(

@@ -257,12 +257,12 @@ def _record(
             text="no gaps; TDI 1.5 or 2; the noise model is taken as true",
         ),
         limits=LimitsCard(
-            text="Where more than about five sources share a band, the chains may need longer than "
-            "by default: R-hat, shown with all that chains made, says so. The noise model and the "
-            "prior of SNR that it is tested with are those that it is told; binaries too faint to "
-            "be seen are not in the data of the test. Sources closer than 1/T to each "
-            "other are often counted as one. Lines of other classes that are left in the data are "
-            "taken for binaries."
+            text="Where more than about five sources share a band, the chains may need longer "
+            "than by default: R-hat, shown with all that chains made, says so. The noise model "
+            "and the prior of SNR that it is tested with are those that it is told; binaries too "
+            "faint to be seen are not in the data of the test. Sources closer than 1/T to each "
+            "other are often counted as one. Lines of other classes that are left in the data "
+            "are taken for binaries."
         ),
     )
     store.save_settings(folder, card, job.config)

@@ -32,10 +32,10 @@ from gwiness.infer.galactic.bands import Spectrum
 from gwiness.infer.galactic.law import GalacticLaw
 from gwiness.signal.heterodyne import PaddedGrid
 
-__all__ = ["Ladder", "TemperedPeer", "Waveforms"]
+__all__ = ["FIT", "Ladder", "TemperedPeer", "Waveforms"]
 
 _SPACE = SPACES["gb"]
-_FIT = (
+FIT = (
     "frequency",
     "log_amplitude",
     "z",
@@ -104,6 +104,7 @@ class TemperedPeer:
         self._waveforms = waveforms
         padded = self._waveforms.padded
         window = spectrum.window(band)
+        self.frame = window.frame
         frame, functions = window.frame, window.frame.basis.spectrum
         self._data = window.data
         reach = functions.shape[1] // 2
@@ -130,7 +131,7 @@ class TemperedPeer:
 
     def physical(self, fit: Float[np.ndarray, "*n 8"]) -> Float[np.ndarray, "*n 8"]:
         """Physical parameters of those that Eryn walks in."""
-        column = dict(zip(_FIT, np.moveaxis(fit, -1, 0), strict=True))
+        column = dict(zip(FIT, np.moveaxis(fit, -1, 0), strict=True))
         columns = {
             "amplitude": np.exp(column["log_amplitude"]),
             "frequency": column["frequency"],
@@ -146,7 +147,7 @@ class TemperedPeer:
 
     def log_target(self, fit: Float[np.ndarray, "B KP"]) -> Float[np.ndarray, " B"]:
         """Log likelihood plus what of the prior is not flat (B,) [nat]."""
-        fit = fit.reshape(len(fit), self.num, len(_FIT))
+        fit = fit.reshape(len(fit), self.num, len(FIT))
         theta = self.physical(fit)
         table = Catalogue("gb", _SPACE, theta.reshape(-1, len(_SPACE)))
         blocks, first = self._waveforms.blocks(table)
@@ -226,7 +227,7 @@ class TemperedPeer:
                 thin_by=ladder.thin,
                 progress=False,
             )
-        walked = sampler.get_chain()[_BRANCH][:, 0].reshape(-1, self.num, len(_FIT))
+        walked = sampler.get_chain()[_BRANCH][:, 0].reshape(-1, self.num, len(FIT))
         theta = folded(self.physical(walked))
         order = np.argsort(theta[..., _SPACE.index("frequency")], axis=1)
         return np.take_along_axis(theta, order[..., None], axis=1)
@@ -245,4 +246,4 @@ class TemperedPeer:
             "polarisation": column["polarisation"] % np.pi,
             "initial_phase": column["initial_phase"] % (2 * np.pi),
         }
-        return np.stack([columns[name] for name in _FIT], axis=-1)
+        return np.stack([columns[name] for name in FIT], axis=-1)
