@@ -133,9 +133,8 @@ def _controls(shown: Loaded, item: Item) -> BandRequest:
             required=True,
             key="gb-data",
             on_change=remember,
-            help="Cleaned: the mixture without the stems of the other classes. The stem itself "
-            "lacks noise that the separator took away, which the likelihood does not know of: "
-            "what is inferred from it is not exact.",
+            help="The stem lacks noise that the separator took away, which the likelihood does "
+            "not know of: what is inferred from it is not exact.",
         )
         own = item.noise is not None or item.noise_psd is not None
         models = [name for name in NOISE if name != "file" or own]

@@ -16,6 +16,7 @@ from gwiness.cli.options import Json, json_text
 from gwiness.cli.progress import progress_bar
 from gwiness.core.catalogue import SPACES
 from gwiness.core.errors import GwinessError
+from gwiness.core.galactic import FOLDED_SPACE
 
 if TYPE_CHECKING:
     from gwiness.core.band import Band
@@ -28,6 +29,7 @@ __all__ = ["galactic", "response"]
 _EDGE = 4.0
 """Bins between a source of the comparison and the ends of its band, at least."""
 _TRIES = 1000
+_LEAST_STEPS = 30
 
 
 def _window(seed: int, index: int, num: int, samples: int) -> "tuple[Item, Band]":
@@ -115,16 +117,12 @@ def _divergences(
     """Jensen-Shannon divergence [nat] of each parameter of each source."""
     from gwiness.evaluate.agreement import jensen_shannon
 
-    periods = {
-        each.name: np.pi / 2 if each.name == "polarisation" else each.period
-        for each in SPACES["gb"].parameters
-    }
     return {
-        name: [
-            jensen_shannon(one[:, slot, column], other[:, slot, column], period)
+        parameter.name: [
+            jensen_shannon(one[:, slot, column], other[:, slot, column], parameter.period)
             for slot in range(one.shape[1])
         ]
-        for column, (name, period) in enumerate(periods.items())
+        for column, parameter in enumerate(FOLDED_SPACE.parameters)
     }
 
 
@@ -152,6 +150,10 @@ def galactic(
     from gwiness.infer.compile import compile_galactic
     from gwiness.infer.galactic.peer import Ladder
 
+    if 0 < steps < _LEAST_STEPS:
+        raise GwinessError(
+            f"--steps {steps}: expected 0, without Eryn, or {_LEAST_STEPS} and more."
+        )
     compile_galactic()
     samples = 2**18 if days == 30 else round(days * 8640 / 1024) * 1024
     ladder = Ladder(temperatures=temperatures, walkers=walkers, steps=steps)

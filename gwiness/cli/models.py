@@ -1,6 +1,5 @@
 """``gwiness models list|show|verify``: the checkpoints and their cards."""
 
-import json
 from pathlib import Path
 from typing import Annotated
 
@@ -9,6 +8,7 @@ from rich.console import Console
 from rich.table import Table
 
 from gwiness import store
+from gwiness.cli.options import Json, json_text
 from gwiness.core.errors import FileProblem
 
 __all__ = ["app"]
@@ -16,15 +16,14 @@ __all__ = ["app"]
 app = typer.Typer(help="Checkpoints and their cards.", no_args_is_help=True)
 
 _Root = Annotated[Path, typer.Option("--models", help="Folder of checkpoints.")]
-_Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 
 
 @app.command("list")
-def list_(root: _Root = store.MODELS, as_json: _Json = False) -> None:
+def list_(root: _Root = store.MODELS, as_json: Json = False) -> None:
     """List the installed checkpoints."""
     cards = store.list_cards(root)
     if as_json:
-        print(json.dumps({"models": [card.model_dump(mode="json") for card in cards]}))
+        print(json_text({"models": [card.model_dump(mode="json") for card in cards]}))
         return
     table = Table("name", "kind", "version", "what it is")
     for card in cards:
@@ -33,7 +32,7 @@ def list_(root: _Root = store.MODELS, as_json: _Json = False) -> None:
 
 
 @app.command()
-def show(name: str, root: _Root = store.MODELS, as_json: _Json = False) -> None:
+def show(name: str, root: _Root = store.MODELS, as_json: Json = False) -> None:
     """Print a checkpoint's card."""
     folder = root / name
     card = store.read_card(folder)
@@ -47,7 +46,7 @@ def show(name: str, root: _Root = store.MODELS, as_json: _Json = False) -> None:
 def verify(
     names: Annotated[list[str] | None, typer.Argument(help="All if none is named.")] = None,
     root: _Root = store.MODELS,
-    as_json: _Json = False,
+    as_json: Json = False,
 ) -> None:
     """Check hashes and sizes, and load each checkpoint."""
     chosen = names or [card.name for card in store.list_cards(root)]
@@ -60,7 +59,7 @@ def verify(
         except FileProblem as problem:
             problems[name] = [str(problem)]
     if as_json:
-        print(json.dumps({"models": problems}))
+        print(json_text({"models": problems}))
     else:
         for name, sentences in problems.items():
             print(f"{name}: {'; '.join(sentences) or 'sound'}")

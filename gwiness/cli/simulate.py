@@ -1,6 +1,5 @@
 """``gwiness simulate``: files of LISA mixtures or of sinusoids, and the banks behind them."""
 
-import json
 import os
 import time
 from pathlib import Path
@@ -8,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from gwiness.cli.options import Json, json_text
 from gwiness.cli.progress import progress_bar
 from gwiness.core.errors import GwinessError
 
@@ -83,7 +83,7 @@ def simulate(
     overrides: Annotated[
         list[str] | None, typer.Option("--set", help="Setting a.b=c; may be repeated.")
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    as_json: Json = False,
 ) -> None:
     """Make a file of items with known truth; resumes where an interrupted run stopped.
 
@@ -114,6 +114,6 @@ def simulate(
     seconds = time.monotonic() - start
     if as_json:
         num_items = 0 if banks_only else items
-        print(json.dumps({"out": str(out or ""), "num_items": num_items, "seconds": seconds}))
+        print(json_text({"out": str(out or ""), "num_items": num_items, "seconds": seconds}))
     elif out is not None:
         print(f"{out}: {items} items in {seconds:.1f} s")

@@ -18,7 +18,7 @@ from jaxtyping import Float
 
 from gwiness.core.calibration import Calibration, RankHistogram, Rates, ReliabilityBin
 from gwiness.core.catalogue import SPACES
-from gwiness.core.galactic import CLAIMED, Sources
+from gwiness.core.galactic import CLAIMED, FOLDED_SPACE, Sources
 from gwiness.evaluate.calibration import (
     central_coverage,
     credible_rank,
@@ -193,9 +193,9 @@ def _loudness_ranks(
 def _ranks(samples: Float[np.ndarray, "n 8"], truth: Float[np.ndarray, " 8"]) -> tuple[float, ...]:
     weights = np.full(len(samples), 1 / len(samples))
     out = []
-    for column, parameter in enumerate(_SPACE.parameters):
-        period = np.pi / 2 if parameter.name == "polarisation" else parameter.period
-        out.append(credible_rank(samples[:, column], weights, float(truth[column]), period))
+    for column, parameter in enumerate(FOLDED_SPACE.parameters):
+        place = float(truth[column])
+        out.append(credible_rank(samples[:, column], weights, place, parameter.period))
     return tuple(out)
 
 

@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Float
 
 from gwiness.core.catalogue import SPACES, Catalogue
-from gwiness.core.galactic import BandPosterior, folded, lowest_polarisation
+from gwiness.core.galactic import FOLDED_SPACE, BandPosterior, folded, lowest_polarisation
 from gwiness.infer.galactic.response import GalacticResponse
 from gwiness.signal.heterodyne import block_snr
 from gwiness.signal.psd import analytic_psd
@@ -87,9 +87,8 @@ def intervals(samples: Float[np.ndarray, "n 8"]) -> Float[np.ndarray, "3 8"]:
     """
     samples = folded(samples, lowest_polarisation(samples))
     out = np.empty((3, samples.shape[1]))
-    for column, parameter in enumerate(_SPACE.parameters):
-        values = samples[:, column]
-        period = np.pi / 2 if parameter.name == "polarisation" else parameter.period
+    for column, parameter in enumerate(FOLDED_SPACE.parameters):
+        values, period = samples[:, column], parameter.period
         centre = 0.0
         if period is not None:
             turn = 2 * np.pi / period

@@ -28,7 +28,7 @@ from gwiness.infer.galactic.template import (
 )
 from gwiness.infer.galactic.window import Frame, Window
 
-__all__ = ["from_physical", "label_sources", "signals", "to_physical"]
+__all__ = ["from_physical", "label_sources", "sight_line", "signals", "to_physical"]
 
 SPACE = SPACES["gb"]
 _SAME = 0.5
@@ -43,7 +43,10 @@ _AS_GOOD = 0.01
 """Share of them that two candidates may differ by and still be as good: less is chance."""
 
 
-def _sight(longitude: np.ndarray, sin_lat: np.ndarray) -> np.ndarray:
+def sight_line(
+    longitude: Float[np.ndarray, "*n"], sin_lat: Float[np.ndarray, "*n"]
+) -> Float[np.ndarray, "*n 3"]:
+    """Unit vectors from sources at these ecliptic places to us."""
     cos_lat = np.sqrt(np.maximum(0, 1 - sin_lat**2))
     return -np.stack([cos_lat * np.cos(longitude), cos_lat * np.sin(longitude), sin_lat], axis=-1)
 
@@ -74,7 +77,7 @@ def to_physical(
     cosine = np.clip((roots[:, 0] - roots[:, 1]) / total, -1, 1)
     angle_p, angle_q = np.angle(amplitudes).T
     psi = (angle_p - angle_q) / 4
-    along = _sight(places[:, 2], places[:, 3]) @ arrays[3]
+    along = sight_line(places[:, 2], places[:, 3]) @ arrays[3]
     phase = (angle_p + angle_q) / 2 + 2 * np.pi * (
         middle * along - start * half - rate * half**2 / 2
     )
@@ -104,7 +107,7 @@ def from_physical(
     arrays = frame_arrays(frame)
     half = frame.duration / 2
     sin_lat = np.sin(value["ecliptic_latitude"])
-    sight = _sight(value["ecliptic_longitude"], sin_lat)
+    sight = sight_line(value["ecliptic_longitude"], sin_lat)
     start, rate = value["frequency"], value["frequency_derivative"]
     middle = start + rate * half
     apparent = (middle * (1 - sight @ arrays[4]) - frame.centre) * frame.duration

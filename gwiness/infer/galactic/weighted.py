@@ -1,9 +1,9 @@
 r"""The posterior of `TemperedPeer` without a chain: draws of a fitted mixture, weighted exactly.
 
-Chains, ours and Eryn's, may be wrong together about what they seldom walk between, such as two
-places in the sky. Weighted draws cannot be: a mixture of Gaussians is fitted to samples of a guess
-and made wider, and gbgpu's likelihood says what each draw weighs. The effective number of draws
-tells how far to trust it.
+Chains, ours and Eryn's, may be wrong about what they seldom walk between, such as the shares of
+two places in the sky. Here a mixture of Gaussians is fitted to samples of a guess and made wider,
+and gbgpu's likelihood says what each draw weighs. The shares of the places that the guess holds
+are exact then, as far as the effective number of draws goes; a place that it lacks stays unseen.
 """
 
 from dataclasses import dataclass
@@ -14,8 +14,9 @@ from scipy.linalg import solve_triangular
 from scipy.special import logsumexp
 
 from gwiness.core.catalogue import SPACES
-from gwiness.core.galactic import folded
+from gwiness.core.galactic import FOLDED_SPACE, folded
 from gwiness.infer.galactic.peer import FIT, TemperedPeer
+from gwiness.infer.galactic.posterior import sight_line
 from gwiness.infer.galactic.template import frame_arrays
 
 __all__ = ["Weighted", "weighted"]
@@ -27,7 +28,12 @@ _STEPS = 60
 _LEAST = 1e-4
 """Least variance of a component, in units of that of all samples."""
 _AT_ONCE = 4000
-_PERIODS = {"ecliptic_longitude": 2 * np.pi, "polarisation": np.pi / 2, "initial_phase": 2 * np.pi}
+_PERIODS = {
+    name: period
+    for name in ("ecliptic_longitude", "polarisation", "initial_phase")
+    if (period := FOLDED_SPACE[name].period) is not None
+}
+"""Of what repeats; of the phase last, which turns with the polarisation."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,19 +92,18 @@ class _Straight:
     def __init__(self, peer: TemperedPeer, start: Float[np.ndarray, "m K 8"]) -> None:
         self.peer, self.arrays = peer, frame_arrays(peer.frame)
         fit = self._at_the_middle(peer.walked(start), 1)
-        self.centres = {}
+        self.centres: dict[str, np.ndarray] = {}
         for name, period in _PERIODS.items():
             angles = fit[..., FIT.index(name)] * 2 * np.pi / period
-            # Of the polarisation's folds either will do: they are the same signal.
             self.centres[name] = np.angle(np.exp(1j * angles).mean(axis=0)) * period / (2 * np.pi)
-        turned = self._counted(fit, ("polarisation",))
-        angles = turned[..., FIT.index("initial_phase")]
-        self.centres["initial_phase"] = np.angle(np.exp(1j * angles).mean(axis=0))
+            self._count(fit, name)
 
     def of(self, theta: Float[np.ndarray, "n K 8"]) -> Float[np.ndarray, "n KP"]:
         """Of physical parameters."""
         fit = self._at_the_middle(self.peer.walked(theta), 1)
-        return self._counted(fit, tuple(_PERIODS)).reshape(len(fit), -1)
+        for name in _PERIODS:
+            self._count(fit, name)
+        return fit.reshape(len(fit), -1)
 
     def back(
         self, values: Float[np.ndarray, "n KP"]
@@ -112,27 +117,21 @@ class _Straight:
             inside &= np.abs(fit[..., FIT.index(name)]) < limit
         fit[~inside] = 0.0
         fit = self._at_the_middle(fit, -1)
-        for name, period in (("ecliptic_longitude", 2), ("polarisation", 1), ("initial_phase", 2)):
-            fit[..., FIT.index(name)] %= period * np.pi
+        for name in _PERIODS:
+            fit[..., FIT.index(name)] %= _SPACE[name].period
         frequency = fit[..., FIT.index("frequency")]
         inside &= (frequency > self.peer.band.low) & (frequency < self.peer.band.high)
         rising = (np.diff(frequency, axis=1) > 0).all(axis=1)
         return fit, np.all(inside, axis=1) & rising
 
-    def _counted(
-        self, fit: Float[np.ndarray, "n K 8"], names: tuple[str, ...]
-    ) -> Float[np.ndarray, "n K 8"]:
-        """What repeats, from half a period below its centre to half a period above."""
-        out = fit.copy()
-        # The polarisation before the phase, which turns with it.
-        for name in sorted(names, key=lambda each: each == "initial_phase"):
-            column, period = FIT.index(name), _PERIODS[name]
-            turns = np.round((out[..., column] - self.centres[name]) / period)
-            out[..., column] -= turns * period
-            if name == "polarisation":
-                # ψ + π/2 with φ₀ + π is the same signal.
-                out[..., FIT.index("initial_phase")] += turns * np.pi
-        return out
+    def _count(self, fit: Float[np.ndarray, "n K 8"], name: str) -> None:
+        """What repeats, from half a period below its centre to half a period above, in place."""
+        values, period = fit[..., FIT.index(name)], _PERIODS[name]
+        turns = np.round((values - self.centres[name]) / period)
+        values -= turns * period
+        if name == "polarisation":
+            # ψ + π/2 with φ₀ + π is the same signal.
+            fit[..., FIT.index("initial_phase")] += turns * np.pi
 
     def _at_the_middle(
         self, fit: Float[np.ndarray, "n K 8"], sense: int
@@ -140,9 +139,9 @@ class _Straight:
         """From f₀ and φ₀ to apparent frequency and phase at the middle, or back (−1)."""
         out = fit.copy()
         column = {name: index for index, name in enumerate(FIT)}
-        longitude, sine = fit[..., column["ecliptic_longitude"]], fit[..., column["sine_latitude"]]
-        cosine = np.sqrt(1 - sine**2)
-        sight = -np.stack([cosine * np.cos(longitude), cosine * np.sin(longitude), sine], axis=-1)
+        sight = sight_line(
+            fit[..., column["ecliptic_longitude"]], fit[..., column["sine_latitude"]]
+        )
         delay, speed = sight @ self.arrays[3], sight @ self.arrays[4]
         half = self.peer.frame.duration / 2
         start = fit[..., column["frequency"]]
